@@ -1,0 +1,3 @@
+//! Private blocks that know no pattern.
+
+pub(crate) mod label;

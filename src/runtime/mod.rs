@@ -1,0 +1,288 @@
+//! One concrete [`Runtime`] value: spawning, timers and a clock, whatever executor is below.
+//!
+//! Use it to choose a runtime, or to hand the current one on. Most code never names it: free functions
+//! ([`sleep`](crate::time::sleep), [`task_group`](crate::task::task_group)) find it by themselves.
+//!
+//! | you are in | [`Runtime::current`] is |
+//! |---|---|
+//! | a future under [`Runtime::within`], or after [`Runtime::enter`] | that runtime |
+//! | a tokio task or context (feature `tokio`) | tokio |
+//! | anywhere else, feature `smol` on | smol |
+//! | anywhere else | neutral: timers work, nothing can be spawned |
+//!
+//! # Example
+//!
+//! ```
+//! use regatta::{Runtime, time};
+//! use std::time::Duration;
+//!
+//! regatta::run(async {
+//!     let runtime = Runtime::current();
+//!     let start = runtime.now();
+//!     time::sleep(Duration::from_millis(5)).await;
+//!     assert!(runtime.now() - start >= Duration::from_millis(5));
+//! });
+//! ```
+//!
+//! # How it behaves
+//!
+//! An object resolves its runtime once, when it is built, and keeps it; free functions resolve at their first poll.
+//! Time comes from the runtime, so tokio's paused clock and virtual time stay true. Each runtime uses its own timers; tokio's need a
+//! runtime built with `enable_time`, and panic with that advice otherwise.
+//!
+//! The idea of one handle over several event loops is AnyIO's and hyper's (`hyper::rt`).
+
+mod backend;
+mod current;
+mod join;
+mod neutral;
+mod run;
+mod site;
+mod sleep;
+#[cfg(feature = "smol")]
+mod smol;
+#[cfg(feature = "tokio")]
+mod tokio;
+
+pub use backend::{Backend, BoxFuture, BoxWork};
+pub use current::{Entered, Within};
+pub use join::{JoinError, JoinHandle};
+pub use run::{Flavor, UnknownFlavor, run, run_on};
+pub use sleep::Sleep;
+
+pub(crate) use join::panic_text;
+pub(crate) use site::{Site, announced};
+
+use current::Role;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A runtime: where tasks are spawned, timers are kept and time is read.
+///
+/// A small value; clones are cheap and name the same runtime. See the [module](self) for which one is current.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::Runtime;
+///
+/// // In a test: no feature, virtual time.
+/// regatta::testing::run(async || {
+///     let task = Runtime::current().try_spawn(async { "done" }).expect("virtual time can spawn");
+///     assert_eq!(task.await.expect("it does not panic"), "done");
+/// });
+/// ```
+#[derive(Clone)]
+pub struct Runtime(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    #[cfg(feature = "tokio")]
+    Tokio(tokio::TokioHandle),
+    #[cfg(feature = "smol")]
+    Smol,
+    Neutral,
+    Custom(Arc<dyn Backend>),
+}
+
+impl Runtime {
+    /// The runtime the calling code runs on; at most 2 ns in a tokio task that has looked before.
+    pub fn current() -> Runtime {
+        current::current()
+    }
+
+    /// A given tokio runtime.
+    #[cfg(feature = "tokio")]
+    pub fn tokio(handle: ::tokio::runtime::Handle) -> Runtime {
+        Runtime(Kind::Tokio(tokio::TokioHandle::new(handle)))
+    }
+
+    /// smol's global executor.
+    #[cfg(feature = "smol")]
+    pub fn smol() -> Runtime {
+        Runtime(Kind::Smol)
+    }
+
+    /// An executor of your own; see [`Backend`] for an example.
+    pub fn custom(backend: impl Backend) -> Runtime {
+        Runtime(Kind::Custom(Arc::new(backend)))
+    }
+
+    /// No runtime: timers work on any executor, nothing can be spawned.
+    pub fn neutral() -> Runtime {
+        Runtime(Kind::Neutral)
+    }
+
+    /// `"tokio"`, `"smol"`, `"neutral"` or `"custom"`.
+    pub fn name(&self) -> &'static str {
+        match &self.0 {
+            #[cfg(feature = "tokio")]
+            Kind::Tokio(_) => "tokio",
+            #[cfg(feature = "smol")]
+            Kind::Smol => "smol",
+            Kind::Neutral => "neutral",
+            Kind::Custom(_) => "custom",
+        }
+    }
+
+    /// Makes this runtime the current one on this thread until the guard is dropped. For a plain thread; async code
+    /// uses [`within`](Runtime::within), which moves with the task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::Runtime;
+    ///
+    /// let _entered = Runtime::neutral().enter();
+    /// assert_eq!(Runtime::current().name(), "neutral");
+    /// ```
+    pub fn enter(&self) -> Entered {
+        current::enter(self.clone(), None)
+    }
+
+    fn enter_blocking(&self) -> Entered {
+        current::enter(self.clone(), Some(Role::Blocking))
+    }
+
+    /// Wraps `future` so that this runtime is the current one during each of its polls.
+    pub fn within<F: Future>(&self, future: F) -> Within<F> {
+        Within::new(self.clone(), future)
+    }
+
+    /// Whether tasks can be spawned here.
+    pub fn can_spawn(&self) -> bool {
+        !matches!(self.0, Kind::Neutral)
+    }
+
+    /// Spawns `future` as a task of its own, which nobody owns: dropping the handle lets it run on.
+    ///
+    /// A [task group](crate::task::task_group) owns what it spawns, and carries cancel scopes over; this is the tool below it.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRuntime`] on the neutral runtime.
+    #[track_caller]
+    pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, NoRuntime>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (task, handle) = join::joined(future);
+        self.spawn_at(
+            Site {
+                name: None,
+                at: Location::caller(),
+            },
+            task,
+        )?;
+        Ok(handle)
+    }
+
+    /// Runs `work` on a thread that may block, and gives its result to the handle.
+    ///
+    /// The runtime is current inside `work`, and [`run`] is allowed there.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRuntime`] on the neutral runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the handle lets `work` run on. [`JoinHandle::cancel`] keeps it from starting; once started it runs to its end.
+    #[track_caller]
+    pub fn try_spawn_blocking<T, F>(&self, work: F) -> Result<JoinHandle<T>, NoRuntime>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (work, handle) = join::joined_work(self.clone(), work);
+        match &self.0 {
+            #[cfg(feature = "tokio")]
+            Kind::Tokio(t) => t.spawn_blocking(work),
+            #[cfg(feature = "smol")]
+            Kind::Smol => smol::spawn_blocking(work),
+            Kind::Custom(backend) => {
+                let site = Site {
+                    name: Some("blocking".into()),
+                    at: Location::caller(),
+                };
+                site::announce(site, || backend.spawn_blocking(work));
+            }
+            Kind::Neutral => return Err(NoRuntime(())),
+        }
+        Ok(handle)
+    }
+
+    /// Spawns without a handle. tokio knows its own context; the others are told which runtime is current.
+    pub(crate) fn spawn_at(
+        &self,
+        site: Site,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), NoRuntime> {
+        match &self.0 {
+            #[cfg(feature = "tokio")]
+            Kind::Tokio(t) => t.spawn(task),
+            #[cfg(feature = "smol")]
+            Kind::Smol => smol::spawn(self.within(task)),
+            Kind::Custom(backend) => {
+                site::announce(site, || backend.spawn(Box::pin(self.within(task))))
+            }
+            Kind::Neutral => return Err(NoRuntime(())),
+        }
+        Ok(())
+    }
+
+    /// The time on this runtime's clock.
+    pub fn now(&self) -> Instant {
+        match &self.0 {
+            #[cfg(feature = "tokio")]
+            Kind::Tokio(t) => t.now(),
+            #[cfg(feature = "smol")]
+            Kind::Smol => neutral::real_now(),
+            Kind::Neutral => neutral::real_now(),
+            Kind::Custom(backend) => backend.now(),
+        }
+    }
+
+    /// Waits for `duration`, counted from this call, on this runtime's timers. [`Duration::MAX`] never ends.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        let at = self.now().checked_add(duration);
+        Sleep::on(self.clone(), at)
+    }
+
+    /// Waits until `at` on this runtime's clock.
+    pub fn sleep_until(&self, at: Instant) -> Sleep {
+        Sleep::on(self.clone(), Some(at))
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Runtime").field(&self.name()).finish()
+    }
+}
+
+/// Something had to outlive its caller, and there is no runtime to spawn it on.
+///
+/// The message says what to enable or enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRuntime(());
+
+impl fmt::Display for NoRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no async runtime to spawn on: ")?;
+        f.write_str(match (cfg!(feature = "tokio"), cfg!(feature = "smol")) {
+            (false, false) => "regatta is built without the features `tokio` and `smol`; the application enables one of them",
+            (true, false) => "this thread is in no tokio context; call this inside `regatta::run` or a tokio task",
+            (_, true) => "the neutral runtime was entered or named on purpose; use `Runtime::smol()`, or call this inside `regatta::run`",
+        })?;
+        f.write_str(
+            ". Or hand in a runtime: `Runtime::enter`, `Runtime::within`, `Runtime::custom`",
+        )
+    }
+}
+
+impl std::error::Error for NoRuntime {}

@@ -1,0 +1,198 @@
+//! From a plain thread into async code.
+
+use super::current::{Role, entered, role};
+use super::{Kind, neutral};
+use std::fmt;
+use std::future::Future;
+use std::str::FromStr;
+
+/// Which runtime [`run_on`] starts.
+///
+/// All variants exist whatever features are on, so that command lines can name them; ask
+/// [`is_available`](Flavor::is_available) or parse from text, which refuses what is not compiled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Flavor {
+    /// tokio with a worker thread per core. Feature `tokio`.
+    Tokio,
+    /// tokio on the calling thread. Feature `tokio`.
+    TokioCurrent,
+    /// smol's global executor (`SMOL_THREADS` sets its threads, default 1). Feature `smol`.
+    Smol,
+    /// No runtime: timers work, groups run their children in place, nothing can be spawned.
+    Neutral,
+}
+
+impl Flavor {
+    /// Every flavor, in the order [`run`] prefers them.
+    pub const ALL: [Flavor; 4] = [
+        Flavor::Tokio,
+        Flavor::TokioCurrent,
+        Flavor::Smol,
+        Flavor::Neutral,
+    ];
+
+    /// Whether the feature this flavor needs is on.
+    pub const fn is_available(self) -> bool {
+        match self {
+            Flavor::Tokio | Flavor::TokioCurrent => cfg!(feature = "tokio"),
+            Flavor::Smol => cfg!(feature = "smol"),
+            Flavor::Neutral => true,
+        }
+    }
+
+    /// The name it is parsed from.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Flavor::Tokio => "tokio",
+            Flavor::TokioCurrent => "tokio-current",
+            Flavor::Smol => "smol",
+            Flavor::Neutral => "neutral",
+        }
+    }
+
+    const fn feature(self) -> &'static str {
+        match self {
+            Flavor::Smol => "smol",
+            _ => "tokio",
+        }
+    }
+}
+
+impl fmt::Display for Flavor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A runtime name that cannot be used; says which ones can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownFlavor {
+    given: String,
+    missing_feature: Option<&'static str>,
+}
+
+impl fmt::Display for UnknownFlavor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.missing_feature {
+            Some(feature) => write!(
+                f,
+                "runtime `{}` is not compiled in: enable regatta's feature `{feature}`",
+                self.given
+            ),
+            None => {
+                write!(f, "unknown runtime `{}`: use one of", self.given)?;
+                for flavor in Flavor::ALL.into_iter().filter(|f| f.is_available()) {
+                    write!(f, " `{flavor}`")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for UnknownFlavor {}
+
+impl FromStr for Flavor {
+    type Err = UnknownFlavor;
+
+    /// Parses a name that can be run right now.
+    fn from_str(s: &str) -> Result<Self, UnknownFlavor> {
+        match Flavor::ALL.into_iter().find(|f| f.name() == s) {
+            Some(f) if f.is_available() => Ok(f),
+            Some(f) => Err(UnknownFlavor {
+                given: s.into(),
+                missing_feature: Some(f.feature()),
+            }),
+            None => Err(UnknownFlavor {
+                given: s.into(),
+                missing_feature: None,
+            }),
+        }
+    }
+}
+
+/// Explains itself instead of blocking an event loop on itself.
+#[cold]
+pub(super) fn refuse_nested(why: &str) -> ! {
+    panic!(
+        "regatta::run inside a running runtime ({why}): it would block the event loop that must drive it. \
+         Inside async code `.await` the future instead; from blocking code use `Runtime::try_spawn_blocking`, whose closure may call `run`; \
+         from a thread that only entered a tokio handle use `Handle::block_on`"
+    );
+}
+
+/// Runs `future` to its end and blocks the calling thread meanwhile: the way from `main` into async code.
+///
+/// Uses the runtime that was [entered](Runtime::enter) on this thread; without one, starts tokio (multi-thread) when that feature is
+/// on, otherwise smol, otherwise the neutral executor. [`run_on`] chooses by name.
+///
+/// When it returns, tokio's leftover tasks have been dropped, and blocking closures that had started have been waited for;
+/// smol's executor is global and runs its leftovers on. A [task group](crate::task::task_group) leaves none on either.
+///
+/// # Panics
+///
+/// Inside a running runtime (nested use), with a message that says what to do instead; when the system refuses threads.
+///
+/// # Examples
+///
+/// ```
+/// let answer = regatta::run(async { 6 * 7 });
+/// assert_eq!(answer, 42);
+/// ```
+pub fn run<F: Future>(future: F) -> F::Output {
+    match entered() {
+        Some(runtime) => {
+            check_role();
+            match runtime.0 {
+                #[cfg(feature = "tokio")]
+                Kind::Tokio(ref handle) => handle.handle().block_on(runtime.within(future)),
+                #[cfg(feature = "smol")]
+                Kind::Smol => super::smol::run(future),
+                Kind::Neutral => neutral::run(future),
+                Kind::Custom(_) => neutral::park_on(runtime.within(future)),
+            }
+        }
+        None => {
+            let first = Flavor::ALL.into_iter().find(|f| f.is_available());
+            run_on(first.unwrap_or(Flavor::Neutral), future)
+        }
+    }
+}
+
+/// [`run`] on a runtime of your choice.
+///
+/// # Panics
+///
+/// As [`run`]; and when the feature that `flavor` needs is not on, naming it.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::runtime::{Flavor, run_on};
+///
+/// for flavor in Flavor::ALL.into_iter().filter(|f| f.is_available()) {
+///     assert_eq!(run_on(flavor, async { 1 + 1 }), 2);
+/// }
+/// ```
+pub fn run_on<F: Future>(flavor: Flavor, future: F) -> F::Output {
+    check_role();
+    match flavor {
+        #[cfg(feature = "tokio")]
+        Flavor::Tokio | Flavor::TokioCurrent => super::tokio::run(flavor, future),
+        #[cfg(feature = "smol")]
+        Flavor::Smol => super::smol::run(future),
+        Flavor::Neutral => neutral::run(future),
+        #[cfg(not(all(feature = "tokio", feature = "smol")))]
+        missing => panic!(
+            "regatta::run_on({missing}): enable regatta's feature `{}`",
+            missing.feature()
+        ),
+    }
+}
+
+fn check_role() {
+    if role() == Role::Polling {
+        refuse_nested("called from inside a future that regatta polls");
+    }
+}

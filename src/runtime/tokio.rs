@@ -1,0 +1,132 @@
+//! The tokio adapter.
+
+use super::backend::BoxWork;
+use super::run::{Flavor, refuse_nested};
+use ::tokio::runtime::{Builder, Handle};
+use ::tokio::task::Id;
+use std::cell::Cell;
+use std::future::Future;
+use std::time::Instant;
+
+pub(super) type NativeSleep = ::tokio::time::Sleep;
+
+/// A tokio handle that costs no reference count to look up twice in one task.
+///
+/// `Handle::try_current` clones an `Arc` (11 ns). `task::try_id` reads a thread-local (under 1 ns), and a task
+/// never changes its runtime. So a dropped handle that was looked up in the running task is kept
+/// in a thread-local of one place, and the next look-up of the same task takes it back.
+pub(super) struct TokioHandle {
+    handle: Option<Handle>,
+    seen_in: Option<Id>,
+}
+
+thread_local!(static STASH: Cell<Option<(Id, Handle)>> = const { Cell::new(None) });
+
+impl TokioHandle {
+    pub(super) fn new(handle: Handle) -> Self {
+        TokioHandle {
+            handle: Some(handle),
+            seen_in: None,
+        }
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        // Taken by `drop` only.
+        self.handle
+            .as_ref()
+            .expect("a tokio handle is there until it is dropped")
+    }
+
+    /// Whether the calling code runs in the very task this handle was looked up in.
+    fn is_ambient(&self) -> bool {
+        self.seen_in.is_some() && ::tokio::task::try_id() == self.seen_in
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.handle().spawn(task));
+    }
+
+    pub(super) fn spawn_blocking(&self, work: BoxWork) {
+        drop(self.handle().spawn_blocking(work));
+    }
+
+    /// tokio's clock can be paused, per runtime: it is read in that runtime's context.
+    pub(super) fn now(&self) -> Instant {
+        let _context = (!self.is_ambient()).then(|| self.handle().enter());
+        ::tokio::time::Instant::now().into_std()
+    }
+
+    pub(super) fn sleep_until(&self, at: Instant) -> NativeSleep {
+        let _context = (!self.is_ambient()).then(|| self.handle().enter());
+        ::tokio::time::sleep_until(at.into())
+    }
+}
+
+impl Clone for TokioHandle {
+    fn clone(&self) -> Self {
+        TokioHandle {
+            handle: self.handle.clone(),
+            seen_in: self.seen_in,
+        }
+    }
+}
+
+impl Drop for TokioHandle {
+    fn drop(&mut self) {
+        if let Some(id) = self.seen_in
+            && ::tokio::task::try_id() == Some(id)
+            && let Some(handle) = self.handle.take()
+        {
+            // What was there goes out of the thread-local before it is dropped.
+            let old = STASH.try_with(|s| s.replace(Some((id, handle))));
+            drop(old);
+        }
+    }
+}
+
+impl std::fmt::Debug for TokioHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.handle().runtime_flavor())
+    }
+}
+
+/// The handle of the tokio context this thread is in.
+pub(super) fn current() -> Option<TokioHandle> {
+    let id = ::tokio::task::try_id();
+    if id.is_some()
+        && let Some((seen, handle)) = STASH.with(Cell::take)
+        && Some(seen) == id
+    {
+        return Some(TokioHandle {
+            handle: Some(handle),
+            seen_in: id,
+        });
+    }
+    let handle = Handle::try_current().ok()?;
+    Some(TokioHandle {
+        handle: Some(handle),
+        seen_in: id,
+    })
+}
+
+/// Whether this thread is in a tokio context.
+pub(super) fn in_context() -> bool {
+    Handle::try_current().is_ok()
+}
+
+/// Runs `future` on a fresh runtime.
+pub(super) fn run<F: Future>(flavor: Flavor, future: F) -> F::Output {
+    if in_context() {
+        refuse_nested("this thread is inside a tokio runtime");
+    }
+    let mut builder = if flavor == Flavor::TokioCurrent {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    let runtime = builder
+        .enable_all()
+        .build()
+        .unwrap_or_else(|e| panic!("regatta::run: tokio could not start: {e}"));
+    runtime.block_on(future)
+}
