@@ -1,7 +1,10 @@
 //! Structured concurrency for async Rust, written once for tokio, smol and virtual time.
 
 mod internal;
+mod patterns;
 pub mod runtime;
 
+#[doc(inline)]
+pub use patterns::{cancel, task, time};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};

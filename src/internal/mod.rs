@@ -1,3 +1,9 @@
 //! Private blocks that know no pattern.
 
 pub(crate) mod label;
+pub(crate) mod lock;
+pub(crate) mod node;
+pub(crate) mod reason;
+pub(crate) mod scope;
+pub(crate) mod slots;
+pub(crate) mod timed;

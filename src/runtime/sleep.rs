@@ -86,6 +86,12 @@ impl Sleep {
         }
     }
 
+    /// Until `at` on `runtime`, whose clock says `now`: for those who have just read it. Does not give way when `at` has come.
+    pub(crate) fn started(runtime: Runtime, at: Instant, now: Instant) -> Self {
+        let timer = if at <= now { Timer::Done } else { native(&runtime, at) };
+        Sleep { when: When::At(at), runtime: Some(runtime), timer }
+    }
+
     /// The moment it waits for: `None` before the first poll of a relative sleep, and for one that never ends.
     pub fn deadline(&self) -> Option<Instant> {
         match self.when {
@@ -184,20 +190,17 @@ fn arm(when: &mut When, runtime: &mut Option<Runtime>) -> Armed {
     if at <= now {
         return Armed::Come;
     }
-    Armed::Timer(match &rt.0 {
+    Armed::Timer(native(rt, at))
+}
+
+/// The timer of this runtime.
+fn native(runtime: &Runtime, at: Instant) -> Timer {
+    match &runtime.0 {
         #[cfg(feature = "tokio")]
-        Kind::Tokio(handle) => Timer::Tokio {
-            sleep: handle.sleep_until(at),
-        },
+        Kind::Tokio(handle) => Timer::Tokio { sleep: handle.sleep_until(at) },
         #[cfg(feature = "smol")]
-        Kind::Smol => Timer::Smol {
-            sleep: super::smol::sleep_until(at),
-        },
-        Kind::Neutral => Timer::Neutral {
-            sleep: neutral::sleep_until(at),
-        },
-        Kind::Custom(backend) => Timer::Custom {
-            sleep: backend.sleep_until(at),
-        },
-    })
+        Kind::Smol => Timer::Smol { sleep: super::smol::sleep_until(at) },
+        Kind::Neutral => Timer::Neutral { sleep: neutral::sleep_until(at) },
+        Kind::Custom(backend) => Timer::Custom { sleep: backend.sleep_until(at) },
+    }
 }

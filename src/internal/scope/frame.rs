@@ -1,0 +1,138 @@
+//! One scope that somebody has asked about.
+
+use crate::internal::lock::Lock;
+use crate::internal::node::{DeadlineCell, Node, When};
+use crate::internal::reason::Elapsed;
+use crate::runtime::Runtime;
+use futures_util::task::AtomicWaker;
+use slab::Slab;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// What a [`Frame`] is made from when it is needed.
+#[derive(Clone, Debug)]
+pub(crate) enum Seed {
+    /// A scope that only its owner ends.
+    Plain,
+    /// A scope that is cancelled with this node.
+    Follow(Arc<Node>),
+    /// A scope with a node of its own below this one.
+    Below(Arc<Node>),
+    /// A deadline, this long after its first poll, which is going on.
+    After(Duration),
+    /// A deadline.
+    At(Instant, Option<Duration>),
+    /// A deadline that somebody may move.
+    Cell(Arc<DeadlineCell>),
+}
+
+impl Seed {
+    /// Turns a deadline that starts now into a moment.
+    pub(super) fn stamp(&mut self, now: Instant) {
+        match self {
+            Seed::After(d) => {
+                let limit = *d;
+                *self = now.checked_add(limit).map_or(Seed::Plain, |at| Seed::At(at, Some(limit)));
+            }
+            Seed::Cell(cell) => cell.start(now),
+            _ => {}
+        }
+    }
+
+    fn node(mut self) -> Arc<Node> {
+        if matches!(self, Seed::After(_) | Seed::Cell(_)) {
+            self.stamp(Runtime::current().now());
+        }
+        match self {
+            Seed::Plain | Seed::After(_) => Node::root(),
+            Seed::Follow(node) => node,
+            Seed::Below(node) => Node::child_of(&[node], None),
+            Seed::At(at, limit) => {
+                Node::with_deadline(DeadlineCell::new(Runtime::current(), When::At(at), limit, None))
+            }
+            Seed::Cell(cell) => Node::with_deadline(cell),
+        }
+    }
+}
+
+/// A scope, shared between its owner and those who observe or shield it.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) node: Arc<Node>,
+    dropping: AtomicBool,
+    /// How many shields are up somewhere in the scope.
+    shields: AtomicUsize,
+    /// The owner, while it waits for the last shield.
+    owner: AtomicWaker,
+    /// Who wants to know when the scope starts dropping.
+    watchers: Lock<Slab<Waker>>,
+}
+
+impl Frame {
+    pub(super) fn grow(seed: Seed) -> Arc<Frame> {
+        Arc::new(Frame {
+            node: seed.node(),
+            dropping: AtomicBool::new(false),
+            shields: AtomicUsize::new(0),
+            owner: AtomicWaker::new(),
+            watchers: Lock::default(),
+        })
+    }
+
+    pub(crate) fn is_dropping(&self) -> bool {
+        self.dropping.load(Ordering::Acquire)
+    }
+
+    /// The second step: from now on the owner drops the scope's future when it can.
+    pub(crate) fn start_dropping(&self) {
+        let mut watchers = self.watchers.lock();
+        if self.dropping.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let woken = std::mem::take(&mut *watchers);
+        drop(watchers);
+        for (_, waker) in woken {
+            waker.wake();
+        }
+    }
+
+    /// Whether a shield keeps the future alive; has `waker` woken when the last one goes.
+    pub(super) fn is_shielded(&self, waker: &Waker) -> bool {
+        if self.shields.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        self.owner.register(waker);
+        self.shields.load(Ordering::Acquire) != 0
+    }
+
+    pub(super) fn raise_shield(&self) {
+        self.shields.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn lower_shield(&self) {
+        if self.shields.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_dropping() {
+            self.owner.wake();
+        }
+    }
+
+    /// `None` when the scope is dropping already.
+    pub(super) fn watch(&self, waker: Waker) -> Option<usize> {
+        let mut watchers = self.watchers.lock();
+        (!self.is_dropping()).then(|| watchers.insert(waker))
+    }
+
+    pub(super) fn unwatch(&self, key: usize) {
+        let mut watchers = self.watchers.lock();
+        // The list of a dropping scope was emptied for good: the key would name nothing.
+        let waker = if self.is_dropping() { None } else { watchers.try_remove(key) };
+        drop(watchers);
+        drop(waker);
+    }
+
+    /// Cancels the scope because its deadline has passed.
+    pub(crate) fn expire(&self, elapsed: Elapsed) {
+        self.node.cancel(elapsed.into());
+    }
+}

@@ -1,0 +1,24 @@
+//! Ambient cancel scopes: how code finds out about the scopes around it.
+//!
+//! While a scoped future is polled, its scope lies on a stack in a thread-local; the poll puts it there and takes it
+//! back. So the stack always shows exactly the scopes around the running code, wherever a future has moved
+//! in between, and a poll costs two moves and no reference counting.
+//!
+//! Most scopes are never asked about. They lie on the stack as a *seed*, a few words of plain data, and become a [`Frame`] (shared,
+//! allocated) when somebody below wants to observe, shield or name them.
+//!
+//! Cancelling has two steps. The *node* of a frame is cancelled: observable, nothing is taken away. Then the owner of the
+//! scope, at once or after a grace, sets the frame to *dropping*: it drops its future as soon as no shield is up in it.
+//! Code with cleanup to do (`finally`, groups) watches for the second step.
+
+mod frame;
+mod hold;
+mod scoped;
+mod stack;
+mod watch;
+
+pub(crate) use frame::{Frame, Seed};
+pub(crate) use hold::{Hold, Shield};
+pub(crate) use scoped::{Scoped, Step};
+pub(crate) use stack::{chain, deadline, deadline_passed, dropping, observe, reason, stamp};
+pub(crate) use watch::DropWatch;

@@ -1,0 +1,186 @@
+//! The scopes around the running code.
+
+use super::frame::{Frame, Seed};
+use crate::internal::node::Node;
+use crate::internal::reason::Reason;
+use crate::runtime::Runtime;
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What lies on the stack for one scope.
+#[derive(Debug)]
+pub(super) enum Mark {
+    Seed(Seed),
+    Frame(Arc<Frame>),
+    /// Hides everything below.
+    Shield,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) mark: Mark,
+    /// The outermost scope of a spawned task: what lies below belongs to whoever polls the executor.
+    pub(super) root: bool,
+    /// The scope is dropping and has no frame that could say so.
+    pub(super) dropping: bool,
+}
+
+impl Entry {
+    pub(super) fn new(mark: Mark, root: bool) -> Self {
+        Entry { mark, root, dropping: false }
+    }
+
+    /// From now on the owner drops the scope's future when it can.
+    pub(super) fn start_dropping(&mut self) {
+        match &self.mark {
+            Mark::Frame(frame) => frame.start_dropping(),
+            Mark::Seed(_) | Mark::Shield => self.dropping = true,
+        }
+    }
+
+    fn is_dropping(&self) -> bool {
+        match &self.mark {
+            Mark::Frame(frame) => frame.is_dropping(),
+            Mark::Seed(_) | Mark::Shield => self.dropping,
+        }
+    }
+
+    /// The frame of this scope, made now if there was none. `None` for a shield.
+    pub(super) fn frame(&mut self) -> Option<&Arc<Frame>> {
+        if let Mark::Seed(seed) = &self.mark {
+            let frame = Frame::grow(seed.clone());
+            if self.dropping {
+                frame.start_dropping();
+            }
+            self.mark = Mark::Frame(frame);
+        }
+        match &self.mark {
+            Mark::Frame(frame) => Some(frame),
+            Mark::Seed(_) | Mark::Shield => None,
+        }
+    }
+}
+
+thread_local!(static STACK: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) });
+
+/// Has a scope on the stack while it lives, and puts it back where it came from afterwards, also when a poll panics.
+pub(super) struct Pushed<'a> {
+    home: &'a mut Option<Entry>,
+}
+
+impl Drop for Pushed<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.home = STACK.with(|s| s.borrow_mut().pop());
+    }
+}
+
+#[inline]
+pub(super) fn push(home: &mut Option<Entry>) -> Pushed<'_> {
+    if let Some(entry) = home.take() {
+        STACK.with(|s| s.borrow_mut().push(entry));
+    }
+    Pushed { home }
+}
+
+/// Visits the scopes around the running code from the inside out, as far as the next shield or the root of the task.
+fn walk(mut visit: impl FnMut(&mut Entry) -> ControlFlow<()>) {
+    STACK.with(|s| {
+        for entry in s.borrow_mut().iter_mut().rev() {
+            if matches!(entry.mark, Mark::Shield) {
+                return;
+            }
+            if visit(entry).is_break() || entry.root {
+                return;
+            }
+        }
+    });
+}
+
+/// Visits the frames around the running code; seeds become frames.
+pub(super) fn walk_frames(mut visit: impl FnMut(&Arc<Frame>) -> ControlFlow<()>) {
+    walk(|entry| match entry.frame() {
+        Some(frame) => visit(frame),
+        None => ControlFlow::Continue(()),
+    });
+}
+
+/// The frames around the running code, innermost first.
+pub(crate) fn chain() -> Vec<Arc<Frame>> {
+    let mut frames = Vec::new();
+    walk_frames(|f| {
+        frames.push(f.clone());
+        ControlFlow::Continue(())
+    });
+    frames
+}
+
+/// A new node that is cancelled with any scope around the running code; cancelling it touches none of them.
+pub(crate) fn observe() -> Arc<Node> {
+    let nodes: Vec<_> = chain().into_iter().map(|f| f.node.clone()).collect();
+    Node::child_of(&nodes, None)
+}
+
+/// Whether a scope around the running code wants to drop it.
+pub(crate) fn dropping() -> bool {
+    let mut found = false;
+    walk(|entry| {
+        found = entry.is_dropping();
+        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    found
+}
+
+/// Why the running code is cancelled, if it is: the outermost scope's reason.
+pub(crate) fn reason() -> Option<Reason> {
+    let mut nodes = Vec::new();
+    walk(|entry| {
+        match &mut entry.mark {
+            // Cheap, and the usual case: asked about a token, a frame is not needed.
+            Mark::Seed(Seed::Follow(node)) if node.is_cancelled() => nodes.push(node.clone()),
+            Mark::Seed(Seed::Follow(_) | Seed::Plain) | Mark::Shield => {}
+            Mark::Seed(_) => nodes.extend(entry.frame().map(|f| f.node.clone())),
+            Mark::Frame(frame) => nodes.push(frame.node.clone()),
+        }
+        ControlFlow::Continue(())
+    });
+    // Asked outside the stack's borrow: a deadline reads a clock, and cancelling wakes.
+    nodes.iter().rev().find_map(|n| n.reason())
+}
+
+/// The earliest deadline around the running code; the present moment when it is cancelled already.
+pub(crate) fn deadline() -> Option<Instant> {
+    if reason().is_some() {
+        return Some(Runtime::current().now());
+    }
+    chain().iter().filter_map(|f| f.node.effective_deadline()).min()
+}
+
+/// Whether a deadline around the running code has passed, or a scope around it is dropping: then an inner deadline keeps quiet.
+pub(crate) fn deadline_passed(now: Instant) -> bool {
+    let mut found = false;
+    walk(|entry| {
+        found = entry.is_dropping() || match &entry.mark {
+            Mark::Seed(Seed::At(at, _)) => *at <= now,
+            Mark::Seed(Seed::After(d)) => d.is_zero(),
+            Mark::Seed(Seed::Cell(cell)) => cell.at().is_some_and(|at| at <= now),
+            Mark::Seed(_) | Mark::Shield => false,
+            Mark::Frame(f) => f.node.effective_deadline().is_some_and(|at| at <= now),
+        };
+        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    found
+}
+
+/// Starts the clock of every deadline around the running code that has not started it, so that they agree on the
+/// moment: an outer deadline never ends up later than an inner one of the same length.
+pub(crate) fn stamp(now: Instant) {
+    walk(|entry| {
+        if let Mark::Seed(seed) = &mut entry.mark {
+            seed.stamp(now);
+        }
+        ControlFlow::Continue(())
+    });
+}

@@ -1,0 +1,130 @@
+//! A future with a deadline, as a cancel scope. Below both `time::timeout` and `cancel::shield_for`.
+
+use super::node::DeadlineCell;
+use super::reason::Elapsed;
+use super::scope::{Scoped, Seed, Step, deadline_passed, stamp};
+use crate::runtime::{Runtime, Sleep};
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+/// How the end is given.
+#[derive(Clone, Debug)]
+pub(crate) enum Limit {
+    After(Duration),
+    At(Instant),
+    Cell(Arc<DeadlineCell>),
+}
+
+impl Limit {
+    fn elapsed(&self, name: &Option<Arc<str>>) -> Elapsed {
+        match self {
+            Limit::After(d) => Elapsed::new(name.clone(), Some(*d)),
+            Limit::At(_) => Elapsed::new(name.clone(), None),
+            Limit::Cell(cell) => cell.elapsed(),
+        }
+    }
+
+    fn runtime(&self) -> Runtime {
+        match self {
+            Limit::After(_) | Limit::At(_) => Runtime::current(),
+            Limit::Cell(cell) => cell.runtime.clone(),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Phase {
+    /// Not suspended yet: no clock read, no timer made.
+    Fresh,
+    Waiting,
+    /// The deadline has passed; the future is dropped as soon as its shields allow.
+    Expired,
+}
+
+pin_project! {
+    /// Polls its future first, always. The timer is made when the future is pending for the first time.
+    #[derive(Debug)]
+    pub(crate) struct Timed<F> {
+        #[pin]
+        scoped: Scoped<F>,
+        #[pin]
+        timer: Option<Sleep>,
+        limit: Limit,
+        name: Option<Arc<str>>,
+        phase: Phase,
+    }
+}
+
+impl<F> Timed<F> {
+    pub(crate) fn new(limit: Limit, future: F) -> Self {
+        let seed = match &limit {
+            Limit::After(d) => Seed::After(*d),
+            Limit::At(at) => Seed::At(*at, None),
+            Limit::Cell(cell) => Seed::Cell(cell.clone()),
+        };
+        Timed { scoped: Scoped::new(seed, future), timer: None, limit, name: None, phase: Phase::Fresh }
+    }
+
+    pub(crate) fn name(&mut self, name: Arc<str>) {
+        self.name = Some(name);
+    }
+}
+
+impl<F: Future> Future for Timed<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let expired = *this.phase == Phase::Expired;
+            match this.scoped.as_mut().step(cx, expired) {
+                Step::Ready(value) => return Poll::Ready(Ok(value)),
+                // Of nested deadlines the outermost that passed reports: it will drop us.
+                Step::Gone if deadline_passed(Runtime::current().now()) => return Poll::Pending,
+                Step::Gone => return Poll::Ready(Err(this.limit.elapsed(this.name))),
+                Step::Pending if expired => return Poll::Pending,
+                Step::Pending => {}
+            }
+            if *this.phase == Phase::Fresh {
+                *this.phase = Phase::Waiting;
+                let runtime = this.limit.runtime();
+                let now = runtime.now();
+                stamp(now);
+                // `None`: further away than the clock can tell.
+                let at = this.scoped.as_mut().stamp(now);
+                this.timer.set(at.map(|at| Sleep::started(runtime, at, now)));
+            }
+            if let Limit::Cell(cell) = &*this.limit {
+                cell.keep(cx.waker());
+                follow(this.timer.as_mut(), cell);
+            }
+            match this.timer.as_mut().as_pin_mut() {
+                Some(timer) => ready!(timer.poll(cx)),
+                None => return Poll::Pending,
+            }
+            if let Limit::Cell(cell) = &*this.limit
+                && !cell.pass(cell.runtime.now())
+            {
+                continue; // moved in the last moment
+            }
+            *this.phase = Phase::Expired;
+            if let Some(frame) = this.scoped.known_frame() {
+                frame.expire(this.limit.elapsed(this.name));
+            }
+        }
+    }
+}
+
+/// Moves the timer to where the deadline is now.
+fn follow(mut timer: Pin<&mut Option<Sleep>>, cell: &DeadlineCell) {
+    let at = cell.at();
+    match timer.as_mut().as_pin_mut() {
+        Some(t) if t.deadline() != at => t.reset(at),
+        None if at.is_some() => timer.set(at.map(|at| cell.runtime.sleep_until(at))),
+        Some(_) | None => {}
+    }
+}

@@ -1,0 +1,197 @@
+//! Async cleanup that runs when its future ends, and when it is cancelled.
+
+use crate::internal::label;
+use crate::internal::scope::{DropWatch, Scoped, Seed, Shield, Step};
+use pin_project_lite::pin_project;
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+static SKIPPED: AtomicU64 = AtomicU64::new(0);
+
+/// How many cleanups of [`finally`] and [`on_cancel`] were skipped in this process so far, because the future
+/// was dropped from outside (`select!`, another library's timeout, an aborted task) after it had started.
+///
+/// A drop cannot wait, so it cannot run async code. A count that grows shows where a foreign drop should become a cancel scope.
+pub fn skipped_cleanups() -> u64 {
+    SKIPPED.load(Ordering::Relaxed)
+}
+
+enum Outcome<T> {
+    Value(T),
+    Panic(Box<dyn Any + Send>),
+    Cancelled,
+}
+
+/// Notices that a future was dropped before its cleanup was over.
+#[derive(Debug)]
+struct Owed(bool);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if self.0 {
+            SKIPPED.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+pin_project! {
+    /// A future with async cleanup; made by [`finally`] and [`on_cancel`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Cleanup<F: Future, C> {
+        // A scope of its own, so that shields inside the body are waited for before the cleanup starts.
+        #[pin]
+        body: Scoped<F>,
+        #[pin]
+        cleanup: Shield<C>,
+        only_on_cancel: bool,
+        watch: DropWatch,
+        outcome: Option<Outcome<F::Output>>,
+        owed: Owed,
+        over: bool,
+        cancelled: bool,
+    }
+}
+
+impl<F: Future, C> std::fmt::Debug for Cleanup<F, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cleanup").field("started", &self.owed.0).field("over", &self.over).finish_non_exhaustive()
+    }
+}
+
+/// Runs `future`, then `cleanup`: on success, on error, on a panic, and when a scope around it is cancelled.
+///
+/// The cleanup is async and shielded: it runs to its end, and the scope that cancelled waits for it. Nested cleanups run
+/// from the inside out. When the future was cancelled, `finally` does not return: the scope drops it after the cleanup, so
+/// nobody can swallow the cancellation.
+///
+/// Both are made at once, so `cleanup` borrows what `future` borrows only by shared reference.
+/// Python's `try`/`finally`; the structure is AnyIO's shielded cleanup.
+///
+/// # Panics
+///
+/// Goes on with a panic of `future` after the cleanup; when polled after it ended.
+///
+/// # Cancel safety
+///
+/// Cancelled by a scope of regatta, the cleanup runs. Dropped from outside, it cannot: `future` and `cleanup` are dropped unfinished, which
+/// [`skipped_cleanups`] counts. Never polled, neither has anything to clean up.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::{cancel, time};
+/// use std::{cell::Cell, time::Duration};
+///
+/// regatta::testing::run(async || {
+///     let closed = Cell::new(false);
+///     let query = cancel::finally(std::future::pending::<()>(), async {
+///         time::sleep(Duration::from_millis(20)).await; // say goodbye to the server
+///         closed.set(true);
+///     });
+///     assert!(time::timeout(Duration::from_secs(1), query).await.is_err());
+///     assert!(closed.get());
+/// });
+/// ```
+pub fn finally<F, C>(future: F, cleanup: C) -> Cleanup<F, C>
+where
+    F: Future,
+    C: Future<Output = ()>,
+{
+    Cleanup::new(future, cleanup, false)
+}
+
+/// Runs `future`; runs `cleanup` only when a scope around it is cancelled before it ended.
+///
+/// Otherwise like [`finally`]: async, shielded, and never returning from a cancellation.
+///
+/// # Panics
+///
+/// When polled after it ended.
+///
+/// # Cancel safety
+///
+/// As [`finally`].
+///
+/// # Examples
+///
+/// ```
+/// use regatta::{cancel, time};
+/// use std::{cell::Cell, time::Duration};
+///
+/// regatta::testing::run(async || {
+///     let undone = Cell::new(0);
+///     let undo = || async { undone.set(undone.get() + 1) };
+///     cancel::on_cancel(time::sleep(Duration::from_secs(1)), undo()).await;
+///     assert_eq!(undone.get(), 0);
+///
+///     let slow = cancel::on_cancel(time::sleep(Duration::from_secs(9)), undo());
+///     assert!(time::timeout(Duration::from_secs(1), slow).await.is_err());
+///     assert_eq!(undone.get(), 1);
+/// });
+/// ```
+pub fn on_cancel<F, C>(future: F, cleanup: C) -> Cleanup<F, C>
+where
+    F: Future,
+    C: Future<Output = ()>,
+{
+    Cleanup::new(future, cleanup, true)
+}
+
+impl<F: Future, C> Cleanup<F, C> {
+    fn new(future: F, cleanup: C, only_on_cancel: bool) -> Self {
+        Cleanup {
+            body: Scoped::new(Seed::Plain, future),
+            cleanup: Shield::new(cleanup),
+            only_on_cancel,
+            watch: DropWatch::default(),
+            outcome: None,
+            owed: Owed(false),
+            over: false,
+            cancelled: false,
+        }
+    }
+}
+
+impl<F: Future, C: Future<Output = ()>> Future for Cleanup<F, C> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        if this.outcome.is_none() {
+            if *this.over {
+                // Cancelled and cleaned up: the scope drops us.
+                assert!(*this.cancelled, "`finally` or `on_cancel` polled after it ended");
+                return Poll::Pending;
+            }
+            this.owed.0 = true;
+            let dropping = this.watch.poll(cx);
+            let stepped = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().step(cx, dropping)));
+            let outcome = match stepped {
+                Ok(Step::Pending) => return Poll::Pending,
+                Ok(Step::Ready(value)) => Outcome::Value(value),
+                Ok(Step::Gone) => Outcome::Cancelled,
+                Err(payload) => Outcome::Panic(payload),
+            };
+            *this.outcome = Some(outcome);
+        }
+        let wanted = !*this.only_on_cancel || matches!(this.outcome, Some(Outcome::Cancelled));
+        if wanted {
+            label::set("a cleanup");
+            ready!(this.cleanup.poll(cx));
+        }
+        this.owed.0 = false;
+        *this.over = true;
+        match this.outcome.take() {
+            Some(Outcome::Value(value)) => Poll::Ready(value),
+            Some(Outcome::Panic(payload)) => resume_unwind(payload),
+            Some(Outcome::Cancelled) | None => {
+                *this.cancelled = true;
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A future under a token.
+
+use super::token::{CancelToken, poll_deadline};
+use crate::internal::node::Waiter;
+use crate::internal::reason::{Cancelled, Reason};
+use crate::internal::scope::{Scoped, Seed, Step};
+use crate::runtime::{Runtime, Sleep};
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+pin_project! {
+    /// A future inside the cancel scope of a token; made by [`CancelToken::run`] and [`CancelToken::run_graceful`].
+    #[must_use = "futures do nothing unless polled"]
+    #[derive(Debug)]
+    pub struct Run<F> {
+        #[pin]
+        scoped: Scoped<F>,
+        waiter: Waiter,
+        grace: Duration,
+        // The token's deadline first, the grace after it is cancelled.
+        #[pin]
+        timer: Option<Sleep>,
+        in_grace: bool,
+        drop_now: bool,
+    }
+}
+
+impl<F> Run<F> {
+    pub(super) fn new(token: &CancelToken, grace: Duration, future: F) -> Self {
+        Run {
+            scoped: Scoped::new(Seed::Follow(token.node.clone()), future),
+            waiter: Waiter::new(token.node.clone()),
+            grace,
+            timer: None,
+            in_grace: false,
+            drop_now: false,
+        }
+    }
+}
+
+impl<F: Future> Future for Run<F> {
+    type Output = Result<F::Output, Cancelled>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let mut cancelled = this.waiter.node().flag();
+        loop {
+            *this.drop_now |= cancelled && this.grace.is_zero();
+            match this.scoped.as_mut().step(cx, *this.drop_now) {
+                Step::Ready(value) => return Poll::Ready(Ok(value)),
+                Step::Gone => {
+                    let reason = this.waiter.node().reason().unwrap_or(Reason::Requested);
+                    return Poll::Ready(Err(Cancelled::new(reason)));
+                }
+                Step::Pending if *this.drop_now => return Poll::Pending,
+                Step::Pending => {}
+            }
+            if !cancelled {
+                if this.waiter.register(cx.waker()) {
+                    cancelled = true;
+                    continue;
+                }
+                if !this.waiter.node().is_timed() {
+                    return Poll::Pending;
+                }
+                ready!(poll_deadline(this.waiter.node(), this.timer.as_mut(), cx));
+                cancelled = this.waiter.node().flag();
+                continue;
+            }
+            if !*this.in_grace {
+                *this.in_grace = true;
+                let runtime = Runtime::current();
+                let now = runtime.now();
+                let over = now.checked_add(*this.grace);
+                this.timer.set(over.map(|at| Sleep::started(runtime, at, now)));
+            }
+            match this.timer.as_mut().as_pin_mut() {
+                Some(timer) => ready!(timer.poll(cx)),
+                None => return Poll::Pending,
+            }
+            *this.drop_now = true;
+        }
+    }
+}

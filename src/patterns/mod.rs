@@ -1,0 +1,5 @@
+//! One folder per pattern, the same file roles in each.
+
+pub mod cancel;
+pub mod task;
+pub mod time;

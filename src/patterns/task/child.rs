@@ -1,0 +1,203 @@
+//! A child as the runtime, or the host, sees it.
+
+use super::core::{Alive, Phase, drop_quietly};
+use super::error::{ErrorGroup, Fault};
+use super::handle::Slot;
+use crate::internal::reason::Reason;
+use crate::internal::scope::{Scoped, Seed, Step};
+use pin_project_lite::pin_project;
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// What a child may end with: `Result<T, E>` with the group's error type, or `()`.
+#[diagnostic::on_unimplemented(
+    message = "a child of this group must end with `Result<_, {E}>` or `()`, not with `{Self}`",
+    label = "this future ends with `{Self}`",
+    note = "wrap a plain value: `async {{ Ok(value) }}`; convert an error with `?` or `map_err`"
+)]
+pub trait ChildOutput<E>: Sized {
+    /// What its handle gives.
+    type Ok;
+
+    // Names a type that nobody outside can name, so nobody outside implements the trait.
+    #[doc(hidden)]
+    fn split(self) -> Result<Self::Ok, Fault<E>>;
+}
+
+impl<T, E> ChildOutput<E> for Result<T, E> {
+    type Ok = T;
+    fn split(self) -> Result<T, Fault<E>> {
+        self.map_err(|e| Fault::Leaf(None, e))
+    }
+}
+
+impl<E> ChildOutput<E> for () {
+    type Ok = ();
+    fn split(self) -> Result<(), Fault<E>> {
+        Ok(())
+    }
+}
+
+/// The result of a group inside a group.
+pub(super) struct Nested<T, E>(pub(super) Result<T, ErrorGroup<E>>);
+
+impl<T, E> ChildOutput<E> for Nested<T, E> {
+    type Ok = T;
+    fn split(self) -> Result<T, Fault<E>> {
+        self.0.map_err(Fault::Group)
+    }
+}
+
+/// A child's place in its group; given up after its future is gone.
+struct Place<T, E> {
+    slot: Arc<Slot<T>>,
+    alive: Arc<Alive<E>>,
+    key: Option<usize>,
+    settled: bool,
+}
+
+impl<T, E> Drop for Place<T, E> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.lost();
+        }
+        self.alive.cohort().unregister(self.key.take());
+    }
+}
+
+impl<T, E> Place<T, E> {
+    /// The child was dropped by somebody else: its host, with the line of those that had not started, or its runtime, which stopped.
+    #[cold]
+    fn lost(&mut self) {
+        let core = &self.alive.core;
+        let mut reason = self.alive.cohort().node.reason();
+        if self.alive.cohort().phase() == Phase::Open {
+            core.state.lock().asked.get_or_insert(Reason::Shutdown);
+            core.note_cut();
+            core.stop(Reason::Shutdown);
+            reason = Some(Reason::Shutdown);
+        } else if core.body_phase() >= Phase::Asked && !self.alive.service {
+            core.note_cut();
+        }
+        self.slot.end(Err(reason.unwrap_or(Reason::ScopeEnded)));
+    }
+}
+
+pin_project! {
+    /// `K` is the child's share of the group's limit.
+    pub(super) struct Child<F, T, E, K> {
+        // Dropped in this order: the future, its turn, its place.
+        #[pin]
+        scoped: Scoped<F>,
+        ticket: Option<K>,
+        place: Place<T, E>,
+        waker: Option<Waker>,
+        started: bool,
+    }
+}
+
+impl<F, T, E, K> Child<F, T, E, K> {
+    pub(super) fn new(future: F, slot: Arc<Slot<T>>, alive: Arc<Alive<E>>, ticket: Option<K>) -> Self {
+        let cohort = alive.cohort();
+        let scoped = Scoped::root(Seed::Below(cohort.node.clone()), future);
+        let mut key = None;
+        if alive.core.tracked.load(std::sync::atomic::Ordering::Acquire) {
+            cohort.register(&mut key, Waker::noop().clone(), &slot.site);
+        }
+        Child { scoped, ticket, place: Place { slot, alive, key, settled: false }, waker: None, started: false }
+    }
+}
+
+enum End<T, E> {
+    Value(T),
+    Fault(Fault<E>),
+    Panic(Box<dyn Any + Send>),
+    Cancelled,
+}
+
+impl<F, T, E, K> Future for Child<F, T, E, K>
+where
+    F: Future<Output: ChildOutput<E, Ok = T>>,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let cohort = this.place.alive.cohort();
+        let end = loop {
+            let phase = cohort.phase();
+            let alone = this.place.slot.is_cancelled();
+            let drop_now = alone || phase >= Phase::Dropping;
+            if drop_now && (!*this.started || phase == Phase::Abandoned) {
+                // Cancelled before it began: it never runs. Abandoned: nobody waits for its shields any more.
+                break match catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().clear())) {
+                    Ok(()) => End::Cancelled,
+                    Err(payload) => End::Panic(payload),
+                };
+            }
+            *this.started = true;
+            if alone && let Some(reason) = this.place.slot.asked() {
+                this.scoped.as_mut().cancel(reason);
+            }
+            match catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().step(cx, drop_now))) {
+                Ok(Step::Ready(output)) => {
+                    break match output.split() {
+                        Ok(value) => End::Value(value),
+                        Err(fault) => End::Fault(fault),
+                    };
+                }
+                Ok(Step::Gone) => break End::Cancelled,
+                Err(payload) => {
+                    // What is left of the future may panic again; the first panic is the one that counts.
+                    let cleared = catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().clear()));
+                    drop_quietly(cleared.err());
+                    break End::Panic(payload);
+                }
+                Ok(Step::Pending) => {}
+            }
+            if this.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+                return Poll::Pending;
+            }
+            // Whoever cancels raises the flag first and wakes second; this registers first and looks second.
+            cohort.register(&mut this.place.key, cx.waker().clone(), &this.place.slot.site);
+            this.place.slot.watch(cx.waker().clone());
+            *this.waker = Some(cx.waker().clone());
+            if cohort.phase() == phase && this.place.slot.is_cancelled() == alone {
+                return Poll::Pending;
+            }
+        };
+        this.place.settled = true;
+        settle(end, &this.place.slot, &this.place.alive);
+        Poll::Ready(())
+    }
+}
+
+fn settle<T, E>(end: End<T, E>, slot: &Slot<T>, alive: &Alive<E>) {
+    let core = &alive.core;
+    let result = match end {
+        End::Value(value) => Ok(value),
+        End::Fault(fault) => {
+            core.failed(match fault {
+                Fault::Leaf(_, e) => Fault::Leaf(slot.site.name.clone(), e),
+                group => group,
+            });
+            Err(Reason::Failed)
+        }
+        End::Panic(payload) => {
+            core.panicked(Some(&slot.site), payload);
+            Err(Reason::Panicked)
+        }
+        End::Cancelled => {
+            if !alive.service && core.body_phase() >= Phase::Asked {
+                core.note_cut();
+            }
+            let asked = slot.asked();
+            Err(asked.or_else(|| alive.cohort().node.reason()).unwrap_or(Reason::ScopeEnded))
+        }
+    };
+    slot.end(result);
+}

@@ -1,0 +1,290 @@
+//! What everybody in a group shares: the count of the living, the errors, and how far cancelling has gone.
+//!
+//! Invariants:
+//! * A child holds one [`Alive`] of its cohort from before it can run until its future is dropped. The last one to go tells the host, so
+//!   "the group has ended" is the same moment as "every future is dropped". No `Alive` left means no child can be added.
+//! * A phase only rises, and it rises before those concerned are woken.
+//! * What a failing child reports is in `state` before its handle is settled.
+
+use super::error::Fault;
+use super::handle::Origin;
+use super::policy::OnFailure;
+use crate::internal::lock::Lock;
+use crate::internal::node::Node;
+use crate::internal::reason::Reason;
+use crate::internal::scope;
+use crate::runtime::{Site, panic_text};
+use futures_util::task::AtomicWaker;
+use slab::Slab;
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::Waker;
+use std::time::Duration;
+
+/// How far the cancelling of something has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Phase {
+    Open = 0,
+    /// Observable; nothing is dropped yet.
+    Asked = 1,
+    /// Dropped at the next suspension, shields permitting.
+    Dropping = 2,
+    /// Dropped at the next poll, shields or not.
+    Abandoned = 3,
+}
+
+impl Phase {
+    fn from(raw: u8) -> Self {
+        match raw {
+            0 => Phase::Open,
+            1 => Phase::Asked,
+            2 => Phase::Dropping,
+            _ => Phase::Abandoned,
+        }
+    }
+}
+
+/// A phase that threads share.
+#[derive(Debug, Default)]
+pub(super) struct PhaseCell(AtomicU8);
+
+impl PhaseCell {
+    #[inline]
+    pub(super) fn get(&self) -> Phase {
+        Phase::from(self.0.load(Ordering::Acquire))
+    }
+
+    /// True when it rose.
+    fn raise(&self, to: Phase) -> bool {
+        self.0.fetch_max(to as u8, Ordering::AcqRel) < to as u8
+    }
+}
+
+/// A child that waits, or is tracked from its start.
+pub(super) struct Registered {
+    waker: Waker,
+    site: Site,
+}
+
+/// The children that are cancelled together: the ordinary ones, or the services.
+pub(super) struct Cohort<E> {
+    phase: PhaseCell,
+    pub(super) node: Arc<Node>,
+    registry: Lock<Slab<Registered>>,
+    alive: OnceLock<Weak<Alive<E>>>,
+    gone: AtomicBool,
+}
+
+impl<E> Cohort<E> {
+    fn new(node: Arc<Node>) -> Self {
+        Cohort { phase: PhaseCell::default(), node, registry: Lock::default(), alive: OnceLock::new(), gone: AtomicBool::new(false) }
+    }
+
+    #[inline]
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Whether every future of the cohort has been dropped.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// A place for one more child; `None` after the end.
+    pub(super) fn join(&self) -> Option<Arc<Alive<E>>> {
+        self.alive.get().and_then(Weak::upgrade)
+    }
+
+    pub(super) fn cancel(&self, to: Phase, reason: Reason) {
+        if !self.phase.raise(to) {
+            return;
+        }
+        self.node.cancel(reason);
+        let wakers: Vec<Waker> = self.registry.lock().iter().map(|(_, r)| r.waker.clone()).collect();
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn register(&self, key: &mut Option<usize>, waker: Waker, site: &Site) {
+        let mut registry = self.registry.lock();
+        let old = match *key {
+            Some(k) => registry.get_mut(k).map(|r| std::mem::replace(&mut r.waker, waker)),
+            None => {
+                *key = Some(registry.insert(Registered { waker, site: site.clone() }));
+                None
+            }
+        };
+        drop(registry);
+        drop(old);
+    }
+
+    pub(super) fn unregister(&self, key: Option<usize>) {
+        if let Some(key) = key {
+            let gone = self.registry.lock().try_remove(key);
+            drop(gone);
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.registry.lock().iter().map(|(_, r)| Origin(&r.site).to_string()).collect()
+    }
+}
+
+/// Held by every child, and by the host while its body runs.
+pub(super) struct Alive<E> {
+    pub(super) core: Arc<Core<E>>,
+    pub(super) service: bool,
+}
+
+impl<E> Alive<E> {
+    #[inline]
+    pub(super) fn cohort(&self) -> &Cohort<E> {
+        if self.service { &self.core.services } else { &self.core.children }
+    }
+}
+
+impl<E> Drop for Alive<E> {
+    fn drop(&mut self) {
+        self.cohort().gone.store(true, Ordering::Release);
+        self.core.host.wake();
+    }
+}
+
+/// What the group has gathered.
+pub(super) struct State<E> {
+    pub(super) label: Option<Arc<str>>,
+    pub(super) faults: Vec<Fault<E>>,
+    pub(super) panic: Option<(Option<String>, Box<dyn Any + Send>)>,
+    /// Somebody called `cancel` on the group.
+    pub(super) asked: Option<Reason>,
+    pub(super) on_failure: OnFailure,
+    pub(super) grace: Duration,
+    pub(super) close_within: Option<Duration>,
+}
+
+pub(super) struct Core<E> {
+    pub(super) state: Lock<State<E>>,
+    /// The group as a whole, body included.
+    pub(super) node: Arc<Node>,
+    body: PhaseCell,
+    pub(super) children: Cohort<E>,
+    pub(super) services: Cohort<E>,
+    /// The task that waits for the group.
+    pub(super) host: Arc<AtomicWaker>,
+    /// A child or the body was cut short, so the group has no value to give.
+    cut: AtomicBool,
+    /// Children are registered when they are spawned, not when they first wait: somebody will ask for their names.
+    pub(super) tracked: AtomicBool,
+}
+
+impl<E> Core<E> {
+    /// A group inside the scopes around the running code, and the host's places in it.
+    pub(super) fn new() -> (Arc<Self>, Arc<Alive<E>>, Arc<Alive<E>>) {
+        let node = scope::observe();
+        let core = Arc::new(Core {
+            state: Lock::new(State {
+                label: None,
+                faults: Vec::new(),
+                panic: None,
+                asked: None,
+                on_failure: OnFailure::default(),
+                grace: Duration::ZERO,
+                close_within: None,
+            }),
+            body: PhaseCell::default(),
+            children: Cohort::new(Node::child_of(std::slice::from_ref(&node), None)),
+            // Services go last, so nothing that cancels the others cancels them.
+            services: Cohort::new(Node::root()),
+            node,
+            host: Arc::default(),
+            cut: AtomicBool::new(false),
+            tracked: AtomicBool::new(false),
+        });
+        let alive = Arc::new(Alive { core: core.clone(), service: false });
+        let service_alive = Arc::new(Alive { core: core.clone(), service: true });
+        // Fresh cells: `set` cannot fail.
+        let _ = core.children.alive.set(Arc::downgrade(&alive));
+        let _ = core.services.alive.set(Arc::downgrade(&service_alive));
+        (core, alive, service_alive)
+    }
+
+    pub(super) fn body_phase(&self) -> Phase {
+        self.body.get()
+    }
+
+    pub(super) fn note_cut(&self) {
+        self.cut.store(true, Ordering::Release);
+    }
+
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
+    /// Cancels everybody but the services: observable at once, dropping at once or after the grace.
+    pub(super) fn stop(&self, reason: Reason) {
+        let to = if self.state.lock().grace.is_zero() { Phase::Dropping } else { Phase::Asked };
+        self.advance(to, reason);
+    }
+
+    pub(super) fn advance(&self, to: Phase, reason: Reason) {
+        let rose = self.body.raise(to);
+        self.node.cancel(reason.clone());
+        self.children.cancel(to, reason);
+        if rose {
+            self.host.wake();
+        }
+    }
+
+    /// The host was dropped from outside: whoever is left goes at its next poll.
+    pub(super) fn abandon(&self) {
+        self.advance(Phase::Abandoned, Reason::ScopeEnded);
+        self.services.cancel(Phase::Abandoned, Reason::ScopeEnded);
+    }
+
+    pub(super) fn failed(&self, fault: Fault<E>) {
+        let mut state = self.state.lock();
+        state.faults.push(fault);
+        let mode = state.on_failure;
+        drop(state);
+        if mode == OnFailure::CancelSiblings {
+            self.stop(Reason::SiblingFailed);
+        }
+    }
+
+    /// A panic is fatal in every mode. The first one goes on in the host; the panic hook has reported them all.
+    pub(super) fn panicked(&self, site: Option<&Site>, payload: Box<dyn Any + Send>) {
+        let mut state = self.state.lock();
+        let spare = match state.panic {
+            Some(_) => Some(payload),
+            None => {
+                let text = panic_text(&*payload).map(str::to_owned);
+                let text = text.map(|t| match site {
+                    Some(site) => format!("{} panicked: {t}", Origin(site)),
+                    None => t,
+                });
+                state.panic = Some((text, payload));
+                None
+            }
+        };
+        drop(state);
+        drop_quietly(spare);
+        self.stop(Reason::SiblingFailed);
+    }
+
+    pub(super) fn straggler_names(&self) -> Vec<String> {
+        let mut names = self.children.names();
+        names.extend(self.services.names());
+        names
+    }
+}
+
+/// A payload may panic in its destructor; there is nobody left to tell.
+pub(super) fn drop_quietly(payload: Option<Box<dyn Any + Send>>) {
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(payload)));
+    if let Err(again) = dropped {
+        std::mem::forget(again);
+    }
+}

@@ -1,0 +1,281 @@
+//! The host's side of a group: runs the body, waits for the children, and says how it ended.
+
+use super::core::{Alive, Core, Phase};
+use super::error::{ErrorGroup, Fault};
+use super::home::Inbox;
+use crate::internal::label;
+use crate::internal::reason::Reason;
+use crate::internal::scope::{self, DropWatch, Hold, Scoped, Seed, Step};
+use crate::internal::slots::Slots;
+use crate::runtime::{Runtime, Sleep};
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Children polled by the host. `B` is a boxed child.
+pub(super) struct InPlace<B> {
+    inbox: Arc<Inbox<B>>,
+    slots: Slots<B>,
+}
+
+impl<B> InPlace<B> {
+    pub(super) fn new(inbox: Arc<Inbox<B>>) -> Self {
+        InPlace { inbox, slots: Slots::default() }
+    }
+}
+
+impl<B: Future<Output = ()>> InPlace<B> {
+    /// Polls whoever was woken; true when a child ended or came.
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        for child in self.inbox.take() {
+            self.slots.insert(child);
+            progress = true;
+        }
+        while let Poll::Ready(Some(_)) = self.slots.poll_next(cx) {
+            progress = true;
+        }
+        progress
+    }
+}
+
+impl<B> Drop for InPlace<B> {
+    fn drop(&mut self) {
+        self.inbox.close();
+    }
+}
+
+/// Empties the line of children that wait for their turn.
+pub(super) trait Dissolve {
+    fn dissolve(&self);
+}
+
+pin_project! {
+    /// The future of a group call.
+    pub(super) struct Drive<T, E, F, B, H>
+    where
+        H: Dissolve,
+        H: ?Sized,
+    {
+        guard: Guard<E, H>,
+        #[pin]
+        body: Scoped<F>,
+        in_place: Option<InPlace<B>>,
+        value: Option<T>,
+        body_done: bool,
+        // The host's places in the group, given up when the body, or the last ordinary child, has ended.
+        alive: Option<Arc<Alive<E>>>,
+        service_alive: Option<Arc<Alive<E>>>,
+        // A scope around the group waits for it as for a shield.
+        hold: Option<Hold>,
+        watch: DropWatch,
+        // A scope around the group is dropping it.
+        outer: bool,
+        #[pin]
+        grace: Option<Sleep>,
+        #[pin]
+        closing: Option<Sleep>,
+        over: bool,
+    }
+}
+
+/// Lets nobody outlive a host that is dropped from outside.
+struct Guard<E, H: Dissolve + ?Sized> {
+    core: Arc<Core<E>>,
+    home: Arc<H>,
+    ended: bool,
+}
+
+impl<E, H: Dissolve + ?Sized> Drop for Guard<E, H> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.core.abandon();
+            self.home.dissolve();
+        }
+    }
+}
+
+impl<T, E, F, B, H: Dissolve + ?Sized> Drive<T, E, F, B, H> {
+    pub(super) fn new(
+        (core, alive, service_alive): (Arc<Core<E>>, Arc<Alive<E>>, Arc<Alive<E>>),
+        home: Arc<H>,
+        body: F,
+        in_place: Option<InPlace<B>>,
+    ) -> Self {
+        Drive {
+            body: Scoped::new(Seed::Follow(core.node.clone()), body),
+            guard: Guard { core, home, ended: false },
+            in_place,
+            value: None,
+            body_done: false,
+            alive: Some(alive),
+            service_alive: Some(service_alive),
+            hold: None,
+            watch: DropWatch::default(),
+            outer: false,
+            grace: None,
+            closing: None,
+            over: false,
+        }
+    }
+}
+
+type Ended<T, E> = Poll<Result<T, ErrorGroup<E>>>;
+
+impl<T, E, F, B, H> Future for Drive<T, E, F, B, H>
+where
+    F: Future<Output = Result<T, E>>,
+    B: Future<Output = ()>,
+    H: Dissolve + ?Sized,
+{
+    type Output = Result<T, ErrorGroup<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Ended<T, E> {
+        let mut this = self.project();
+        if *this.over {
+            // Cancelled by a scope around it, which drops it next.
+            return Poll::Pending;
+        }
+        let core = this.guard.core.clone();
+        // First of all: whatever changes from here on wakes us.
+        core.host.register(cx.waker());
+        match this.hold {
+            Some(hold) => hold.follow(),
+            None => *this.hold = Some(Hold::take()),
+        }
+        if !*this.outer && this.watch.poll(cx) {
+            *this.outer = true;
+            let reason = scope::reason().unwrap_or(Reason::ScopeEnded);
+            core.advance(Phase::Dropping, reason);
+        }
+        loop {
+            let mut progress = false;
+            if !*this.body_done {
+                let drop_now = core.body_phase() >= Phase::Dropping;
+                let stepped = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().step(cx, drop_now)));
+                *this.body_done = match stepped {
+                    Ok(Step::Pending) => false,
+                    Ok(Step::Ready(Ok(value))) => {
+                        *this.value = Some(value);
+                        true
+                    }
+                    Ok(Step::Ready(Err(error))) => {
+                        core.failed(Fault::Leaf(None, error));
+                        true
+                    }
+                    Ok(Step::Gone) => {
+                        core.note_cut();
+                        true
+                    }
+                    Err(payload) => {
+                        core.panicked(None, payload);
+                        let cleared = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().clear()));
+                        super::core::drop_quietly(cleared.err());
+                        true
+                    }
+                };
+                progress = *this.body_done;
+                if *this.body_done {
+                    *this.alive = None;
+                }
+            }
+            if let Some(in_place) = this.in_place {
+                progress |= in_place.poll(cx);
+            }
+            if core.body_phase() >= Phase::Dropping || core.children.phase() >= Phase::Dropping {
+                this.guard.home.dissolve();
+            }
+            if *this.body_done && core.children.is_gone() {
+                core.services.cancel(Phase::Dropping, Reason::ScopeEnded);
+                progress |= this.service_alive.take().is_some();
+            }
+            if *this.body_done && core.children.is_gone() && core.services.is_gone() {
+                break;
+            }
+            progress |= poll_grace(&core, this.grace.as_mut(), cx);
+            if poll_closing(&core, this.closing.as_mut(), cx) {
+                let names = core.straggler_names();
+                core.abandon();
+                this.body.as_mut().clear();
+                *this.in_place = None;
+                this.guard.ended = true;
+                return Poll::Ready(Err(gather_errors(&core).with_stragglers(names)));
+            }
+            if !progress {
+                label::set(if *this.body_done { "the children of its task group" } else { "the body of its task group" });
+                return Poll::Pending;
+            }
+        }
+        this.guard.ended = true;
+        *this.over = true;
+        *this.in_place = None;
+        *this.hold = None;
+        resolve(&core, this.value.take())
+    }
+}
+
+/// Once the group was asked to end: arms the grace, and when it is over, starts dropping. True when it did.
+fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> bool {
+    if core.body_phase() != Phase::Asked {
+        return false;
+    }
+    if grace.is_none() {
+        let limit = core.state.lock().grace;
+        grace.set(Some(sleep_for(limit)));
+    }
+    let over = grace.as_mut().as_pin_mut().is_some_and(|t| t.poll(cx).is_ready());
+    if over {
+        core.advance(Phase::Dropping, core.node.reason().unwrap_or(Reason::Requested));
+    }
+    over
+}
+
+/// True when a group that is ending has waited for its children as long as it may.
+fn poll_closing<E>(core: &Core<E>, mut closing: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> bool {
+    if core.body_phase() == Phase::Open {
+        return false;
+    }
+    if closing.is_none() {
+        let Some(limit) = core.state.lock().close_within else { return false };
+        closing.set(Some(sleep_for(limit)));
+    }
+    closing.as_mut().as_pin_mut().is_some_and(|t| t.poll(cx).is_ready())
+}
+
+fn sleep_for(limit: Duration) -> Sleep {
+    Runtime::current().sleep(limit)
+}
+
+/// Everything that went wrong; the caller knows whether that is anything.
+fn gather_errors<E>(core: &Core<E>) -> ErrorGroup<E> {
+    let mut state = core.state.lock();
+    let asked = if core.was_cut() { state.asked.take() } else { None };
+    ErrorGroup::new(state.label.clone(), std::mem::take(&mut state.faults)).with_cancelled(asked)
+}
+
+fn resolve<T, E>(core: &Core<E>, value: Option<T>) -> Ended<T, E> {
+    let errors = gather_errors(core);
+    let panic = core.state.lock().panic.take();
+    if let Some((text, payload)) = panic {
+        let lost = errors.len();
+        drop(value);
+        match text {
+            // Their type need not be printable, so a panic can only count the errors it displaces.
+            Some(text) if lost > 0 => resume_unwind(Box::new(format!("{text} ({lost} other tasks of the group failed)"))),
+            Some(text) => resume_unwind(Box::new(text)),
+            None => resume_unwind(payload),
+        }
+    }
+    if !errors.is_empty() || errors.cancelled().is_some() {
+        return Poll::Ready(Err(errors));
+    }
+    match value {
+        Some(value) if !core.was_cut() => Poll::Ready(Ok(value)),
+        // Cut short by a scope around the group, which drops it now.
+        _ => Poll::Pending,
+    }
+}

@@ -1,0 +1,470 @@
+//! [`TaskGroup`]: the handle that children are spawned through.
+
+use super::child::{Child, ChildOutput, Nested};
+use super::core::{Core, Phase};
+use super::error::ErrorGroup;
+use super::gate::Ticket;
+use super::handle::{Slot, Task};
+use super::home::SendHome;
+use super::policy::OnFailure;
+use super::spawn_when_free::SpawnWhenFree;
+use super::start::{Ready, Start};
+use crate::internal::reason::Reason;
+use crate::runtime::{BoxFuture, Site};
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Spawns children into a group that waits for them; given to the body of [`task_group`](super::task_group) and [`scope`](super::scope).
+///
+/// Clones are the same group, so children can spawn siblings ([`spawn_with`](TaskGroup::spawn_with)). `'env` is what children may
+/// borrow: everything that outlives the call for a `scope`, nothing (`'static`) for a `task_group`.
+///
+/// Compared with tokio's `JoinSet`: results come through typed handles, bookkeeping shrinks by itself, errors and panics end
+/// the group, and nothing outlives it.
+pub struct TaskGroup<'env, E> {
+    pub(super) core: Arc<Core<E>>,
+    pub(super) home: Arc<SendHome<'env>>,
+}
+
+impl<E> Clone for TaskGroup<'_, E> {
+    fn clone(&self) -> Self {
+        TaskGroup { core: self.core.clone(), home: self.home.clone() }
+    }
+}
+
+impl<E> fmt::Debug for TaskGroup<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroup").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
+    }
+}
+
+/// How a child is spawned, apart from its future.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) site: Site,
+    pub(super) service: bool,
+    /// Its turn under the limit is counted already.
+    pub(super) admitted: bool,
+}
+
+impl Plan {
+    #[track_caller]
+    pub(super) fn here(name: Option<Arc<str>>) -> Self {
+        Plan { site: Site { name, at: Location::caller() }, service: false, admitted: false }
+    }
+}
+
+type SendTicket<'env> = Ticket<BoxFuture<'env, ()>, dyn super::home::Push<BoxFuture<'env, ()>> + Send + Sync + 'env>;
+
+impl<'env, E: Send + 'env> TaskGroup<'env, E> {
+    /// Spawns a child. Its error fails the group.
+    ///
+    /// Children of a `task_group` run in parallel with the body, those of a `scope` in turns with it. In a group that is ending, the
+    /// child never runs, and the handle says it is cancelled.
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended: the handle was carried out of it.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Task<<F::Output as ChildOutput<E>>::Ok>
+    where
+        F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
+    {
+        self.launch(Plan::here(None), future)
+    }
+
+    /// Spawns a child that gets the group, to spawn siblings.
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::task::{self, TaskGroup};
+    /// use std::convert::Infallible;
+    ///
+    /// fn walk(g: TaskGroup<'static, Infallible>, depth: u32) -> impl Future<Output = Result<u32, Infallible>> + Send {
+    ///     async move {
+    ///         if depth == 0 {
+    ///             return Ok(1);
+    ///         }
+    ///         let left = g.spawn_with(move |g| Box::pin(walk(g, depth - 1)));
+    ///         let right = g.spawn_with(move |g| Box::pin(walk(g, depth - 1)));
+    ///         Ok(left.await + right.await)
+    ///     }
+    /// }
+    ///
+    /// regatta::testing::run(async || {
+    ///     let leaves = task::task_group(async |g| Ok(g.spawn_with(|g| walk(g, 3)).await)).await;
+    ///     assert_eq!(leaves.expect("no error"), 8);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn_with<F, Fut>(&self, make: F) -> Task<<Fut::Output as ChildOutput<E>>::Ok>
+    where
+        F: FnOnce(Self) -> Fut,
+        Fut: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
+    {
+        self.launch(Plan::here(None), make(self.clone()))
+    }
+
+    /// Spawns a group inside this one: its errors arrive as one nested entry of this group's [`ErrorGroup`].
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    #[track_caller]
+    pub fn spawn_nested<T, F>(&self, group: F) -> Task<T>
+    where
+        T: Send + 'env,
+        F: Future<Output = Result<T, ErrorGroup<E>>> + Send + 'env,
+    {
+        self.launch(Plan::here(None), async move { Nested(group.await) })
+    }
+
+    /// Waits until fewer children run than the [limit](TaskGroup::limit) allows, then spawns: for sources without end, in bounded memory.
+    /// [`spawn`](TaskGroup::spawn) never waits; what exceeds the limit lines up, in memory.
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, `future` is dropped unstarted and its place in the line goes to the next.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::{task, time};
+    /// use std::{convert::Infallible, time::Duration};
+    ///
+    /// regatta::testing::run(async || {
+    ///     task::task_group(async |g| {
+    ///         g.limit(8);
+    ///         for _page in 0..1000 {
+    ///             drop(g.spawn_when_free(async { time::sleep(Duration::from_millis(5)).await }).await);
+    ///         }
+    ///         Ok::<_, Infallible>(())
+    ///     })
+    ///     .await
+    ///     .expect("no page fails");
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn_when_free<F>(&self, future: F) -> SpawnWhenFree<'_, 'env, E, F>
+    where
+        F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
+    {
+        SpawnWhenFree::new(self, Plan::here(None), future)
+    }
+
+    /// Spawns a child and waits until it says that it is ready, with a value: a server that is listening, a worker that is connected.
+    /// The child goes on in the group.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`](super::StartError): the child's error, bare, if it failed before it was ready (the group is unaffected), or that it
+    /// ended without getting ready, or was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before the child is ready, it cancels the child; the group waits for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::{task, time};
+    /// use std::{convert::Infallible, time::Duration};
+    ///
+    /// regatta::testing::run(async || {
+    ///     let port = task::task_group::<_, Infallible, _, _>(async |g| {
+    ///         let port = g.start(|ready| async move {
+    ///             time::sleep(Duration::from_millis(3)).await; // bind, listen
+    ///             ready.set(8080);
+    ///             std::future::pending::<Result<(), _>>().await // serve
+    ///         }).await;
+    ///         g.cancel_children();
+    ///         Ok(port)
+    ///     }).await;
+    ///     assert_eq!(port.expect("no error").expect("it got ready"), 8080);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn start<V, F, Fut>(&self, make: F) -> Start<V, E>
+    where
+        V: Send + 'env,
+        F: FnOnce(Ready<V>) -> Fut,
+        Fut: Future<Output = Result<(), E>> + Send + 'env,
+    {
+        super::start::start(self, Plan::here(None), make)
+    }
+
+    /// Names the next child, in errors and reports; also makes it a [service](Named::service).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::task;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let errors = task::task_group(async |g| {
+    ///         g.named("resize").spawn(async { Err::<(), _>("no such image") });
+    ///         std::future::pending::<Result<(), &str>>().await
+    ///     })
+    ///     .await
+    ///     .expect_err("there is no image");
+    ///     assert_eq!(errors.to_string(), "1 task failed: resize: no such image");
+    /// });
+    /// ```
+    pub fn named(&self, name: impl Into<Arc<str>>) -> Named<'_, 'env, E> {
+        Named { group: self, name: Some(name.into()), service: false }
+    }
+
+    /// Spawns a service: a child that the others need until the end, such as a log writer. The group cancels it when all others have ended, and
+    /// does not wait for it to end by itself.
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    #[track_caller]
+    pub fn service<F>(&self, future: F) -> Task<<F::Output as ChildOutput<E>>::Ok>
+    where
+        F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
+    {
+        self.launch(Plan { service: true, ..Plan::here(None) }, future)
+    }
+
+    /// The one way in.
+    pub(super) fn launch<F, T>(&self, plan: Plan, future: F) -> Task<T>
+    where
+        F: Future<Output: ChildOutput<E, Ok = T>> + Send + 'env,
+        T: Send + 'env,
+    {
+        let admission = Admission::of(&self.core, &plan);
+        let alive = match admission {
+            Admission::Welcome(alive) => alive,
+            // The future is dropped unpolled, and its turn, if it had one, goes to the next.
+            refused => {
+                drop(plan.admitted.then(|| self.home.ticket()));
+                return refused.refuse(plan.site);
+            }
+        };
+        let limited = !plan.service && !plan.admitted && !self.home.gate.lock().is_open();
+        let ticket: Option<SendTicket<'env>> = (limited || plan.admitted).then(|| self.home.ticket());
+        let slot = Slot::new(plan.site.clone());
+        let child = Child::new(future, slot.clone(), alive, ticket);
+        self.home.launch(&plan.site, Box::pin(child), limited);
+        Task::new(slot)
+    }
+}
+
+/// Whether a group takes another child.
+pub(super) enum Admission<E> {
+    Welcome(Arc<super::core::Alive<E>>),
+    Ending(Reason),
+    Ended,
+}
+
+impl<E> Admission<E> {
+    pub(super) fn of(core: &Arc<Core<E>>, plan: &Plan) -> Self {
+        let cohort = if plan.service { &core.services } else { &core.children };
+        if cohort.phase() != Phase::Open {
+            return Admission::Ending(cohort.node.reason().unwrap_or(Reason::ScopeEnded));
+        }
+        match cohort.join() {
+            Some(alive) => Admission::Welcome(alive),
+            None => Admission::Ended,
+        }
+    }
+
+    /// The handle of a child that never runs.
+    pub(super) fn refuse<T>(self, site: Site) -> Task<T> {
+        match self {
+            Admission::Ending(reason) => Task::new(Slot::ended(site, reason)),
+            Admission::Ended | Admission::Welcome(_) => {
+                panic!("{} cannot be spawned: its task group has ended. A group's handle must not outlive it", super::handle::Origin(&site))
+            }
+        }
+    }
+}
+
+impl<E> TaskGroup<'_, E> {
+    /// Cancels the children and interrupts the body: [`cancel_with`](TaskGroup::cancel_with) "requested".
+    pub fn cancel(&self) {
+        self.cancel_with(Reason::Requested);
+    }
+
+    /// Cancels the children and interrupts the body at its next suspension. If nothing failed and something was cut short, the call
+    /// ends with an [`ErrorGroup`] without errors that names the reason. Does nothing to a group that is ending already.
+    pub fn cancel_with(&self, reason: impl Into<Reason>) {
+        let reason = reason.into();
+        self.core.state.lock().asked.get_or_insert_with(|| reason.clone());
+        self.core.stop(reason);
+    }
+
+    /// Cancels the children, services excepted, and lets the body go on, to finish with `Ok`. Children spawned later never run.
+    pub fn cancel_children(&self) {
+        self.core.children.cancel(Phase::Dropping, Reason::Requested);
+    }
+
+    /// Whether the group is being cancelled, for whatever reason.
+    pub fn is_cancelled(&self) -> bool {
+        self.core.node.is_cancelled()
+    }
+
+    /// Lets at most `n` children run at once; those spawned in excess line up and start in order. Counts children spawned from
+    /// now on, services excepted. [`spawn_when_free`](TaskGroup::spawn_when_free) waits instead of lining up.
+    ///
+    /// # Panics
+    ///
+    /// When `n` is 0.
+    pub fn limit(&self, n: usize) {
+        assert!(n > 0, "TaskGroup::limit(0): no child would ever run; use at least 1, or `usize::MAX` for no limit");
+        self.home.set_limit(n);
+    }
+
+    /// Names the group, in its errors.
+    pub fn name(&self, name: impl Into<Arc<str>>) {
+        self.core.state.lock().label = Some(name.into());
+    }
+
+    /// What a child's error does; see [`OnFailure`].
+    pub fn on_failure(&self, mode: OnFailure) {
+        self.core.state.lock().on_failure = mode;
+    }
+
+    /// Time for children and body to end by themselves when the group is cancelled: they can see it at once, and are dropped only after
+    /// this. Default zero.
+    pub fn grace(&self, grace: Duration) {
+        self.core.state.lock().grace = grace;
+    }
+
+    /// How long a group that is being cancelled waits for its children, shields and cleanups included. Then it leaves
+    /// them: it ends with an [`ErrorGroup`] that names the [stragglers](ErrorGroup::stragglers), which are dropped at their next poll, shielded or
+    /// not. Call it before spawning, or a child that never yields goes unnamed. Default: waits as long as it takes.
+    pub fn close_within(&self, limit: Duration) {
+        self.core.tracked.store(true, Ordering::Release);
+        self.core.state.lock().close_within = Some(limit);
+    }
+}
+
+/// Spawns one child with a name; made by [`TaskGroup::named`].
+#[must_use = "a name alone spawns nothing"]
+pub struct Named<'g, 'env, E> {
+    group: &'g TaskGroup<'env, E>,
+    name: Option<Arc<str>>,
+    service: bool,
+}
+
+impl<E> fmt::Debug for Named<'_, '_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Named").field("name", &self.name).field("service", &self.service).finish()
+    }
+}
+
+impl<'g, 'env, E: Send + 'env> Named<'g, 'env, E> {
+    /// Makes the child a [service](TaskGroup::service).
+    pub fn service(mut self) -> Self {
+        self.service = true;
+        self
+    }
+
+    #[track_caller]
+    fn plan(self) -> Plan {
+        Plan { service: self.service, ..Plan::here(self.name) }
+    }
+
+    /// [`TaskGroup::spawn`].
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> Task<<F::Output as ChildOutput<E>>::Ok>
+    where
+        F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
+    {
+        self.group.launch(self.plan(), future)
+    }
+
+    /// [`TaskGroup::spawn_with`].
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    #[track_caller]
+    pub fn spawn_with<F, Fut>(self, make: F) -> Task<<Fut::Output as ChildOutput<E>>::Ok>
+    where
+        F: FnOnce(TaskGroup<'env, E>) -> Fut,
+        Fut: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
+    {
+        let group = self.group;
+        group.launch(self.plan(), make(group.clone()))
+    }
+
+    /// [`TaskGroup::spawn_nested`]; the name labels the nested errors if the group inside has none.
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    #[track_caller]
+    pub fn spawn_nested<T, F>(self, group: F) -> Task<T>
+    where
+        T: Send + 'env,
+        F: Future<Output = Result<T, ErrorGroup<E>>> + Send + 'env,
+    {
+        let name = self.name.clone();
+        self.group.launch(self.plan(), async move { Nested(group.await.map_err(|e| e.labelled(name))) })
+    }
+
+    /// [`TaskGroup::spawn_when_free`].
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn spawn_when_free<F>(self, future: F) -> SpawnWhenFree<'g, 'env, E, F>
+    where
+        F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
+    {
+        SpawnWhenFree::new(self.group, self.plan(), future)
+    }
+
+    /// [`TaskGroup::start`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn start<V, F, Fut>(self, make: F) -> Start<V, E>
+    where
+        V: Send + 'env,
+        F: FnOnce(Ready<V>) -> Fut,
+        Fut: Future<Output = Result<(), E>> + Send + 'env,
+    {
+        super::start::start(self.group, self.plan(), make)
+    }
+}

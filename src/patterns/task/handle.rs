@@ -1,0 +1,289 @@
+//! [`Task`]: the handle of a child, and the slot it shares with the child.
+
+use crate::internal::label;
+use crate::internal::lock::Lock;
+use crate::internal::reason::{Cancelled, Reason};
+use crate::internal::scope;
+use crate::runtime::Site;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+enum Stage<T> {
+    Running,
+    Done(T),
+    Ended(Reason),
+    Taken,
+}
+
+struct State<T> {
+    stage: Stage<T>,
+    /// Why the handle asked the child to end.
+    asked: Option<Reason>,
+    /// Who awaits the handle.
+    waiter: Option<Waker>,
+    /// The child, to be woken when its handle cancels it.
+    child: Option<Waker>,
+}
+
+/// What a child and its handle share.
+pub(super) struct Slot<T> {
+    pub(super) site: Site,
+    /// Whether `asked` is set; read at every poll of the child.
+    cancelled: AtomicBool,
+    state: Lock<State<T>>,
+}
+
+impl<T> Slot<T> {
+    pub(super) fn new(site: Site) -> Arc<Self> {
+        let state = State { stage: Stage::Running, asked: None, waiter: None, child: None };
+        Arc::new(Slot { site, cancelled: AtomicBool::new(false), state: Lock::new(state) })
+    }
+
+    /// A slot whose child never runs.
+    pub(super) fn ended(site: Site, reason: Reason) -> Arc<Self> {
+        let slot = Slot::new(site);
+        slot.end(Err(reason));
+        slot
+    }
+
+    #[inline]
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn asked(&self) -> Option<Reason> {
+        self.state.lock().asked.clone()
+    }
+
+    fn cancel(&self, reason: Reason) {
+        let mut s = self.state.lock();
+        if s.asked.is_some() || !matches!(s.stage, Stage::Running) {
+            return;
+        }
+        s.asked = Some(reason);
+        self.cancelled.store(true, Ordering::Release);
+        let child = s.child.take();
+        drop(s);
+        if let Some(w) = child {
+            w.wake();
+        }
+    }
+
+    /// Has the child woken by its handle. Only for wakers that changed; the caller looks at `is_cancelled` afterwards.
+    pub(super) fn watch(&self, waker: Waker) {
+        let old = self.state.lock().child.replace(waker);
+        drop(old);
+    }
+
+    /// Settles the slot; the first call counts.
+    pub(super) fn end(&self, result: Result<T, Reason>) {
+        let mut s = self.state.lock();
+        let mut late = None;
+        if matches!(s.stage, Stage::Running) {
+            s.stage = match result {
+                Ok(v) => Stage::Done(v),
+                Err(reason) => Stage::Ended(reason),
+            };
+        } else {
+            late = Some(result);
+        }
+        let (waiter, child) = (s.waiter.take(), s.child.take());
+        drop(s);
+        drop((late, child));
+        if let Some(w) = waiter {
+            w.wake();
+        }
+    }
+}
+
+/// A child of a [task group](super::task_group): await it for its value.
+///
+/// Dropping the handle lets the child run on; the group still waits for it. [`cancel`](Task::cancel) stays local: the group and the
+/// other children go on.
+///
+/// Awaiting gives the plain value. The handle of a child that failed never resolves: its group is failing, and drops whoever waits
+/// inside it. Where a child may have been cancelled, or its group [collects](super::OnFailure::Collect) failures, use
+/// [`outcome`](Task::outcome).
+///
+/// # Panics
+///
+/// Awaiting it panics when the child ended without a value and the awaiting code is not being cancelled itself (the child was cancelled on
+/// request, its group collects failures, or the handle left the group), and when the value was taken before.
+///
+/// # Cancel safety
+///
+/// Awaiting `&mut task` can be dropped and repeated; the value stays in the handle.
+#[must_use = "a task's value comes through its handle; `drop` it on purpose if only the work matters"]
+pub struct Task<T> {
+    slot: Arc<Slot<T>>,
+}
+
+impl<T> Task<T> {
+    pub(super) fn new(slot: Arc<Slot<T>>) -> Self {
+        Task { slot }
+    }
+
+    /// Waits for the end of the child, whatever it is. `Err` when it ended without a value; the reason tells how:
+    /// [`Failed`](Reason::Failed) (the error itself goes to the group), [`Panicked`](Reason::Panicked), or why it was cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`], when there is no value.
+    ///
+    /// # Panics
+    ///
+    /// When the value was taken before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the value in the handle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::{cancel::Reason, task, time};
+    /// use std::{convert::Infallible, time::Duration};
+    ///
+    /// regatta::testing::run(async || {
+    ///     task::task_group(async |g| {
+    ///         let mut slow = g.spawn(async { time::sleep(Duration::from_secs(60)).await });
+    ///         slow.cancel();
+    ///         let end = slow.outcome().await.expect_err("it was cancelled");
+    ///         assert_eq!(end.reason(), &Reason::Requested);
+    ///         Ok::<_, Infallible>(())
+    ///     })
+    ///     .await
+    ///     .expect("cancelling one task is no failure of the group");
+    /// });
+    /// ```
+    pub fn outcome(&mut self) -> Outcome<'_, T> {
+        Outcome { task: self }
+    }
+
+    /// The end of the child if it has ended, without waiting. `None` while it runs.
+    ///
+    /// # Panics
+    ///
+    /// When the value was taken before.
+    pub fn try_outcome(&mut self) -> Option<Result<T, Cancelled>> {
+        let mut s = self.slot.state.lock();
+        match std::mem::replace(&mut s.stage, Stage::Taken) {
+            Stage::Running => {
+                s.stage = Stage::Running;
+                None
+            }
+            Stage::Done(v) => Some(Ok(v)),
+            Stage::Ended(reason) => {
+                // Unlike a value, the reason can be told again.
+                s.stage = Stage::Ended(reason.clone());
+                Some(Err(Cancelled::new(reason)))
+            }
+            Stage::Taken => {
+                drop(s);
+                panic!("{self} has given its value already")
+            }
+        }
+    }
+
+    /// Cancels this child alone: it is dropped at its next suspension, after its cleanup and shields. Does nothing when it has ended.
+    pub fn cancel(&self) {
+        self.slot.cancel(Reason::Requested);
+    }
+
+    /// [`cancel`](Task::cancel), with a reason the child and [`outcome`](Task::outcome) see.
+    pub fn cancel_with(&self, reason: impl Into<Reason>) {
+        self.slot.cancel(reason.into());
+    }
+
+    /// Whether the child has ended.
+    pub fn is_finished(&self) -> bool {
+        !matches!(self.slot.state.lock().stage, Stage::Running)
+    }
+
+    /// Whether the child has ended without a value.
+    pub(super) fn has_no_value(&self) -> bool {
+        matches!(self.slot.state.lock().stage, Stage::Ended(_))
+    }
+
+    /// The name it was [given](super::TaskGroup::named).
+    pub fn name(&self) -> Option<&str> {
+        self.slot.site.name.as_deref()
+    }
+
+    /// Ready when the child has ended; takes nothing.
+    pub(super) fn poll_finished(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut s = self.slot.state.lock();
+        if !matches!(s.stage, Stage::Running) {
+            return Poll::Ready(());
+        }
+        if !s.waiter.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            let old = s.waiter.replace(cx.waker().clone());
+            drop(s);
+            drop(old);
+        }
+        label::set("a task");
+        Poll::Pending
+    }
+}
+
+/// Where a task comes from, in words: `task "name"`, or the line that spawned it.
+pub(super) struct Origin<'a>(pub(super) &'a Site);
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.name {
+            Some(name) => write!(f, "task `{name}`"),
+            None => write!(f, "the task spawned at {}:{}", self.0.at.file(), self.0.at.line()),
+        }
+    }
+}
+
+impl<T> fmt::Display for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Origin(&self.slot.site).fmt(f)
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("name", &self.name()).field("finished", &self.is_finished()).finish()
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        std::task::ready!(self.poll_finished(cx));
+        match self.try_outcome() {
+            Some(Ok(value)) => Poll::Ready(value),
+            // The group of the failed child is failing and this code is in it: it will be dropped here.
+            Some(Err(_)) if scope::dropping() || scope::reason().is_some() => Poll::Pending,
+            Some(Err(end)) => panic!("awaited {self}, which ended without a value ({end}): use `Task::outcome`"),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Waits for the end of a child; made by [`Task::outcome`].
+#[must_use = "futures do nothing unless polled"]
+#[derive(Debug)]
+pub struct Outcome<'a, T> {
+    task: &'a mut Task<T>,
+}
+
+impl<T> Future for Outcome<'_, T> {
+    type Output = Result<T, Cancelled>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        std::task::ready!(self.task.poll_finished(cx));
+        match self.task.try_outcome() {
+            Some(end) => Poll::Ready(end),
+            None => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Many tasks as one call: groups that wait for their children, and helpers for common shapes.
+//!
+//! | you want | use |
+//! |---|---|
+//! | tasks in parallel that end with this call | [`task_group`] |
+//! | the same in place: children borrow, no runtime needed | [`scope`], [`local_scope`] for children without `Send` |
+//! | a few futures side by side, by macro or tuple | `futures::join!`; nothing to add |
+
+mod child;
+mod core;
+mod drive;
+mod error;
+mod gate;
+mod group;
+mod handle;
+mod home;
+mod policy;
+mod spawn_when_free;
+mod start;
+
+pub use child::ChildOutput;
+pub use error::{ErrorGroup, IntoIter};
+pub use group::{Named, TaskGroup};
+pub use handle::{Outcome, Task};
+pub use policy::OnFailure;
+pub use spawn_when_free::SpawnWhenFree;
+pub use start::{Ready, Start, StartError};
+
+use crate::runtime::{BoxFuture, Runtime};
+use drive::{Dissolve, Drive, InPlace};
+use home::{Home, Inbox, OnRuntime, SendHome};
+use std::future::Future;
+use std::sync::Arc;
+
+impl Dissolve for SendHome<'_> {
+    fn dissolve(&self) {
+        SendHome::dissolve(self);
+    }
+}
+
+/// Runs `body` with a group whose children are tasks of the current runtime.
+pub fn task_group<T, E, F, Fut>(body: F) -> impl Future<Output = Result<T, ErrorGroup<E>>>
+where
+    E: Send + 'static,
+    F: FnOnce(TaskGroup<'static, E>) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    async move {
+        let runtime = Runtime::current();
+        let parts = core::Core::new();
+        let (home, in_place): (Arc<SendHome<'static>>, _) = if runtime.can_spawn() {
+            (Arc::new(Home::new(OnRuntime(runtime))), None)
+        } else {
+            let inbox = Inbox::new(parts.0.host.clone());
+            (Arc::new(Home::new(inbox.clone())), Some(InPlace::<BoxFuture<'static, ()>>::new(inbox)))
+        };
+        let body = body(TaskGroup { core: parts.0.clone(), home: home.clone() });
+        Drive::new(parts, home, body, in_place).await
+    }
+}
+
+/// Runs `body` with a group whose children are polled in place.
+pub fn scope<'env, T, E, F, Fut>(body: F) -> impl Future<Output = Result<T, ErrorGroup<E>>>
+where
+    E: Send + 'env,
+    F: FnOnce(TaskGroup<'env, E>) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    async move {
+        let parts = core::Core::new();
+        let inbox = Inbox::new(parts.0.host.clone());
+        let home: Arc<SendHome<'env>> = Arc::new(Home::new(inbox.clone()));
+        let body = body(TaskGroup { core: parts.0.clone(), home: home.clone() });
+        Drive::new(parts, home, body, Some(InPlace::<BoxFuture<'env, ()>>::new(inbox))).await
+    }
+}

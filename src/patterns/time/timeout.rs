@@ -1,0 +1,117 @@
+//! A limit on one call.
+
+use crate::internal::reason::Elapsed;
+use crate::internal::timed::{Limit, Timed};
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+pin_project! {
+    /// A future with a deadline; made by [`timeout`] and [`timeout_at`].
+    #[must_use = "futures do nothing unless polled"]
+    #[derive(Debug)]
+    pub struct Timeout<F> {
+        #[pin]
+        timed: Timed<F>,
+    }
+}
+
+impl<F> Timeout<F> {
+    /// Names the deadline, in [`Elapsed`] and in the reason that cancelled work sees.
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.timed.name(name.into());
+        self
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().timed.poll(cx)
+    }
+}
+
+/// Gives `future` at most `limit`, counted from the first poll; then cancels it and waits for its cleanup.
+///
+/// # Errors
+///
+/// [`Elapsed`], after the future was dropped. A value that is ready in the tick of the deadline is kept. When a deadline
+/// further out has passed too, this one does not return: the outer one reports.
+///
+/// # Panics
+///
+/// On a tokio runtime that was built without `enable_time`, at the first suspension.
+///
+/// # Cancel safety
+///
+/// Dropping it drops `future` at once, without its async cleanup. To keep the work for a later try, lend it: `timeout(limit, &mut work)`.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::time;
+/// use std::time::Duration;
+///
+/// regatta::testing::run(async || {
+///     let reply = time::timeout(Duration::from_millis(250), time::sleep(Duration::from_secs(2)));
+///     match reply.named("ask the oracle").await {
+///         Ok(()) => unreachable!("it takes two seconds"),
+///         Err(late) => assert_eq!(late.name(), Some("ask the oracle")),
+///     }
+/// });
+/// ```
+pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
+    Timeout { timed: Timed::new(Limit::After(limit), future) }
+}
+
+/// Gives `future` until `deadline` on the runtime's clock. A deadline in the past lets it run to its first suspension.
+///
+/// # Errors
+///
+/// As [`timeout`].
+///
+/// # Panics
+///
+/// As [`timeout`].
+///
+/// # Cancel safety
+///
+/// As [`timeout`].
+pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+    Timeout { timed: Timed::new(Limit::At(deadline), future) }
+}
+
+/// [`timeout`] with a value in place of the error: `fallback` is called when `future` was too slow.
+///
+/// # Panics
+///
+/// As [`timeout`].
+///
+/// # Cancel safety
+///
+/// As [`timeout`].
+///
+/// # Examples
+///
+/// ```
+/// use regatta::time;
+/// use std::time::Duration;
+///
+/// regatta::testing::run(async || {
+///     let slow = async {
+///         time::sleep(Duration::from_secs(2)).await;
+///         "fresh"
+///     };
+///     assert_eq!(time::timeout_or(Duration::from_secs(1), slow, || "from the cache").await, "from the cache");
+/// });
+/// ```
+pub async fn timeout_or<F: Future>(limit: Duration, future: F, fallback: impl FnOnce() -> F::Output) -> F::Output {
+    match timeout(limit, future).await {
+        Ok(value) => value,
+        Err(Elapsed { .. }) => fallback(),
+    }
+}
