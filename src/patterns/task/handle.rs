@@ -117,7 +117,6 @@ impl<T> Slot<T> {
 /// # Cancel safety
 ///
 /// Awaiting `&mut task` can be dropped and repeated; the value stays in the handle.
-#[must_use = "a task's value comes through its handle; `drop` it on purpose if only the work matters"]
 pub struct Task<T> {
     slot: Arc<Slot<T>>,
 }
