@@ -2,6 +2,7 @@
 
 mod internal;
 pub mod runtime;
+pub mod testing;
 
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
