@@ -35,6 +35,7 @@
 mod backend;
 mod current;
 mod join;
+pub(crate) mod matrix;
 mod neutral;
 mod run;
 mod site;
