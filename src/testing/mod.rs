@@ -46,6 +46,7 @@ mod core;
 mod env;
 mod explore;
 mod failure;
+mod matrix;
 mod report;
 mod run;
 mod session;
@@ -62,5 +63,7 @@ pub use config::{Blocking, Config, Policy};
 pub use control::{advance, in_simulation, label, now, settle, yield_now};
 pub use explore::{ExploreFailure, ExploreReport, check, explore, explore_all};
 pub use failure::{Failure, Moment, TaskInfo};
+#[doc(hidden)]
+pub use matrix::{__real, __sim, Ground, Verdict};
 pub use report::Report;
 pub use run::{run, run_with};
