@@ -1,4 +1,8 @@
 //! The virtual-time runtime and what stands on it.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in the bodies beside them"
+)]
 
 #[path = "testing/bugs.rs"]
 mod bugs;
@@ -8,6 +12,8 @@ mod cancelling;
 mod clock;
 #[path = "testing/failures.rs"]
 mod failures;
+#[path = "testing/matrix.rs"]
+mod matrix;
 #[path = "testing/support.rs"]
 mod support;
 #[path = "testing/threads.rs"]

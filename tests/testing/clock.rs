@@ -37,12 +37,12 @@ fn a_year_is_the_limit_unless_told_otherwise() {
 #[test]
 fn time_stands_still_while_anything_can_run() {
     testing::check(20, async || {
-        spawn(async {
+        drop(spawn(async {
             for _ in 0..100 {
                 testing::yield_now().await;
                 assert_eq!(testing::now(), Duration::ZERO);
             }
-        });
+        }));
         sleep(MS).await;
         assert_eq!(testing::now(), MS);
     })
@@ -70,10 +70,10 @@ fn timers_wake_in_the_order_of_their_times() {
         let order = Arc::new(Mutex::new(vec![]));
         for delay in [5, 1, 3, 3, 2] {
             let order = order.clone();
-            spawn(async move {
+            drop(spawn(async move {
                 sleep(MS * delay).await;
                 order.lock().unwrap().push(delay);
-            });
+            }));
         }
         sleep(DAY).await;
         order.lock().unwrap().clone()
@@ -133,11 +133,11 @@ fn advancing_runs_what_is_due_on_the_way_in_order() {
         let seen = Arc::new(Mutex::new(vec![]));
         for delay in [30, 10, 20, 41] {
             let seen = seen.clone();
-            spawn(async move {
+            drop(spawn(async move {
                 sleep(MS * delay).await;
                 testing::yield_now().await;
                 seen.lock().unwrap().push((delay, testing::now()));
-            });
+            }));
         }
         testing::settle().await;
         testing::advance(MS * 20).await;

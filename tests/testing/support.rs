@@ -6,14 +6,14 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
-pub const MS: Duration = Duration::from_millis(1);
+pub(crate) const MS: Duration = Duration::from_millis(1);
 
-pub async fn sleep(duration: Duration) {
+pub(crate) async fn sleep(duration: Duration) {
     Runtime::current().sleep(duration).await;
 }
 
 #[track_caller]
-pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+pub(crate) fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -23,7 +23,7 @@ where
         .expect("a simulation can spawn")
 }
 
-pub fn same<T: PartialEq + Debug>(what: &str, got: T, want: T) -> Result<(), String> {
+pub(crate) fn same<T: PartialEq + Debug>(what: &str, got: T, want: T) -> Result<(), String> {
     if got == want {
         return Ok(());
     }
