@@ -3,6 +3,7 @@
 mod internal;
 mod patterns;
 pub mod runtime;
+pub mod testing;
 
 #[doc(inline)]
 pub use patterns::{cancel, task, time};

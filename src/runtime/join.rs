@@ -2,6 +2,7 @@
 
 use super::Runtime;
 use super::backend::BoxWork;
+use super::unobserved;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -119,6 +120,16 @@ impl<T> Cell<T> {
         drop(task);
         if let Some(w) = waiter {
             w.wake();
+        }
+    }
+}
+
+impl<T> Drop for Cell<T> {
+    fn drop(&mut self) {
+        let s = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Stage::Ended(Err(JoinError(End::Panicked(payload)))) = &mut s.stage {
+            let payload = payload.get_mut().unwrap_or_else(PoisonError::into_inner);
+            unobserved::put(panic_text(&**payload).unwrap_or("(no message)"));
         }
     }
 }

@@ -35,6 +35,7 @@
 mod backend;
 mod current;
 mod join;
+pub(crate) mod matrix;
 mod neutral;
 mod run;
 mod site;
@@ -43,6 +44,7 @@ mod sleep;
 mod smol;
 #[cfg(feature = "tokio")]
 mod tokio;
+pub(crate) mod unobserved;
 
 pub use backend::{Backend, BoxFuture, BoxWork};
 pub use current::{Entered, Within};

@@ -119,11 +119,22 @@ pub(super) fn run<F: Future>(flavor: Flavor, future: F) -> F::Output {
     if in_context() {
         refuse_nested("this thread is inside a tokio runtime");
     }
-    let mut builder = if flavor == Flavor::TokioCurrent {
+    let builder = if flavor == Flavor::TokioCurrent {
         Builder::new_current_thread()
     } else {
         Builder::new_multi_thread()
     };
+    start(builder, future)
+}
+
+/// The same with two workers on every machine, so that tests race alike everywhere.
+pub(super) fn run_on_two_threads<F: Future>(future: F) -> F::Output {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(2);
+    start(builder, future)
+}
+
+fn start<F: Future>(mut builder: Builder, future: F) -> F::Output {
     let runtime = builder
         .enable_all()
         .build()

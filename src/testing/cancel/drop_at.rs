@@ -1,0 +1,99 @@
+//! A future that is dropped at a given poll.
+
+use super::Point;
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// When, after its k-th poll, an operation is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropMode {
+    /// Right away: its poll said `Pending`, and it is gone.
+    Pending,
+    /// When it is next woken: it has been given something, and never sees it. Finds lost hand-offs.
+    Woken,
+    /// A few steps later, woken or not.
+    Later,
+}
+
+/// How an operation ended that [`cancel_safety`](super::cancel_safety) tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome<T> {
+    /// It returned this, before it could be dropped.
+    Completed(T),
+    /// It was dropped.
+    #[non_exhaustive]
+    Cancelled {
+        /// After this many polls.
+        polls: u32,
+        /// And in this way.
+        mode: DropMode,
+    },
+}
+
+pin_project_lite::pin_project! {
+    /// Polls `future` and drops it at `point`.
+    pub(super) struct DropAt<'a, F> {
+        #[pin]
+        future: Option<F>,
+        point: Option<Point>,
+        // How many steps [`DropMode::Later`] waits.
+        later: u32,
+        polls: &'a Cell<u32>,
+    }
+}
+
+impl<'a, F> DropAt<'a, F> {
+    pub(super) fn new(future: F, point: Option<Point>, later: u32, polls: &'a Cell<u32>) -> Self {
+        DropAt {
+            future: Some(future),
+            point,
+            later,
+            polls,
+        }
+    }
+}
+
+impl<F: Future> Future for DropAt<'_, F> {
+    type Output = Outcome<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let polls = this.polls.get();
+        let here = this.point.filter(|(at, _)| polls >= *at);
+        if let Some((_, mode)) = here {
+            // Its time came at an earlier poll (or there was none).
+            if mode == DropMode::Later && *this.later > 0 {
+                *this.later -= 1;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            this.future.set(None);
+            return Poll::Ready(Outcome::Cancelled { polls, mode });
+        }
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        this.polls.set(polls + 1);
+        if let Poll::Ready(value) = future.poll(cx) {
+            this.future.set(None);
+            return Poll::Ready(Outcome::Completed(value));
+        }
+        match *this.point {
+            Some((at, mode)) if polls + 1 == at => match mode {
+                DropMode::Pending => {
+                    this.future.set(None);
+                    let polls = polls + 1;
+                    return Poll::Ready(Outcome::Cancelled { polls, mode });
+                }
+                DropMode::Woken => {}
+                DropMode::Later => cx.waker().wake_by_ref(),
+            },
+            _ => {}
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,365 @@
+//! One simulation from start to end: choose, poll, move the clock, clean up.
+
+use super::backend::{Simulated, nanos};
+use super::chooser::Chooser;
+use super::config::Config;
+use super::core::{Core, set_current};
+use super::failure::{Failure, Moment, TaskInfo};
+use super::shared::{ROOT, Shared, State, set_here};
+use super::watchdog::Watched;
+use crate::internal::{label, unobserved};
+use crate::runtime::{Entered, Runtime, Site, panic_text};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// A task that is about to be polled.
+pub(super) struct Turn {
+    pub(super) slot: usize,
+    pub(super) waker: Waker,
+}
+
+pub(super) struct Session {
+    pub(super) shared: Arc<Shared>,
+    pub(super) core: Rc<Core>,
+    pub(super) chooser: Chooser,
+    pub(super) steps: u64,
+    pub(super) runtime: Runtime,
+    max_time: u64,
+    watched: Watched,
+    /// Due timers, on their way to being woken.
+    due: Vec<Waker>,
+    pub(super) installed: Installed,
+}
+
+/// Takes the thread for a simulation, and gives it back.
+pub(super) struct Installed {
+    entered: Option<Entered>,
+    fastrand: u64,
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        set_here(0);
+        let core = set_current(None);
+        drop(core);
+        self.entered = None;
+        fastrand::seed(self.fastrand);
+    }
+}
+
+/// The text of a panic.
+fn text(payload: &(dyn Any + Send)) -> String {
+    panic_text(payload).unwrap_or("(no message)").to_owned()
+}
+
+impl Session {
+    pub(super) fn begin(mut config: Config, at: &'static Location<'static>) -> Self {
+        assert!(
+            !super::in_simulation(),
+            "a simulation inside a simulation: `.await` the code instead of calling `testing::run` and its kin"
+        );
+        let shared = Shared::new(config.seed, State::default());
+        let chooser = Chooser::new(&mut config);
+        let max_time = nanos(config.max_time);
+        let watched = Watched::new(&shared, config.max_real_time);
+        let runtime = Simulated::runtime(shared.clone());
+        let installed = Installed {
+            entered: Some(runtime.enter()),
+            fastrand: fastrand::get_seed(),
+        };
+        // What draws from the thread's generator (jitter, fair selects) replays too.
+        fastrand::seed(config.seed);
+        set_here(shared.id);
+        let core = Rc::new(Core::new(shared.clone(), config));
+        set_current(Some(core.clone()));
+        drop((label::take(), unobserved::take()));
+        let name = Some(root_name());
+        core.add(None, Site { name, at });
+        Session {
+            shared,
+            core,
+            chooser,
+            steps: 0,
+            runtime,
+            max_time,
+            watched,
+            due: Vec::new(),
+            installed,
+        }
+    }
+
+    fn moment(&self, s: &State) -> Moment {
+        Moment {
+            time: s.time(),
+            step: self.steps,
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.shared.lock().time()
+    }
+
+    /// Who is polled next; moves the clock when nobody can run.
+    pub(super) fn next(&mut self) -> Result<Turn, Failure> {
+        loop {
+            if self.steps >= self.core.config.max_steps {
+                return Err(self.livelock());
+            }
+            let shared = self.shared.clone();
+            let mut s = shared.lock();
+            if self.watched.overdue() {
+                return Err(Failure::Timeout {
+                    at: self.moment(&s),
+                    real: Some(self.core.config.max_real_time),
+                    pending: s.infos(),
+                });
+            }
+            if let Some(foreign) = s.foreign.take() {
+                return Err(Failure::ForeignWake {
+                    at: self.moment(&s),
+                    task: foreign.task,
+                    thread: foreign.thread,
+                });
+            }
+            if !s.inbox.is_empty() {
+                let inbox = std::mem::take(&mut s.inbox);
+                drop(s);
+                for (task, site) in inbox {
+                    self.core.add(Some(task), site);
+                }
+                continue;
+            }
+            if s.ready.is_empty() {
+                drop(s);
+                self.idle()?;
+                continue;
+            }
+            let slot = self.chooser.choose(&mut s, self.steps);
+            self.steps += 1;
+            let task = &mut s.tasks[slot];
+            task.polls += 1;
+            task.waiting_on = None;
+            if self.core.config.fresh_wakers {
+                task.generation += 1;
+            }
+            let (serial, generation) = (task.serial, task.generation);
+            drop(s);
+            let waker = self.core.take_waker(slot, serial, generation);
+            self.watched.polling(slot, self.steps);
+            return Ok(Turn { slot, waker });
+        }
+    }
+
+    /// The root has returned: who is still here?
+    pub(super) fn leaks(&self) -> Option<Failure> {
+        let s = self.shared.lock();
+        let mut tasks = s.infos();
+        // The root is the oldest.
+        tasks.remove(0);
+        let at = self.moment(&s);
+        (!tasks.is_empty()).then_some(Failure::Leaked { at, tasks })
+    }
+
+    fn livelock(&self) -> Failure {
+        let s = self.shared.lock();
+        let mut busiest = s.infos();
+        busiest.sort_by_key(|t| std::cmp::Reverse(t.polls));
+        busiest.truncate(5);
+        let at = self.moment(&s);
+        Failure::Livelock { at, busiest }
+    }
+
+    /// Nothing can run: other threads first, then who waits for just that, then the clock.
+    fn idle(&mut self) -> Result<(), Failure> {
+        let grace = self.core.config.foreign_grace;
+        let shared = self.shared.clone();
+        let mut s = shared.lock();
+        if s.blocking > 0 {
+            // In slices, so that the watchdog is heard.
+            let slice = Duration::from_millis(50);
+            let wait = if grace.is_zero() { slice } else { grace };
+            self.watched.waiting();
+            let (back, result) = shared
+                .changed
+                .wait_timeout(s, wait)
+                .unwrap_or_else(PoisonError::into_inner);
+            if grace.is_zero() || !result.timed_out() {
+                return Ok(());
+            }
+            s = back;
+        }
+        if let Some((_, settled)) = s.settling.pop_first() {
+            drop(s);
+            settled.wake();
+            return Ok(());
+        }
+        if let Some((&(at, _), _)) = s.timers.first_key_value() {
+            if at > self.max_time {
+                return Err(Failure::Timeout {
+                    at: self.moment(&s),
+                    real: None,
+                    pending: s.infos(),
+                });
+            }
+            s.now = s.now.max(at);
+            while let Some(first) = s.timers.first_entry()
+                && first.key().0 <= at
+            {
+                self.due.push(first.remove());
+            }
+            drop(s);
+            self.due.drain(..).for_each(Waker::wake);
+            return Ok(());
+        }
+        if !grace.is_zero() {
+            self.watched.waiting();
+            let (back, result) = shared
+                .changed
+                .wait_timeout(s, grace)
+                .unwrap_or_else(PoisonError::into_inner);
+            s = back;
+            if !result.timed_out() || !s.ready.is_empty() {
+                return Ok(());
+            }
+        } else if s.blocking > 0 {
+            return Ok(());
+        }
+        Err(Failure::Deadlock {
+            at: self.moment(&s),
+            pending: s.infos(),
+        })
+    }
+
+    /// The task of `turn` was polled and is not done.
+    pub(super) fn parked(&mut self, turn: Turn) {
+        let said = label::take();
+        let mut s = self.shared.lock();
+        let task = &mut s.tasks[turn.slot];
+        task.waiting_on = said;
+        if task.queued {
+            self.chooser.yielded(&mut s, turn.slot);
+        }
+        drop(s);
+        if let Some(slot) = self.core.slots.borrow_mut().get_mut(turn.slot) {
+            slot.waker = Some(turn.waker);
+        }
+    }
+
+    /// Polls a spawned task.
+    pub(super) fn poll(&mut self, turn: Turn) -> Result<(), Failure> {
+        let slot = turn.slot;
+        let future = self.core.slots.borrow_mut()[slot].future.take();
+        let Some(mut future) = future else {
+            return Ok(());
+        };
+        let mut cx = Context::from_waker(&turn.waker);
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx)));
+        if let Ok(Poll::Pending) = polled {
+            self.core.slots.borrow_mut()[slot].future = Some(future);
+            self.parked(turn);
+            return self.unobserved(None);
+        }
+        let info = self.shared.lock().tasks[slot].info();
+        let failed = polled.err().map(|p| self.panicked(&info, text(&*p)));
+        self.core.finish(slot);
+        let dropped = self.drop_task(&info, future);
+        failed.or(dropped).map_or(Ok(()), Err)?;
+        self.unobserved(Some(info))
+    }
+
+    pub(super) fn panicked(&self, task: &TaskInfo, message: String) -> Failure {
+        Failure::Panic {
+            at: self.moment(&self.shared.lock()),
+            task: task.clone(),
+            message,
+        }
+    }
+
+    /// The root panicked.
+    pub(super) fn root_panicked(&self, payload: &(dyn Any + Send)) -> Failure {
+        let info = self.shared.lock().tasks[ROOT].info();
+        self.panicked(&info, text(payload))
+    }
+
+    /// A task spawned through `Runtime::try_spawn` keeps its panic for its handle; when the handle is gone, it surfaces here.
+    fn unobserved(&self, task: Option<TaskInfo>) -> Result<(), Failure> {
+        let Some(message) = unobserved::take() else {
+            return Ok(());
+        };
+        let task = task.unwrap_or_else(|| self.shared.lock().tasks[ROOT].info());
+        Err(self.panicked(&task, message))
+    }
+
+    fn drop_task<F>(&self, info: &TaskInfo, future: F) -> Option<Failure> {
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(future)));
+        let payload = dropped.err()?;
+        Some(self.panicked(info, format!("while it was dropped: {}", text(&*payload))))
+    }
+
+    /// Drops everything that is left, oldest first, while the thread still is the simulation's. Says what went wrong with that.
+    pub(super) fn tear_down(&mut self, drop_root: impl FnOnce()) -> Option<Failure> {
+        let info = self.shared.lock().tasks[ROOT].info();
+        let mut failure = self.drop_task(&info, DropWith(Some(drop_root)));
+        self.core.finish(ROOT);
+        loop {
+            // Destructors may spawn: look again until nothing is left.
+            let mut left: Vec<(u64, usize)> = Vec::new();
+            let s = self.shared.lock();
+            for (slot, task) in s.tasks.iter().enumerate().filter(|(_, t)| t.live) {
+                left.push((task.serial, slot));
+            }
+            drop(s);
+            if left.is_empty() {
+                break;
+            }
+            left.sort_unstable();
+            for (_, slot) in left {
+                let future = self.core.slots.borrow_mut()[slot].future.take();
+                let info = self.shared.lock().tasks[slot].info();
+                self.core.finish(slot);
+                let dropped = self.drop_task(&info, future);
+                failure = failure.or(dropped);
+            }
+        }
+        self.wait_for_threads();
+        let mut s = self.shared.lock();
+        let timers = std::mem::take(&mut s.timers);
+        let settling: BTreeMap<u64, Waker> = std::mem::take(&mut s.settling);
+        let inbox = std::mem::take(&mut s.inbox);
+        drop(s);
+        let rest = self.drop_task(&info, (timers, settling, inbox));
+        failure.or(rest).or_else(|| self.unobserved(None).err())
+    }
+
+    /// Blocking closures that have started run to their end.
+    fn wait_for_threads(&self) {
+        let mut s = self.shared.lock();
+        while s.blocking > 0 && !self.watched.overdue() {
+            self.watched.waiting();
+            let slice = Duration::from_millis(50);
+            let changed = self.shared.changed.wait_timeout(s, slice);
+            s = changed.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Runs a closure when dropped.
+struct DropWith<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for DropWith<F> {
+    fn drop(&mut self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
+}
+
+fn root_name() -> Arc<str> {
+    thread_local!(static NAME: Arc<str> = "root".into());
+    NAME.with(Arc::clone)
+}
