@@ -83,9 +83,23 @@ pub(crate) enum When {
 pub(crate) struct TooLate;
 
 impl DeadlineCell {
-    pub(crate) fn new(runtime: Runtime, when: When, limit: Option<Duration>, name: Option<Arc<str>>) -> Arc<Self> {
-        let state = Lock::new(DeadlineState { when, passed: false });
-        Arc::new(DeadlineCell { runtime, name, limit, state, keeper: AtomicWaker::new() })
+    pub(crate) fn new(
+        runtime: Runtime,
+        when: When,
+        limit: Option<Duration>,
+        name: Option<Arc<str>>,
+    ) -> Arc<Self> {
+        let state = Lock::new(DeadlineState {
+            when,
+            passed: false,
+        });
+        Arc::new(DeadlineCell {
+            runtime,
+            name,
+            limit,
+            state,
+            keeper: AtomicWaker::new(),
+        })
     }
 
     /// The moment it passes; `None` when that is never, or when the work has not started.
@@ -156,7 +170,10 @@ impl Node {
     }
 
     /// A node that is cancelled as soon as one of `parents` is.
-    pub(crate) fn child_of(parents: &[Arc<Node>], deadline: Option<Arc<DeadlineCell>>) -> Arc<Node> {
+    pub(crate) fn child_of(
+        parents: &[Arc<Node>],
+        deadline: Option<Arc<DeadlineCell>>,
+    ) -> Arc<Node> {
         let timed = deadline.is_some() || parents.iter().any(|p| p.timed);
         let child = Node::make(timed, deadline);
         let mut links = Vec::new();
@@ -164,8 +181,15 @@ impl Node {
         for parent in parents {
             match parent.adopt(&child) {
                 Ok(key) => {
-                    let link = Link { node: parent.clone(), key };
-                    if parents.len() == 1 { first = Some(link) } else { links.push(link) }
+                    let link = Link {
+                        node: parent.clone(),
+                        key,
+                    };
+                    if parents.len() == 1 {
+                        first = Some(link)
+                    } else {
+                        links.push(link)
+                    }
                 }
                 Err(reason) => {
                     child.cancel(reason);
@@ -239,7 +263,11 @@ impl Node {
             return None;
         }
         let own = self.deadline.as_ref().and_then(|d| d.at());
-        self.parents().iter().filter_map(|l| l.node.effective_deadline()).chain(own).min()
+        self.parents()
+            .iter()
+            .filter_map(|l| l.node.effective_deadline())
+            .chain(own)
+            .min()
     }
 
     /// Cancels this node and all below it. False when it already was.
@@ -261,15 +289,28 @@ impl Node {
         true
     }
 
-    fn raise(&self, reason: &Reason, wakers: &mut Vec<Waker>, children: &mut Vec<Weak<Node>>) -> bool {
+    fn raise(
+        &self,
+        reason: &Reason,
+        wakers: &mut Vec<Waker>,
+        children: &mut Vec<Weak<Node>>,
+    ) -> bool {
         let mut state = self.state.lock();
         if state.reason.is_some() {
             return false;
         }
         state.reason = Some(reason.clone());
         self.cancelled.store(true, Ordering::Release);
-        wakers.extend(std::mem::take(&mut state.waiters).into_iter().map(|(_, w)| w));
-        children.extend(std::mem::take(&mut state.children).into_iter().map(|(_, c)| c));
+        wakers.extend(
+            std::mem::take(&mut state.waiters)
+                .into_iter()
+                .map(|(_, w)| w),
+        );
+        children.extend(
+            std::mem::take(&mut state.children)
+                .into_iter()
+                .map(|(_, c)| c),
+        );
         true
     }
 }
@@ -296,7 +337,9 @@ impl Drop for Node {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("reason", &self.reason).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 
@@ -311,7 +354,11 @@ pub(crate) struct Waiter {
 
 impl Waiter {
     pub(crate) fn new(node: Arc<Node>) -> Self {
-        Waiter { node, key: None, waker: None }
+        Waiter {
+            node,
+            key: None,
+            waker: None,
+        }
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {
@@ -334,7 +381,10 @@ impl Waiter {
             return true;
         }
         let old = match self.key {
-            Some(key) => state.waiters.get_mut(key).map(|slot| std::mem::replace(slot, copy)),
+            Some(key) => state
+                .waiters
+                .get_mut(key)
+                .map(|slot| std::mem::replace(slot, copy)),
             None => {
                 self.key = Some(state.waiters.insert(copy));
                 None
@@ -352,7 +402,11 @@ impl Drop for Waiter {
         if let Some(key) = self.key {
             let mut state = self.node.state.lock();
             // After a cancellation the list is empty, and nobody registers again.
-            let waker = if state.reason.is_none() { state.waiters.try_remove(key) } else { None };
+            let waker = if state.reason.is_none() {
+                state.waiters.try_remove(key)
+            } else {
+                None
+            };
             drop(state);
             drop(waker);
         }

@@ -146,7 +146,9 @@ pub struct Cancelled {
 impl Cancelled {
     /// An error with this reason.
     pub fn new(reason: impl Into<Reason>) -> Self {
-        Cancelled { reason: reason.into() }
+        Cancelled {
+            reason: reason.into(),
+        }
     }
 
     /// Why.

@@ -54,13 +54,21 @@ pub(crate) struct Slots<F> {
 
 impl<F> std::fmt::Debug for Slots<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slots").field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Slots")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl<F> Default for Slots<F> {
     fn default() -> Self {
-        Slots { slots: Vec::new(), free: Vec::new(), words: Vec::new(), taken: Vec::new(), parent: Arc::default() }
+        Slots {
+            slots: Vec::new(),
+            free: Vec::new(),
+            words: Vec::new(),
+            taken: Vec::new(),
+            parent: Arc::default(),
+        }
     }
 }
 
@@ -98,11 +106,20 @@ impl<F> Slots<F> {
         }
         let i = self.slots.len();
         if i.is_multiple_of(BITS) {
-            self.words.push(Arc::new(Word { ready: AtomicU64::new(0), parent: self.parent.clone() }));
+            self.words.push(Arc::new(Word {
+                ready: AtomicU64::new(0),
+                parent: self.parent.clone(),
+            }));
             self.taken.push(0);
         }
-        let waker = Waker::from(Arc::new(SlotWaker { bit: 1 << (i % BITS), word: self.words[i / BITS].clone() }));
-        self.slots.push(Slot { future: Box::pin(None), waker });
+        let waker = Waker::from(Arc::new(SlotWaker {
+            bit: 1 << (i % BITS),
+            word: self.words[i / BITS].clone(),
+        }));
+        self.slots.push(Slot {
+            future: Box::pin(None),
+            waker,
+        });
         // Kept as long as `slots`, so that giving a slot back never allocates.
         self.free.reserve(self.slots.len() - self.free.len());
         i

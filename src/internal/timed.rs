@@ -66,7 +66,13 @@ impl<F> Timed<F> {
             Limit::At(at) => Seed::At(*at, None),
             Limit::Cell(cell) => Seed::Cell(cell.clone()),
         };
-        Timed { scoped: Scoped::new(seed, future), timer: None, limit, name: None, phase: Phase::Fresh }
+        Timed {
+            scoped: Scoped::new(seed, future),
+            timer: None,
+            limit,
+            name: None,
+            phase: Phase::Fresh,
+        }
     }
 
     pub(crate) fn name(&mut self, name: Arc<str>) {
@@ -96,7 +102,8 @@ impl<F: Future> Future for Timed<F> {
                 stamp(now);
                 // `None`: further away than the clock can tell.
                 let at = this.scoped.as_mut().stamp(now);
-                this.timer.set(at.map(|at| Sleep::started(runtime, at, now)));
+                this.timer
+                    .set(at.map(|at| Sleep::started(runtime, at, now)));
             }
             if let Limit::Cell(cell) = &*this.limit {
                 cell.keep(cx.waker());

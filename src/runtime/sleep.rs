@@ -88,8 +88,16 @@ impl Sleep {
 
     /// Until `at` on `runtime`, whose clock says `now`: for those who have just read it. Does not give way when `at` has come.
     pub(crate) fn started(runtime: Runtime, at: Instant, now: Instant) -> Self {
-        let timer = if at <= now { Timer::Done } else { native(&runtime, at) };
-        Sleep { when: When::At(at), runtime: Some(runtime), timer }
+        let timer = if at <= now {
+            Timer::Done
+        } else {
+            native(&runtime, at)
+        };
+        Sleep {
+            when: When::At(at),
+            runtime: Some(runtime),
+            timer,
+        }
     }
 
     /// The moment it waits for: `None` before the first poll of a relative sleep, and for one that never ends.
@@ -197,10 +205,18 @@ fn arm(when: &mut When, runtime: &mut Option<Runtime>) -> Armed {
 fn native(runtime: &Runtime, at: Instant) -> Timer {
     match &runtime.0 {
         #[cfg(feature = "tokio")]
-        Kind::Tokio(handle) => Timer::Tokio { sleep: handle.sleep_until(at) },
+        Kind::Tokio(handle) => Timer::Tokio {
+            sleep: handle.sleep_until(at),
+        },
         #[cfg(feature = "smol")]
-        Kind::Smol => Timer::Smol { sleep: super::smol::sleep_until(at) },
-        Kind::Neutral => Timer::Neutral { sleep: neutral::sleep_until(at) },
-        Kind::Custom(backend) => Timer::Custom { sleep: backend.sleep_until(at) },
+        Kind::Smol => Timer::Smol {
+            sleep: super::smol::sleep_until(at),
+        },
+        Kind::Neutral => Timer::Neutral {
+            sleep: neutral::sleep_until(at),
+        },
+        Kind::Custom(backend) => Timer::Custom {
+            sleep: backend.sleep_until(at),
+        },
     }
 }

@@ -34,7 +34,9 @@ impl Seed {
         match self {
             Seed::After(d) => {
                 let limit = *d;
-                *self = now.checked_add(limit).map_or(Seed::Plain, |at| Seed::At(at, Some(limit)));
+                *self = now
+                    .checked_add(limit)
+                    .map_or(Seed::Plain, |at| Seed::At(at, Some(limit)));
             }
             Seed::Cell(cell) => cell.start(now),
             _ => {}
@@ -49,9 +51,12 @@ impl Seed {
             Seed::Plain | Seed::After(_) => Node::root(),
             Seed::Follow(node) => node,
             Seed::Below(node) => Node::child_of(&[node], None),
-            Seed::At(at, limit) => {
-                Node::with_deadline(DeadlineCell::new(Runtime::current(), When::At(at), limit, None))
-            }
+            Seed::At(at, limit) => Node::with_deadline(DeadlineCell::new(
+                Runtime::current(),
+                When::At(at),
+                limit,
+                None,
+            )),
             Seed::Cell(cell) => Node::with_deadline(cell),
         }
     }
@@ -126,7 +131,11 @@ impl Frame {
     pub(super) fn unwatch(&self, key: usize) {
         let mut watchers = self.watchers.lock();
         // The list of a dropping scope was emptied for good: the key would name nothing.
-        let waker = if self.is_dropping() { None } else { watchers.try_remove(key) };
+        let waker = if self.is_dropping() {
+            None
+        } else {
+            watchers.try_remove(key)
+        };
         drop(watchers);
         drop(waker);
     }

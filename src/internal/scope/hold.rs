@@ -31,7 +31,11 @@ impl Hold {
         walk_frames(|frame| {
             same = self.frames.get(seen).is_some_and(|f| Arc::ptr_eq(f, frame));
             seen += 1;
-            if same { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if same {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         });
         if !same || seen != self.frames.len() {
             *self = Hold::take();
@@ -61,7 +65,11 @@ pin_project! {
 
 impl<F> Shield<F> {
     pub(crate) fn new(future: F) -> Self {
-        Shield { hold: None, entry: Some(Entry::new(Mark::Shield, false)), future }
+        Shield {
+            hold: None,
+            entry: Some(Entry::new(Mark::Shield, false)),
+            future,
+        }
     }
 }
 

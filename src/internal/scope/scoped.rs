@@ -1,8 +1,8 @@
 //! A future inside a scope: the one place where a scope is entered, left and dropped.
 
 use super::frame::{Frame, Seed};
-use crate::internal::reason::Reason;
 use super::stack::{Entry, Mark, push};
+use crate::internal::reason::Reason;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -33,12 +33,18 @@ pub(crate) enum Step<T> {
 
 impl<F> Scoped<F> {
     pub(crate) fn new(seed: Seed, future: F) -> Self {
-        Scoped { entry: Some(Entry::new(Mark::Seed(seed), false)), future: Some(future) }
+        Scoped {
+            entry: Some(Entry::new(Mark::Seed(seed), false)),
+            future: Some(future),
+        }
     }
 
     /// The outermost scope of a spawned task.
     pub(crate) fn root(seed: Seed, future: F) -> Self {
-        Scoped { entry: Some(Entry::new(Mark::Seed(seed), true)), future: Some(future) }
+        Scoped {
+            entry: Some(Entry::new(Mark::Seed(seed), true)),
+            future: Some(future),
+        }
     }
 
     /// Lets those who look see that this scope is cancelled. Dropping is another matter.
@@ -87,12 +93,18 @@ impl<F: Future> Scoped<F> {
     /// Polls the future once, which comes before everything: a value that is ready is never lost. With `drop_now` it is told
     /// that its scope is dropping, polled a last time, and dropped unless a shield is up.
     #[inline]
-    pub(crate) fn step(self: Pin<&mut Self>, cx: &mut Context<'_>, drop_now: bool) -> Step<F::Output> {
+    pub(crate) fn step(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        drop_now: bool,
+    ) -> Step<F::Output> {
         let mut this = self.project();
         if drop_now && let Some(entry) = this.entry {
             entry.start_dropping();
         }
-        let Some(future) = this.future.as_mut().as_pin_mut() else { return Step::Gone };
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            return Step::Gone;
+        };
         let polled = {
             let _pushed = push(this.entry);
             future.poll(cx)

@@ -29,7 +29,11 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn new(mark: Mark, root: bool) -> Self {
-        Entry { mark, root, dropping: false }
+        Entry {
+            mark,
+            root,
+            dropping: false,
+        }
     }
 
     /// From now on the owner drops the scope's future when it can.
@@ -128,7 +132,11 @@ pub(crate) fn dropping() -> bool {
     let mut found = false;
     walk(|entry| {
         found = entry.is_dropping();
-        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if found {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     found
 }
@@ -155,21 +163,29 @@ pub(crate) fn deadline() -> Option<Instant> {
     if reason().is_some() {
         return Some(Runtime::current().now());
     }
-    chain().iter().filter_map(|f| f.node.effective_deadline()).min()
+    chain()
+        .iter()
+        .filter_map(|f| f.node.effective_deadline())
+        .min()
 }
 
 /// Whether a deadline around the running code has passed, or a scope around it is dropping: then an inner deadline keeps quiet.
 pub(crate) fn deadline_passed(now: Instant) -> bool {
     let mut found = false;
     walk(|entry| {
-        found = entry.is_dropping() || match &entry.mark {
-            Mark::Seed(Seed::At(at, _)) => *at <= now,
-            Mark::Seed(Seed::After(d)) => d.is_zero(),
-            Mark::Seed(Seed::Cell(cell)) => cell.at().is_some_and(|at| at <= now),
-            Mark::Seed(_) | Mark::Shield => false,
-            Mark::Frame(f) => f.node.effective_deadline().is_some_and(|at| at <= now),
-        };
-        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        found = entry.is_dropping()
+            || match &entry.mark {
+                Mark::Seed(Seed::At(at, _)) => *at <= now,
+                Mark::Seed(Seed::After(d)) => d.is_zero(),
+                Mark::Seed(Seed::Cell(cell)) => cell.at().is_some_and(|at| at <= now),
+                Mark::Seed(_) | Mark::Shield => false,
+                Mark::Frame(f) => f.node.effective_deadline().is_some_and(|at| at <= now),
+            };
+        if found {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     found
 }

@@ -37,9 +37,16 @@ impl DropWatch {
     fn is_current(&self, waker: &Waker) -> bool {
         let (mut same, mut seen) = (true, 0);
         walk_frames(|frame| {
-            same = self.places.get(seen).is_some_and(|(f, _)| Arc::ptr_eq(f, frame));
+            same = self
+                .places
+                .get(seen)
+                .is_some_and(|(f, _)| Arc::ptr_eq(f, frame));
             seen += 1;
-            if same { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if same {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         });
         same && seen == self.places.len() && self.waker.as_ref().is_some_and(|w| w.will_wake(waker))
     }

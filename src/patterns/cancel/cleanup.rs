@@ -58,7 +58,10 @@ pin_project! {
 
 impl<F: Future, C> std::fmt::Debug for Cleanup<F, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cleanup").field("started", &self.owed.0).field("over", &self.over).finish_non_exhaustive()
+        f.debug_struct("Cleanup")
+            .field("started", &self.owed.0)
+            .field("over", &self.over)
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,7 +167,10 @@ impl<F: Future, C: Future<Output = ()>> Future for Cleanup<F, C> {
         if this.outcome.is_none() {
             if *this.over {
                 // Cancelled and cleaned up: the scope drops us.
-                assert!(*this.cancelled, "`finally` or `on_cancel` polled after it ended");
+                assert!(
+                    *this.cancelled,
+                    "`finally` or `on_cancel` polled after it ended"
+                );
                 return Poll::Pending;
             }
             this.owed.0 = true;

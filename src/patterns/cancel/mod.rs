@@ -82,7 +82,9 @@ use std::time::Instant;
 /// });
 /// ```
 pub fn current() -> CancelToken {
-    CancelToken { node: scope::observe() }
+    CancelToken {
+        node: scope::observe(),
+    }
 }
 
 /// Leaves with `?` when a scope around the calling code is cancelled. For code between two awaits.

@@ -75,7 +75,8 @@ impl<F: Future> Future for Run<F> {
                 let runtime = Runtime::current();
                 let now = runtime.now();
                 let over = now.checked_add(*this.grace);
-                this.timer.set(over.map(|at| Sleep::started(runtime, at, now)));
+                this.timer
+                    .set(over.map(|at| Sleep::started(runtime, at, now)));
             }
             match this.timer.as_mut().as_pin_mut() {
                 Some(timer) => ready!(timer.poll(cx)),

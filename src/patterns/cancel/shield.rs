@@ -60,7 +60,9 @@ impl<F: Future> Future for Shielded<F> {
 /// });
 /// ```
 pub fn shield<F: Future>(future: F) -> Shielded<F> {
-    Shielded { inner: scope::Shield::new(future) }
+    Shielded {
+        inner: scope::Shield::new(future),
+    }
 }
 
 pin_project! {
@@ -91,5 +93,7 @@ impl<F: Future> Future for ShieldedFor<F> {
 ///
 /// As [`shield`].
 pub fn shield_for<F: Future>(limit: Duration, future: F) -> ShieldedFor<F> {
-    ShieldedFor { inner: scope::Shield::new(Timed::new(Limit::After(limit), future)) }
+    ShieldedFor {
+        inner: scope::Shield::new(Timed::new(Limit::After(limit), future)),
+    }
 }

@@ -47,7 +47,9 @@ impl CancelToken {
 
     /// A token that is also cancelled when this one is, with the same reason. Costs nothing to the parent once it is dropped.
     pub fn child(&self) -> Self {
-        CancelToken { node: Node::child_of(std::slice::from_ref(&self.node), None) }
+        CancelToken {
+            node: Node::child_of(std::slice::from_ref(&self.node), None),
+        }
     }
 
     /// A [`child`](CancelToken::child) that is cancelled at `deadline` too, on the clock of the current runtime.
@@ -60,13 +62,18 @@ impl CancelToken {
 
     /// A [`child`](CancelToken::child) that is cancelled `limit` from now. [`Duration::MAX`] is never.
     pub fn child_for(&self, limit: Duration) -> Self {
-        let when = Runtime::current().now().checked_add(limit).map_or(When::Never, When::At);
+        let when = Runtime::current()
+            .now()
+            .checked_add(limit)
+            .map_or(When::Never, When::At);
         self.timed_child(when, Some(limit))
     }
 
     fn timed_child(&self, when: When, limit: Option<Duration>) -> Self {
         let cell = DeadlineCell::new(Runtime::current(), when, limit, None);
-        CancelToken { node: Node::child_of(std::slice::from_ref(&self.node), Some(cell)) }
+        CancelToken {
+            node: Node::child_of(std::slice::from_ref(&self.node), Some(cell)),
+        }
     }
 
     /// Cancels this token and its children, because it was [`Requested`](Reason::Requested).
@@ -113,7 +120,10 @@ impl CancelToken {
     ///
     /// Dropping the future leaves nothing behind.
     pub fn cancelled(&self) -> WaitCancelled {
-        WaitCancelled { waiter: Waiter::new(self.node.clone()), timer: None }
+        WaitCancelled {
+            waiter: Waiter::new(self.node.clone()),
+            timer: None,
+        }
     }
 
     /// Runs `future` inside a cancel scope: when the token is cancelled, the future is dropped at its next suspension.
@@ -177,7 +187,9 @@ impl CancelToken {
     /// assert!(token.is_cancelled());
     /// ```
     pub fn cancel_on_drop(&self) -> CancelOnDrop {
-        CancelOnDrop { token: Some(self.clone()) }
+        CancelOnDrop {
+            token: Some(self.clone()),
+        }
     }
 }
 
@@ -189,7 +201,9 @@ impl Default for CancelToken {
 
 impl fmt::Debug for CancelToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CancelToken").field("reason", &self.reason()).finish()
+        f.debug_struct("CancelToken")
+            .field("reason", &self.reason())
+            .finish()
     }
 }
 
@@ -228,7 +242,10 @@ pin_project! {
 
 impl WaitCancelled {
     pub(super) fn on(node: Arc<Node>) -> Self {
-        WaitCancelled { waiter: Waiter::new(node), timer: None }
+        WaitCancelled {
+            waiter: Waiter::new(node),
+            timer: None,
+        }
     }
 }
 
@@ -253,9 +270,18 @@ impl Future for WaitCancelled {
 }
 
 /// Ready when a deadline of `node` has passed and the node was told so.
-pub(super) fn poll_deadline(node: &Arc<Node>, mut timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
+pub(super) fn poll_deadline(
+    node: &Arc<Node>,
+    mut timer: Pin<&mut Option<Sleep>>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
     let deadline = node.effective_deadline();
-    if timer.is_none() || timer.as_ref().as_pin_ref().is_some_and(|t| t.deadline() != deadline) {
+    if timer.is_none()
+        || timer
+            .as_ref()
+            .as_pin_ref()
+            .is_some_and(|t| t.deadline() != deadline)
+    {
         let runtime = Runtime::current();
         let now = runtime.now();
         timer.set(deadline.map(|at| Sleep::started(runtime, at, now)));

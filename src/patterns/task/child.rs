@@ -101,14 +101,34 @@ pin_project! {
 }
 
 impl<F, T, E, K> Child<F, T, E, K> {
-    pub(super) fn new(future: F, slot: Arc<Slot<T>>, alive: Arc<Alive<E>>, ticket: Option<K>) -> Self {
+    pub(super) fn new(
+        future: F,
+        slot: Arc<Slot<T>>,
+        alive: Arc<Alive<E>>,
+        ticket: Option<K>,
+    ) -> Self {
         let cohort = alive.cohort();
         let scoped = Scoped::root(Seed::Below(cohort.node.clone()), future);
         let mut key = None;
-        if alive.core.tracked.load(std::sync::atomic::Ordering::Acquire) {
+        if alive
+            .core
+            .tracked
+            .load(std::sync::atomic::Ordering::Acquire)
+        {
             cohort.register(&mut key, Waker::noop().clone(), &slot.site);
         }
-        Child { scoped, ticket, place: Place { slot, alive, key, settled: false }, waker: None, started: false }
+        Child {
+            scoped,
+            ticket,
+            place: Place {
+                slot,
+                alive,
+                key,
+                settled: false,
+            },
+            waker: None,
+            started: false,
+        }
     }
 }
 
@@ -163,7 +183,11 @@ where
                 return Poll::Pending;
             }
             // Whoever cancels raises the flag first and wakes second; this registers first and looks second.
-            cohort.register(&mut this.place.key, cx.waker().clone(), &this.place.slot.site);
+            cohort.register(
+                &mut this.place.key,
+                cx.waker().clone(),
+                &this.place.slot.site,
+            );
             this.place.slot.watch(cx.waker().clone());
             *this.waker = Some(cx.waker().clone());
             if cohort.phase() == phase && this.place.slot.is_cancelled() == alone {
@@ -196,7 +220,9 @@ fn settle<T, E>(end: End<T, E>, slot: &Slot<T>, alive: &Alive<E>) {
                 core.note_cut();
             }
             let asked = slot.asked();
-            Err(asked.or_else(|| alive.cohort().node.reason()).unwrap_or(Reason::ScopeEnded))
+            Err(asked
+                .or_else(|| alive.cohort().node.reason())
+                .unwrap_or(Reason::ScopeEnded))
         }
     };
     slot.end(result);

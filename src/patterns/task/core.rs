@@ -79,7 +79,13 @@ pub(super) struct Cohort<E> {
 
 impl<E> Cohort<E> {
     fn new(node: Arc<Node>) -> Self {
-        Cohort { phase: PhaseCell::default(), node, registry: Lock::default(), alive: OnceLock::new(), gone: AtomicBool::new(false) }
+        Cohort {
+            phase: PhaseCell::default(),
+            node,
+            registry: Lock::default(),
+            alive: OnceLock::new(),
+            gone: AtomicBool::new(false),
+        }
     }
 
     #[inline]
@@ -102,7 +108,12 @@ impl<E> Cohort<E> {
             return;
         }
         self.node.cancel(reason);
-        let wakers: Vec<Waker> = self.registry.lock().iter().map(|(_, r)| r.waker.clone()).collect();
+        let wakers: Vec<Waker> = self
+            .registry
+            .lock()
+            .iter()
+            .map(|(_, r)| r.waker.clone())
+            .collect();
         for waker in wakers {
             waker.wake();
         }
@@ -111,9 +122,14 @@ impl<E> Cohort<E> {
     pub(super) fn register(&self, key: &mut Option<usize>, waker: Waker, site: &Site) {
         let mut registry = self.registry.lock();
         let old = match *key {
-            Some(k) => registry.get_mut(k).map(|r| std::mem::replace(&mut r.waker, waker)),
+            Some(k) => registry
+                .get_mut(k)
+                .map(|r| std::mem::replace(&mut r.waker, waker)),
             None => {
-                *key = Some(registry.insert(Registered { waker, site: site.clone() }));
+                *key = Some(registry.insert(Registered {
+                    waker,
+                    site: site.clone(),
+                }));
                 None
             }
         };
@@ -129,7 +145,11 @@ impl<E> Cohort<E> {
     }
 
     fn names(&self) -> Vec<String> {
-        self.registry.lock().iter().map(|(_, r)| Origin(&r.site).to_string()).collect()
+        self.registry
+            .lock()
+            .iter()
+            .map(|(_, r)| Origin(&r.site).to_string())
+            .collect()
     }
 }
 
@@ -142,7 +162,11 @@ pub(super) struct Alive<E> {
 impl<E> Alive<E> {
     #[inline]
     pub(super) fn cohort(&self) -> &Cohort<E> {
-        if self.service { &self.core.services } else { &self.core.children }
+        if self.service {
+            &self.core.services
+        } else {
+            &self.core.children
+        }
     }
 }
 
@@ -203,8 +227,14 @@ impl<E> Core<E> {
             cut: AtomicBool::new(false),
             tracked: AtomicBool::new(false),
         });
-        let alive = Arc::new(Alive { core: core.clone(), service: false });
-        let service_alive = Arc::new(Alive { core: core.clone(), service: true });
+        let alive = Arc::new(Alive {
+            core: core.clone(),
+            service: false,
+        });
+        let service_alive = Arc::new(Alive {
+            core: core.clone(),
+            service: true,
+        });
         // Fresh cells: `set` cannot fail.
         let _ = core.children.alive.set(Arc::downgrade(&alive));
         let _ = core.services.alive.set(Arc::downgrade(&service_alive));
@@ -225,7 +255,11 @@ impl<E> Core<E> {
 
     /// Cancels everybody but the services: observable at once, dropping at once or after the grace.
     pub(super) fn stop(&self, reason: Reason) {
-        let to = if self.state.lock().grace.is_zero() { Phase::Dropping } else { Phase::Asked };
+        let to = if self.state.lock().grace.is_zero() {
+            Phase::Dropping
+        } else {
+            Phase::Asked
+        };
         self.advance(to, reason);
     }
 

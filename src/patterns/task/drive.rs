@@ -24,7 +24,10 @@ pub(super) struct InPlace<B> {
 
 impl<B> InPlace<B> {
     pub(super) fn new(inbox: Arc<Inbox<B>>) -> Self {
-        InPlace { inbox, slots: Slots::default() }
+        InPlace {
+            inbox,
+            slots: Slots::default(),
+        }
     }
 }
 
@@ -108,7 +111,11 @@ impl<T, E, F, B, H: Dissolve + ?Sized> Drive<T, E, F, B, H> {
     ) -> Self {
         Drive {
             body: Scoped::new(Seed::Follow(core.node.clone()), body),
-            guard: Guard { core, home, ended: false },
+            guard: Guard {
+                core,
+                home,
+                ended: false,
+            },
             in_place,
             value: None,
             body_done: false,
@@ -156,7 +163,8 @@ where
             let mut progress = false;
             if !*this.body_done {
                 let drop_now = core.body_phase() >= Phase::Dropping;
-                let stepped = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().step(cx, drop_now)));
+                let stepped =
+                    catch_unwind(AssertUnwindSafe(|| this.body.as_mut().step(cx, drop_now)));
                 *this.body_done = match stepped {
                     Ok(Step::Pending) => false,
                     Ok(Step::Ready(Ok(value))) => {
@@ -206,7 +214,11 @@ where
                 return Poll::Ready(Err(gather_errors(&core).with_stragglers(names)));
             }
             if !progress {
-                label::set(if *this.body_done { "the children of its task group" } else { "the body of its task group" });
+                label::set(if *this.body_done {
+                    "the children of its task group"
+                } else {
+                    "the body of its task group"
+                });
                 return Poll::Pending;
             }
         }
@@ -227,23 +239,38 @@ fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Co
         let limit = core.state.lock().grace;
         grace.set(Some(sleep_for(limit)));
     }
-    let over = grace.as_mut().as_pin_mut().is_some_and(|t| t.poll(cx).is_ready());
+    let over = grace
+        .as_mut()
+        .as_pin_mut()
+        .is_some_and(|t| t.poll(cx).is_ready());
     if over {
-        core.advance(Phase::Dropping, core.node.reason().unwrap_or(Reason::Requested));
+        core.advance(
+            Phase::Dropping,
+            core.node.reason().unwrap_or(Reason::Requested),
+        );
     }
     over
 }
 
 /// True when a group that is ending has waited for its children as long as it may.
-fn poll_closing<E>(core: &Core<E>, mut closing: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> bool {
+fn poll_closing<E>(
+    core: &Core<E>,
+    mut closing: Pin<&mut Option<Sleep>>,
+    cx: &mut Context<'_>,
+) -> bool {
     if core.body_phase() == Phase::Open {
         return false;
     }
     if closing.is_none() {
-        let Some(limit) = core.state.lock().close_within else { return false };
+        let Some(limit) = core.state.lock().close_within else {
+            return false;
+        };
         closing.set(Some(sleep_for(limit)));
     }
-    closing.as_mut().as_pin_mut().is_some_and(|t| t.poll(cx).is_ready())
+    closing
+        .as_mut()
+        .as_pin_mut()
+        .is_some_and(|t| t.poll(cx).is_ready())
 }
 
 fn sleep_for(limit: Duration) -> Sleep {
@@ -253,7 +280,11 @@ fn sleep_for(limit: Duration) -> Sleep {
 /// Everything that went wrong; the caller knows whether that is anything.
 fn gather_errors<E>(core: &Core<E>) -> ErrorGroup<E> {
     let mut state = core.state.lock();
-    let asked = if core.was_cut() { state.asked.take() } else { None };
+    let asked = if core.was_cut() {
+        state.asked.take()
+    } else {
+        None
+    };
     ErrorGroup::new(state.label.clone(), std::mem::take(&mut state.faults)).with_cancelled(asked)
 }
 
@@ -265,7 +296,9 @@ fn resolve<T, E>(core: &Core<E>, value: Option<T>) -> Ended<T, E> {
         drop(value);
         match text {
             // Their type need not be printable, so a panic can only count the errors it displaces.
-            Some(text) if lost > 0 => resume_unwind(Box::new(format!("{text} ({lost} other tasks of the group failed)"))),
+            Some(text) if lost > 0 => resume_unwind(Box::new(format!(
+                "{text} ({lost} other tasks of the group failed)"
+            ))),
             Some(text) => resume_unwind(Box::new(text)),
             None => resume_unwind(payload),
         }

@@ -47,7 +47,12 @@ pub struct ErrorGroup<E> {
 
 impl<E> ErrorGroup<E> {
     pub(crate) fn new(label: Option<Arc<str>>, faults: Vec<Fault<E>>) -> Self {
-        ErrorGroup { label, faults, cancelled: None, stragglers: Vec::new() }
+        ErrorGroup {
+            label,
+            faults,
+            cancelled: None,
+            stragglers: Vec::new(),
+        }
     }
 
     pub(crate) fn with_cancelled(mut self, reason: Option<Reason>) -> Self {
@@ -193,12 +198,18 @@ impl<E> ErrorGroup<E> {
                 }
             }
         }
-        ErrorGroup { label: self.label, faults: flat, cancelled: self.cancelled, stragglers: self.stragglers }
+        ErrorGroup {
+            label: self.label,
+            faults: flat,
+            cancelled: self.cancelled,
+            stragglers: self.stragglers,
+        }
     }
 
     /// `None` when there is nothing in it.
     fn some(self) -> Option<Self> {
-        let anything = !self.faults.is_empty() || self.cancelled.is_some() || !self.stragglers.is_empty();
+        let anything =
+            !self.faults.is_empty() || self.cancelled.is_some() || !self.stragglers.is_empty();
         anything.then_some(self)
     }
 
@@ -208,14 +219,21 @@ impl<E> ErrorGroup<E> {
             Fault::Group(g) => Fault::Group(g.map_with(f)),
         };
         let faults = self.faults.into_iter().map(map).collect();
-        ErrorGroup { label: self.label, faults, cancelled: self.cancelled, stragglers: self.stragglers }
+        ErrorGroup {
+            label: self.label,
+            faults,
+            cancelled: self.cancelled,
+            stragglers: self.stragglers,
+        }
     }
 
     fn split_with(self, test: &mut dyn FnMut(&E) -> bool) -> (Self, Self) {
         let (mut hits, mut rest) = (Vec::new(), Vec::new());
         for fault in self.faults {
             match fault {
-                Fault::Leaf(name, e) => if test(&e) { &mut hits } else { &mut rest }.push(Fault::Leaf(name, e)),
+                Fault::Leaf(name, e) => {
+                    if test(&e) { &mut hits } else { &mut rest }.push(Fault::Leaf(name, e))
+                }
                 Fault::Group(g) => {
                     let (h, r) = g.split_with(test);
                     hits.extend(h.some().map(Fault::Group));
@@ -224,7 +242,15 @@ impl<E> ErrorGroup<E> {
             }
         }
         let hits = ErrorGroup::new(self.label.clone(), hits);
-        (hits, ErrorGroup { label: self.label, faults: rest, cancelled: self.cancelled, stragglers: self.stragglers })
+        (
+            hits,
+            ErrorGroup {
+                label: self.label,
+                faults: rest,
+                cancelled: self.cancelled,
+                stragglers: self.stragglers,
+            },
+        )
     }
 
     /// Removes what `keep` does not give back.
@@ -234,7 +260,12 @@ impl<E> ErrorGroup<E> {
             Fault::Group(g) => g.drain(keep).some().map(Fault::Group),
         };
         let faults = self.faults.into_iter().filter_map(kept).collect();
-        ErrorGroup { label: self.label, faults, cancelled: self.cancelled, stragglers: self.stragglers }
+        ErrorGroup {
+            label: self.label,
+            faults,
+            cancelled: self.cancelled,
+            stragglers: self.stragglers,
+        }
     }
 }
 
@@ -244,7 +275,9 @@ impl<E> IntoIterator for ErrorGroup<E> {
 
     /// The errors, in the order they came.
     fn into_iter(self) -> IntoIter<E> {
-        IntoIter { faults: self.flatten().faults.into_iter() }
+        IntoIter {
+            faults: self.flatten().faults.into_iter(),
+        }
     }
 }
 
@@ -281,7 +314,13 @@ impl<E> ErrorGroup<E> {
             write!(f, "{label}: ")?;
         }
         let mut said = false;
-        let mut and = |f: &mut fmt::Formatter<'_>| if std::mem::replace(&mut said, true) { f.write_str(", ") } else { Ok(()) };
+        let mut and = |f: &mut fmt::Formatter<'_>| {
+            if std::mem::replace(&mut said, true) {
+                f.write_str(", ")
+            } else {
+                Ok(())
+            }
+        };
         match self.len() {
             0 => {}
             1 => {
@@ -301,12 +340,25 @@ impl<E> ErrorGroup<E> {
             and(f)?;
             write!(f, "not ended in time: {}", self.stragglers.join(", "))?;
         }
-        if !said { f.write_str("nothing failed") } else { Ok(()) }
+        if !said {
+            f.write_str("nothing failed")
+        } else {
+            Ok(())
+        }
     }
 
-    fn fmt_tree(&self, f: &mut fmt::Formatter<'_>, indent: &str, leaf: &FmtLeaf<'_, E>) -> fmt::Result {
+    fn fmt_tree(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        indent: &str,
+        leaf: &FmtLeaf<'_, E>,
+    ) -> fmt::Result {
         for (i, fault) in self.faults.iter().enumerate() {
-            let (branch, below) = if i + 1 == self.faults.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            let (branch, below) = if i + 1 == self.faults.len() {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
             write!(f, "\n{indent}{branch}")?;
             match fault {
                 Fault::Leaf(name, e) => {

@@ -35,7 +35,13 @@ pub(super) struct Gate<B> {
 
 impl<B> Default for Gate<B> {
     fn default() -> Self {
-        Gate { limit: usize::MAX, running: 0, queue: BTreeMap::new(), next: 0, pumping: false }
+        Gate {
+            limit: usize::MAX,
+            running: 0,
+            queue: BTreeMap::new(),
+            next: 0,
+            pumping: false,
+        }
     }
 }
 
@@ -125,7 +131,10 @@ impl<B, P: Push<B> + ?Sized> Home<B, P> {
         let mut gate = self.gate.lock();
         let queue = std::mem::take(&mut gate.queue);
         // Each child in line holds a ticket that will be given back uncounted.
-        gate.running += queue.values().filter(|q| matches!(q, Queued::Child(..))).count();
+        gate.running += queue
+            .values()
+            .filter(|q| matches!(q, Queued::Child(..)))
+            .count();
         drop(gate);
         for queued in queue.into_values() {
             match queued {

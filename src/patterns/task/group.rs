@@ -32,13 +32,18 @@ pub struct TaskGroup<'env, E> {
 
 impl<E> Clone for TaskGroup<'_, E> {
     fn clone(&self) -> Self {
-        TaskGroup { core: self.core.clone(), home: self.home.clone() }
+        TaskGroup {
+            core: self.core.clone(),
+            home: self.home.clone(),
+        }
     }
 }
 
 impl<E> fmt::Debug for TaskGroup<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskGroup").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
+        f.debug_struct("TaskGroup")
+            .field("cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,11 +59,19 @@ pub(super) struct Plan {
 impl Plan {
     #[track_caller]
     pub(super) fn here(name: Option<Arc<str>>) -> Self {
-        Plan { site: Site { name, at: Location::caller() }, service: false, admitted: false }
+        Plan {
+            site: Site {
+                name,
+                at: Location::caller(),
+            },
+            service: false,
+            admitted: false,
+        }
     }
 }
 
-type SendTicket<'env> = Ticket<BoxFuture<'env, ()>, dyn super::home::Push<BoxFuture<'env, ()>> + Send + Sync + 'env>;
+type SendTicket<'env> =
+    Ticket<BoxFuture<'env, ()>, dyn super::home::Push<BoxFuture<'env, ()>> + Send + Sync + 'env>;
 
 impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     /// Spawns a child. Its error fails the group.
@@ -228,7 +241,11 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     /// });
     /// ```
     pub fn named(&self, name: impl Into<Arc<str>>) -> Named<'_, 'env, E> {
-        Named { group: self, name: Some(name.into()), service: false }
+        Named {
+            group: self,
+            name: Some(name.into()),
+            service: false,
+        }
     }
 
     /// Spawns a service: a child that the others need until the end, such as a log writer. The group cancels it when all others have ended, and
@@ -242,7 +259,13 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     where
         F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
     {
-        self.launch(Plan { service: true, ..Plan::here(None) }, future)
+        self.launch(
+            Plan {
+                service: true,
+                ..Plan::here(None)
+            },
+            future,
+        )
     }
 
     /// The one way in.
@@ -261,7 +284,8 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
             }
         };
         let limited = !plan.service && !plan.admitted && !self.home.gate.lock().is_open();
-        let ticket: Option<SendTicket<'env>> = (limited || plan.admitted).then(|| self.home.ticket());
+        let ticket: Option<SendTicket<'env>> =
+            (limited || plan.admitted).then(|| self.home.ticket());
         let slot = Slot::new(plan.site.clone());
         let child = Child::new(future, slot.clone(), alive, ticket);
         self.home.launch(&plan.site, Box::pin(child), limited);
@@ -278,7 +302,11 @@ pub(super) enum Admission<E> {
 
 impl<E> Admission<E> {
     pub(super) fn of(core: &Arc<Core<E>>, plan: &Plan) -> Self {
-        let cohort = if plan.service { &core.services } else { &core.children };
+        let cohort = if plan.service {
+            &core.services
+        } else {
+            &core.children
+        };
         if cohort.phase() != Phase::Open {
             return Admission::Ending(cohort.node.reason().unwrap_or(Reason::ScopeEnded));
         }
@@ -293,7 +321,10 @@ impl<E> Admission<E> {
         match self {
             Admission::Ending(reason) => Task::new(Slot::ended(site, reason)),
             Admission::Ended | Admission::Welcome(_) => {
-                panic!("{} cannot be spawned: its task group has ended. A group's handle must not outlive it", super::handle::Origin(&site))
+                panic!(
+                    "{} cannot be spawned: its task group has ended. A group's handle must not outlive it",
+                    super::handle::Origin(&site)
+                )
             }
         }
     }
@@ -309,13 +340,19 @@ impl<E> TaskGroup<'_, E> {
     /// ends with an [`ErrorGroup`] without errors that names the reason. Does nothing to a group that is ending already.
     pub fn cancel_with(&self, reason: impl Into<Reason>) {
         let reason = reason.into();
-        self.core.state.lock().asked.get_or_insert_with(|| reason.clone());
+        self.core
+            .state
+            .lock()
+            .asked
+            .get_or_insert_with(|| reason.clone());
         self.core.stop(reason);
     }
 
     /// Cancels the children, services excepted, and lets the body go on, to finish with `Ok`. Children spawned later never run.
     pub fn cancel_children(&self) {
-        self.core.children.cancel(Phase::Dropping, Reason::Requested);
+        self.core
+            .children
+            .cancel(Phase::Dropping, Reason::Requested);
     }
 
     /// Whether the group is being cancelled, for whatever reason.
@@ -330,7 +367,10 @@ impl<E> TaskGroup<'_, E> {
     ///
     /// When `n` is 0.
     pub fn limit(&self, n: usize) {
-        assert!(n > 0, "TaskGroup::limit(0): no child would ever run; use at least 1, or `usize::MAX` for no limit");
+        assert!(
+            n > 0,
+            "TaskGroup::limit(0): no child would ever run; use at least 1, or `usize::MAX` for no limit"
+        );
         self.home.set_limit(n);
     }
 
@@ -369,7 +409,10 @@ pub struct Named<'g, 'env, E> {
 
 impl<E> fmt::Debug for Named<'_, '_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Named").field("name", &self.name).field("service", &self.service).finish()
+        f.debug_struct("Named")
+            .field("name", &self.name)
+            .field("service", &self.service)
+            .finish()
     }
 }
 
@@ -382,7 +425,10 @@ impl<'g, 'env, E: Send + 'env> Named<'g, 'env, E> {
 
     #[track_caller]
     fn plan(self) -> Plan {
-        Plan { service: self.service, ..Plan::here(self.name) }
+        Plan {
+            service: self.service,
+            ..Plan::here(self.name)
+        }
     }
 
     /// [`TaskGroup::spawn`].
@@ -425,7 +471,9 @@ impl<'g, 'env, E: Send + 'env> Named<'g, 'env, E> {
         F: Future<Output = Result<T, ErrorGroup<E>>> + Send + 'env,
     {
         let name = self.name.clone();
-        self.group.launch(self.plan(), async move { Nested(group.await.map_err(|e| e.labelled(name))) })
+        self.group.launch(self.plan(), async move {
+            Nested(group.await.map_err(|e| e.labelled(name)))
+        })
     }
 
     /// [`TaskGroup::spawn_when_free`].

@@ -39,8 +39,17 @@ pub(super) struct Slot<T> {
 
 impl<T> Slot<T> {
     pub(super) fn new(site: Site) -> Arc<Self> {
-        let state = State { stage: Stage::Running, asked: None, waiter: None, child: None };
-        Arc::new(Slot { site, cancelled: AtomicBool::new(false), state: Lock::new(state) })
+        let state = State {
+            stage: Stage::Running,
+            asked: None,
+            waiter: None,
+            child: None,
+        };
+        Arc::new(Slot {
+            site,
+            cancelled: AtomicBool::new(false),
+            state: Lock::new(state),
+        })
     }
 
     /// A slot whose child never runs.
@@ -236,7 +245,12 @@ impl fmt::Display for Origin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.name {
             Some(name) => write!(f, "task `{name}`"),
-            None => write!(f, "the task spawned at {}:{}", self.0.at.file(), self.0.at.line()),
+            None => write!(
+                f,
+                "the task spawned at {}:{}",
+                self.0.at.file(),
+                self.0.at.line()
+            ),
         }
     }
 }
@@ -249,7 +263,10 @@ impl<T> fmt::Display for Task<T> {
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("name", &self.name()).field("finished", &self.is_finished()).finish()
+        f.debug_struct("Task")
+            .field("name", &self.name())
+            .field("finished", &self.is_finished())
+            .finish()
     }
 }
 
@@ -262,7 +279,9 @@ impl<T> Future for Task<T> {
             Some(Ok(value)) => Poll::Ready(value),
             // The group of the failed child is failing and this code is in it: it will be dropped here.
             Some(Err(_)) if scope::dropping() || scope::reason().is_some() => Poll::Pending,
-            Some(Err(end)) => panic!("awaited {self}, which ended without a value ({end}): use `Task::outcome`"),
+            Some(Err(end)) => {
+                panic!("awaited {self}, which ended without a value ({end}): use `Task::outcome`")
+            }
             None => Poll::Pending,
         }
     }

@@ -35,11 +35,18 @@ pub(super) struct Inbox<B> {
 
 impl<B> Inbox<B> {
     pub(super) fn new(host: Arc<AtomicWaker>) -> Arc<Self> {
-        Arc::new(Inbox { waiting: Lock::new(Some(Vec::new())), host })
+        Arc::new(Inbox {
+            waiting: Lock::new(Some(Vec::new())),
+            host,
+        })
     }
 
     pub(super) fn take(&self) -> Vec<B> {
-        self.waiting.lock().as_mut().map(std::mem::take).unwrap_or_default()
+        self.waiting
+            .lock()
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// From now on children are dropped. Breaks the cycle of an inbox that holds a child that holds the group.
@@ -74,13 +81,17 @@ pub(super) struct Home<B, P: ?Sized> {
 }
 
 /// The home of children that may cross threads.
-pub(super) type SendHome<'env> = Home<BoxFuture<'env, ()>, dyn Push<BoxFuture<'env, ()>> + Send + Sync + 'env>;
+pub(super) type SendHome<'env> =
+    Home<BoxFuture<'env, ()>, dyn Push<BoxFuture<'env, ()>> + Send + Sync + 'env>;
 
 /// The home of children that stay with their host.
 pub(super) type LocalHome<'env> = Home<LocalBox<'env>, Arc<Inbox<LocalBox<'env>>>>;
 
 impl<B, P> Home<B, P> {
     pub(super) fn new(push: P) -> Self {
-        Home { gate: Lock::new(Gate::default()), push }
+        Home {
+            gate: Lock::new(Gate::default()),
+            push,
+        }
     }
 }

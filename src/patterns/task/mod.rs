@@ -52,9 +52,15 @@ where
             (Arc::new(Home::new(OnRuntime(runtime))), None)
         } else {
             let inbox = Inbox::new(parts.0.host.clone());
-            (Arc::new(Home::new(inbox.clone())), Some(InPlace::<BoxFuture<'static, ()>>::new(inbox)))
+            (
+                Arc::new(Home::new(inbox.clone())),
+                Some(InPlace::<BoxFuture<'static, ()>>::new(inbox)),
+            )
         };
-        let body = body(TaskGroup { core: parts.0.clone(), home: home.clone() });
+        let body = body(TaskGroup {
+            core: parts.0.clone(),
+            home: home.clone(),
+        });
         Drive::new(parts, home, body, in_place).await
     }
 }
@@ -70,7 +76,16 @@ where
         let parts = core::Core::new();
         let inbox = Inbox::new(parts.0.host.clone());
         let home: Arc<SendHome<'env>> = Arc::new(Home::new(inbox.clone()));
-        let body = body(TaskGroup { core: parts.0.clone(), home: home.clone() });
-        Drive::new(parts, home, body, Some(InPlace::<BoxFuture<'env, ()>>::new(inbox))).await
+        let body = body(TaskGroup {
+            core: parts.0.clone(),
+            home: home.clone(),
+        });
+        Drive::new(
+            parts,
+            home,
+            body,
+            Some(InPlace::<BoxFuture<'env, ()>>::new(inbox)),
+        )
+        .await
     }
 }

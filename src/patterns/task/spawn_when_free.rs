@@ -25,13 +25,19 @@ impl<E, F> Unpin for SpawnWhenFree<'_, '_, E, F> {}
 
 impl<'g, 'env, E, F> SpawnWhenFree<'g, 'env, E, F> {
     pub(super) fn new(group: &'g TaskGroup<'env, E>, plan: Plan, future: F) -> Self {
-        SpawnWhenFree { group, work: Some((plan, future)), place: None }
+        SpawnWhenFree {
+            group,
+            work: Some((plan, future)),
+            place: None,
+        }
     }
 }
 
 impl<E, F> fmt::Debug for SpawnWhenFree<'_, '_, E, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpawnWhenFree").field("waiting", &self.place.is_some()).finish_non_exhaustive()
+        f.debug_struct("SpawnWhenFree")
+            .field("waiting", &self.place.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,7 +79,9 @@ where
             }
         };
         this.place = None;
-        let Some((mut plan, future)) = this.work.take() else { panic!("`spawn_when_free` polled after it ended") };
+        let Some((mut plan, future)) = this.work.take() else {
+            panic!("`spawn_when_free` polled after it ended")
+        };
         plan.admitted = admitted;
         Poll::Ready(this.group.launch(plan, future))
     }

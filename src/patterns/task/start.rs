@@ -99,24 +99,37 @@ pub struct Start<V, E> {
 
 impl<V, E> fmt::Debug for Start<V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Start").field("task", &self.task).finish_non_exhaustive()
+        f.debug_struct("Start")
+            .field("task", &self.task)
+            .finish_non_exhaustive()
     }
 }
 
-pub(super) fn start<'env, V, E, F, Fut>(group: &TaskGroup<'env, E>, plan: Plan, make: F) -> Start<V, E>
+pub(super) fn start<'env, V, E, F, Fut>(
+    group: &TaskGroup<'env, E>,
+    plan: Plan,
+    make: F,
+) -> Start<V, E>
 where
     E: Send + 'env,
     V: Send + 'env,
     F: FnOnce(Ready<V>) -> Fut,
     Fut: Future<Output = Result<(), E>> + Send + 'env,
 {
-    let signal = Arc::new(Lock::new(Signal { stage: Stage::Starting, waiter: None }));
+    let signal = Arc::new(Lock::new(Signal {
+        stage: Stage::Starting,
+        waiter: None,
+    }));
     let error = Arc::new(Lock::new(None));
     let name = plan.site.name.clone();
-    let child = make(Ready { signal: signal.clone() });
+    let child = make(Ready {
+        signal: signal.clone(),
+    });
     let (my_signal, my_error) = (signal.clone(), error.clone());
     let task = group.launch(plan, async move {
-        let Err(error) = child.await else { return Ok(()) };
+        let Err(error) = child.await else {
+            return Ok(());
+        };
         let mut signal = my_signal.lock();
         if matches!(signal.stage, Stage::Starting) {
             *my_error.lock() = Some(error);
@@ -125,7 +138,13 @@ where
         }
         Err(error)
     });
-    Start { signal, error, core: group.core.clone(), name, task }
+    Start {
+        signal,
+        error,
+        core: group.core.clone(),
+        name,
+        task,
+    }
 }
 
 impl<V, E> Future for Start<V, E> {
@@ -133,29 +152,29 @@ impl<V, E> Future for Start<V, E> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-            // Before the signal, so that a task found finished has said all it had to say.
-            let finished = this.task.poll_finished(cx).is_ready();
-            let mut signal = this.signal.lock();
-            match std::mem::replace(&mut signal.stage, Stage::Over) {
-                Stage::Ready(value) => return Poll::Ready(Ok(value)),
-                Stage::Failed => {
-                    if let Some(error) = this.error.lock().take() {
-                        return Poll::Ready(Err(StartError::Failed(error)));
-                    }
-                }
-                Stage::Over | Stage::Unattended => panic!("`start` polled after it ended"),
-                Stage::Starting if finished => {}
-                Stage::Starting => {
-                    signal.stage = Stage::Starting;
-                    signal.waiter = Some(cx.waker().clone());
-                    label::set("a task to get ready");
-                    return Poll::Pending;
+        // Before the signal, so that a task found finished has said all it had to say.
+        let finished = this.task.poll_finished(cx).is_ready();
+        let mut signal = this.signal.lock();
+        match std::mem::replace(&mut signal.stage, Stage::Over) {
+            Stage::Ready(value) => return Poll::Ready(Ok(value)),
+            Stage::Failed => {
+                if let Some(error) = this.error.lock().take() {
+                    return Poll::Ready(Err(StartError::Failed(error)));
                 }
             }
-            Poll::Ready(Err(match this.task.try_outcome() {
-                Some(Err(cancelled)) => StartError::Cancelled(cancelled),
-                Some(Ok(())) | None => StartError::NeverReady,
-            }))
+            Stage::Over | Stage::Unattended => panic!("`start` polled after it ended"),
+            Stage::Starting if finished => {}
+            Stage::Starting => {
+                signal.stage = Stage::Starting;
+                signal.waiter = Some(cx.waker().clone());
+                label::set("a task to get ready");
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Err(match this.task.try_outcome() {
+            Some(Err(cancelled)) => StartError::Cancelled(cancelled),
+            Some(Ok(())) | None => StartError::NeverReady,
+        }))
     }
 }
 

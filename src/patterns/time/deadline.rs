@@ -42,7 +42,9 @@ pub struct Deadline {
 
 impl Deadline {
     fn new(when: When, limit: Option<Duration>, name: Option<Arc<str>>) -> Self {
-        Deadline { cell: DeadlineCell::new(Runtime::current(), when, limit, name) }
+        Deadline {
+            cell: DeadlineCell::new(Runtime::current(), when, limit, name),
+        }
     }
 
     /// `limit` after the work is polled for the first time.
@@ -75,7 +77,9 @@ impl Deadline {
     ///
     /// Dropping it drops `future` at once, without its async cleanup.
     pub fn run<F: Future>(&self, future: F) -> Bounded<F> {
-        Bounded { timed: Timed::new(Limit::Cell(self.cell.clone()), future) }
+        Bounded {
+            timed: Timed::new(Limit::Cell(self.cell.clone()), future),
+        }
     }
 
     /// When it passes. `None`: never, or the clock has not started.

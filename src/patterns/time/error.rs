@@ -22,9 +22,17 @@ impl InvalidSeconds {
 impl fmt::Display for InvalidSeconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.value > 0.0 {
-            write!(f, "{} seconds are more than a Duration can hold: use Duration::MAX for never", self.value)
+            write!(
+                f,
+                "{} seconds are more than a Duration can hold: use Duration::MAX for never",
+                self.value
+            )
         } else {
-            write!(f, "{} is no number of seconds: use a finite number that is zero or more", self.value)
+            write!(
+                f,
+                "{} is no number of seconds: use a finite number that is zero or more",
+                self.value
+            )
         }
     }
 }

@@ -35,7 +35,10 @@ pub struct Interval {
 
 impl fmt::Debug for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interval").field("period", &self.period).field("missed", &self.missed).finish_non_exhaustive()
+        f.debug_struct("Interval")
+            .field("period", &self.period)
+            .field("missed", &self.missed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,10 +72,20 @@ pub fn interval(period: Duration) -> Interval {
 ///
 /// As [`interval`].
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
-    assert!(!period.is_zero(), "an interval of {period:?} would tick without end: use a period above zero, or a loop with `sleep`");
+    assert!(
+        !period.is_zero(),
+        "an interval of {period:?} would tick without end: use a period above zero, or a loop with `sleep`"
+    );
     let runtime = Runtime::current();
     let timer = Box::pin(runtime.sleep_until(start));
-    Interval { runtime, period, missed: MissedTicks::default(), next: Some(start), skipped: 0, timer }
+    Interval {
+        runtime,
+        period,
+        missed: MissedTicks::default(),
+        next: Some(start),
+        skipped: 0,
+        timer,
+    }
 }
 
 impl Interval {
@@ -102,7 +115,9 @@ impl Interval {
     }
 
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
-        let Some(due) = self.next else { return Poll::Pending };
+        let Some(due) = self.next else {
+            return Poll::Pending;
+        };
         let mut now = self.runtime.now();
         if due > now {
             label::set("a tick");
@@ -116,7 +131,8 @@ impl Interval {
 
     /// Decides when the next tick is due, after the one of `due` was delivered at `now`.
     fn schedule(&mut self, due: Instant, now: Instant) {
-        let late = u64::try_from((now - due).as_nanos() / self.period.as_nanos()).unwrap_or(u64::MAX);
+        let late =
+            u64::try_from((now - due).as_nanos() / self.period.as_nanos()).unwrap_or(u64::MAX);
         self.next = match self.missed {
             MissedTicks::Burst => due.checked_add(self.period),
             MissedTicks::Delay if late > 0 => {

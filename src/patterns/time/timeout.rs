@@ -65,7 +65,9 @@ impl<F: Future> Future for Timeout<F> {
 /// });
 /// ```
 pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
-    Timeout { timed: Timed::new(Limit::After(limit), future) }
+    Timeout {
+        timed: Timed::new(Limit::After(limit), future),
+    }
 }
 
 /// Gives `future` until `deadline` on the runtime's clock. A deadline in the past lets it run to its first suspension.
@@ -82,7 +84,9 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 ///
 /// As [`timeout`].
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
-    Timeout { timed: Timed::new(Limit::At(deadline), future) }
+    Timeout {
+        timed: Timed::new(Limit::At(deadline), future),
+    }
 }
 
 /// [`timeout`] with a value in place of the error: `fallback` is called when `future` was too slow.
@@ -109,7 +113,11 @@ pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
 ///     assert_eq!(time::timeout_or(Duration::from_secs(1), slow, || "from the cache").await, "from the cache");
 /// });
 /// ```
-pub async fn timeout_or<F: Future>(limit: Duration, future: F, fallback: impl FnOnce() -> F::Output) -> F::Output {
+pub async fn timeout_or<F: Future>(
+    limit: Duration,
+    future: F,
+    fallback: impl FnOnce() -> F::Output,
+) -> F::Output {
     match timeout(limit, future).await {
         Ok(value) => value,
         Err(Elapsed { .. }) => fallback(),

@@ -1,0 +1,23 @@
+//! An application on tokio, which it starts itself.
+
+// Also checks that the work may move between threads.
+type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+#[tokio::main]
+async fn main() -> Outcome {
+    tokio::spawn(count()).await?
+}
+
+async fn count() -> Outcome {
+    let words = |list: &[&str]| list.iter().map(|w| w.to_string()).collect();
+    let sum = fleet::tally(words(&["regatta", "runs", "afloat"])).await?;
+    let refused = match fleet::tally(words(&["ship", "c4t"])).await {
+        Ok(sum) => return Err(format!("a word with a digit was counted: {sum}").into()),
+        Err(refused) => refused,
+    };
+    println!(
+        "{}: {sum} letters; refused: {refused}",
+        fleet::runtime_name()
+    );
+    Ok(())
+}
