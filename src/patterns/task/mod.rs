@@ -14,14 +14,16 @@ mod gate;
 mod group;
 mod handle;
 mod home;
+mod named;
 mod policy;
 mod spawn_when_free;
 mod start;
 
 pub use child::ChildOutput;
 pub use error::{ErrorGroup, IntoIter};
-pub use group::{Named, TaskGroup};
+pub use group::TaskGroup;
 pub use handle::{Outcome, Task};
+pub use named::Named;
 pub use policy::OnFailure;
 pub use spawn_when_free::SpawnWhenFree;
 pub use start::{Ready, Start, StartError};
