@@ -17,8 +17,8 @@ mod scoped;
 mod stack;
 mod watch;
 
-pub(crate) use frame::{Frame, Seed};
+pub(crate) use frame::Seed;
 pub(crate) use hold::{Hold, Shield};
 pub(crate) use scoped::{Scoped, Step};
-pub(crate) use stack::{chain, deadline, dropping, is_doomed, observe, reason, stamp};
+pub(crate) use stack::{deadline, dropping, is_doomed, observe, reason, stamp};
 pub(crate) use watch::DropWatch;
