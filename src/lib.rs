@@ -6,6 +6,6 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{cancel, task, time};
+pub use patterns::{background, cancel, task, time};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
