@@ -46,7 +46,7 @@ fn the_roots_own_panic_keeps_its_message() {
 fn a_panic_reaches_the_handle() {
     let message = testing::run(async || {
         let task = spawn(async { panic!("boom") });
-        let error: regatta::runtime::JoinError = task.await.map(|()| ()).unwrap_err();
+        let error: regatta::runtime::JoinError = task.await.unwrap_err();
         error.to_string()
     });
     assert_eq!(message, "the task panicked: boom");

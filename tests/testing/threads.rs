@@ -75,7 +75,7 @@ fn a_panic_in_a_blocking_closure_reaches_the_handle() {
         let report = testing::run_with(config, async || {
             let work = || panic!("too heavy");
             let task = Runtime::current().try_spawn_blocking(work).unwrap();
-            task.await.map(|()| ()).unwrap_err().to_string()
+            task.await.unwrap_err().to_string()
         });
         assert_eq!(report.unwrap(), "the task panicked: too heavy");
     }
@@ -141,7 +141,7 @@ fn a_poll_that_never_returns() {
                 std::hint::spin_loop();
             }
         });
-        spins.await.map(|()| ()).unwrap_err();
+        spins.await.unwrap_err();
     });
 }
 
