@@ -6,7 +6,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What an object should do, if its calls came one after the other.
+/// What an object should do, if its calls came one after the other. [`linearizable`] has an example.
 pub trait Spec: Clone + Eq + Hash {
     /// A call.
     type Op;
@@ -32,6 +32,17 @@ struct Events<O, R> {
 }
 
 /// A record of concurrent calls, for [`linearizable`]. Clones share it.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::testing::{self, History};
+///
+/// let history = History::new();
+/// let seen = history.clone();
+/// testing::run(async move || seen.record("double 4", async { 8 }).await);
+/// assert!(format!("{history:?}").contains("double 4"));
+/// ```
 pub struct History<O, R>(Arc<Mutex<Events<O, R>>>);
 
 impl<O, R: Clone> History<O, R> {

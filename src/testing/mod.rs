@@ -55,7 +55,6 @@ mod report;
 mod run;
 mod session;
 mod shared;
-mod shrink;
 mod timer;
 mod watchdog;
 

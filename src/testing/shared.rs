@@ -98,6 +98,8 @@ pub(super) struct State {
     /// What those threads have spawned.
     pub(super) inbox: Vec<(BoxFuture<'static, ()>, Site)>,
     pub(super) foreign: Option<Foreign>,
+    /// Nothing runs here any more.
+    pub(super) ended: bool,
 }
 
 impl State {

@@ -175,7 +175,7 @@ fn nondeterminism_is_detected() {
     let checked = std::panic::catch_unwind(|| testing::check(1, root));
     let message = *checked.unwrap_err().downcast::<String>().unwrap();
     assert!(
-        message.starts_with("not deterministic: two runs of seed"),
+        message.starts_with("not deterministic: two runs of seed 0 parted at step "),
         "{message}"
     );
 }

@@ -25,6 +25,19 @@ pub enum CallEnd {
 }
 
 /// One call of a [`Mock`].
+///
+/// # Examples
+///
+/// ```
+/// use regatta::testing::{self, CallEnd, Mock};
+///
+/// testing::run(async || {
+///     let get = Mock::<_, u32, &str>::new("get").err("down");
+///     drop(get.call("/a").await);
+///     let calls = get.calls();
+///     assert_eq!((calls[0].args, calls[0].end), ("/a", CallEnd::Err));
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call<A> {
@@ -153,6 +166,8 @@ impl<A, T, E> Mock<A, T, E> {
         self.calls.lock().peak
     }
 
+    /// Claims that `times` calls were made.
+    ///
     /// # Panics
     ///
     /// Unless `times` calls were made, awaited or not.
@@ -166,6 +181,8 @@ impl<A, T, E> Mock<A, T, E> {
         );
     }
 
+    /// Claims that `times` calls were awaited.
+    ///
     /// # Panics
     ///
     /// Unless `times` calls were awaited; says so when others were made and never awaited.
@@ -183,6 +200,8 @@ impl<A, T, E> Mock<A, T, E> {
 }
 
 impl<A: Clone + PartialEq + Debug, T, E> Mock<A, T, E> {
+    /// Claims that the call awaited last had these arguments.
+    ///
     /// # Panics
     ///
     /// Unless the call that was awaited last had these arguments.
@@ -197,6 +216,8 @@ impl<A: Clone + PartialEq + Debug, T, E> Mock<A, T, E> {
         );
     }
 
+    /// Claims that the awaited calls had these arguments, in this order.
+    ///
     /// # Panics
     ///
     /// Unless the awaited calls had these arguments, in this order.
