@@ -196,7 +196,7 @@ impl fmt::Display for Failure {
                 list(f, pending)
             }
             Failure::Panic { at, task, message } => {
-                write!(f, "task {task} panicked at {at}: {message}")
+                write!(f, "panic in task {task} at {at}: {message}")
             }
             Failure::Leaked { at, tasks } => {
                 let n = count(tasks);

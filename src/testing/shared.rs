@@ -108,6 +108,11 @@ impl State {
         self.next_key
     }
 
+    /// Whether there is something to do before time may move.
+    pub(super) fn stirred(&self) -> bool {
+        !self.ready.is_empty() || !self.inbox.is_empty() || self.foreign.is_some()
+    }
+
     /// The living, oldest first.
     pub(super) fn infos(&self) -> Vec<TaskInfo> {
         let mut live: Vec<&Meta> = self.tasks.iter().filter(|t| t.live).collect();

@@ -133,6 +133,7 @@ where
 /// assert!(failure.to_string().contains(&format!("REGATTA_SEED={}", failure.seed)));
 /// ```
 #[track_caller]
+#[must_use = "a failure is in the report; `unwrap` panics with it"]
 pub fn explore<F, Fut>(seeds: Range<u64>, root: F) -> ExploreReport
 where
     F: Fn() -> Fut,
@@ -204,6 +205,7 @@ where
 /// assert!(report.complete);
 /// ```
 #[track_caller]
+#[must_use = "a failure is in the report; `unwrap` panics with it"]
 pub fn explore_all<F, Fut>(max_runs: u64, root: F) -> ExploreReport
 where
     F: Fn() -> Fut,

@@ -74,7 +74,6 @@ impl fmt::Display for ExploreFailure {
 /// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-#[must_use = "the failure is inside; `unwrap` panics with it"]
 pub struct ExploreReport {
     /// How many schedules were run.
     pub runs: u64,

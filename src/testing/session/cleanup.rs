@@ -47,7 +47,9 @@ impl Session {
         let inbox = std::mem::take(&mut s.inbox);
         drop(s);
         let rest = self.drop_task(&info, (timers, settling, inbox));
-        failure.or(rest).or_else(|| self.unobserved(None).err())
+        failure
+            .or(rest)
+            .or_else(|| self.unobserved(None, ROOT).err())
     }
 
     /// Blocking closures that have started run to their end.

@@ -180,6 +180,9 @@ impl Session {
         let grace = self.core.config.foreign_grace;
         let shared = self.shared.clone();
         let mut s = shared.lock();
+        if s.stirred() {
+            return Ok(());
+        }
         if s.blocking > 0 {
             // In slices, so that the watchdog is heard.
             let slice = Duration::from_millis(50);
@@ -189,7 +192,7 @@ impl Session {
                 .changed
                 .wait_timeout(s, wait)
                 .unwrap_or_else(PoisonError::into_inner);
-            if grace.is_zero() || !result.timed_out() {
+            if grace.is_zero() || !result.timed_out() || back.stirred() {
                 return Ok(());
             }
             s = back;
@@ -224,7 +227,7 @@ impl Session {
                 .wait_timeout(s, grace)
                 .unwrap_or_else(PoisonError::into_inner);
             s = back;
-            if !result.timed_out() || !s.ready.is_empty() {
+            if !result.timed_out() || s.stirred() {
                 return Ok(());
             }
         } else if s.blocking > 0 {
@@ -263,14 +266,14 @@ impl Session {
         if let Ok(Poll::Pending) = polled {
             self.core.slots.borrow_mut()[slot].future = Some(future);
             self.parked(turn);
-            return self.unobserved(None);
+            return self.unobserved(None, slot);
         }
         let info = self.shared.lock().tasks[slot].info();
         let failed = polled.err().map(|p| self.panicked(&info, text(&*p)));
         self.core.finish(slot);
         let dropped = self.drop_task(&info, future);
         failed.or(dropped).map_or(Ok(()), Err)?;
-        self.unobserved(Some(info))
+        self.unobserved(Some(&info), slot)
     }
 
     pub(super) fn panicked(&self, task: &TaskInfo, message: String) -> Failure {
@@ -287,13 +290,19 @@ impl Session {
         self.panicked(&info, text(payload))
     }
 
-    /// A task spawned through `Runtime::try_spawn` keeps its panic for its handle; when the handle is gone, it surfaces here.
-    fn unobserved(&self, task: Option<TaskInfo>) -> Result<(), Failure> {
+    /// A task spawned through `Runtime::try_spawn` keeps its panic for its handle; when the handle is gone, it surfaces here. `ended` is the
+    /// task that has just ended, if one has: then the panic is its own.
+    fn unobserved(&self, ended: Option<&TaskInfo>, slot: usize) -> Result<(), Failure> {
         let Some(message) = unobserved::take() else {
             return Ok(());
         };
-        let task = task.unwrap_or_else(|| self.shared.lock().tasks[ROOT].info());
-        Err(self.panicked(&task, message))
+        if let Some(task) = ended {
+            return Err(self.panicked(task, message));
+        }
+        let dropper = self.shared.lock().tasks[slot].info();
+        let message =
+            format!("it dropped the handle of a task whose panic nobody had seen: {message}");
+        Err(self.panicked(&dropper, message))
     }
 }
 
