@@ -1,7 +1,7 @@
 //! Decides who runs next, and records every decision so that it can be replayed.
 
 use super::config::{Config, Policy};
-use super::shared::State;
+use super::shared::{ROOT, State};
 use fastrand::Rng;
 
 pub(super) struct Chooser {
@@ -20,12 +20,12 @@ pub(super) struct Chooser {
     /// A fingerprint of who ran when.
     pub(super) trace: u64,
     /// The same in full, when it was asked for.
-    pub(super) log: Option<Vec<Ran>>,
+    pub(super) log: Option<Vec<Logged>>,
 }
 
 /// Which task ran at what time (in nanoseconds).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ran {
+pub(super) struct Logged {
     pub(super) serial: u64,
     pub(super) now: u64,
 }
@@ -70,13 +70,13 @@ impl Chooser {
             self.choices.push(pick as u16);
             self.widths.push(n as u16);
         }
-        let slot = s.ready.remove(pick);
+        let slot = s.ready.remove(pick).unwrap_or(ROOT);
         let task = &mut s.tasks[slot];
         task.queued = false;
         let event = task.serial.wrapping_add(1) ^ s.now.rotate_left(20);
         if let Some(log) = &mut self.log {
             let (serial, now) = (task.serial, s.now);
-            log.push(Ran { serial, now });
+            log.push(Logged { serial, now });
         }
         self.trace = (self.trace ^ event).wrapping_mul(0x0000_0100_0000_01B3);
         slot
@@ -92,7 +92,7 @@ impl Chooser {
         let nth = self.spurious_rng.usize(..n);
         if let Some(slot) = slots.filter(|i| idle(s, i)).nth(nth) {
             s.tasks[slot].queued = true;
-            s.ready.push(slot);
+            s.ready.push_back(slot);
         }
     }
 

@@ -302,3 +302,19 @@ fn slots_are_used_again_and_numbers_are_not() {
     assert_eq!(report.tasks, 1002);
     assert!(report.value.unwrap_err().to_string().contains("task #1001"));
 }
+
+#[test]
+fn a_crowd_is_no_trouble() {
+    for seed in 0..6 {
+        let report = testing::run_with(Config::swarm(seed), async || {
+            let crowd: Vec<_> = (0..5_000)
+                .map(|i| spawn(async move { sleep(MS * (i % 100)).await }))
+                .collect();
+            for one in crowd {
+                one.await.unwrap();
+            }
+        });
+        assert_eq!(report.elapsed, MS * 99);
+        report.unwrap();
+    }
+}

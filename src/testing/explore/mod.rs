@@ -5,7 +5,7 @@ mod shrink;
 
 pub use report::{ExploreFailure, ExploreReport};
 
-use super::chooser::Ran;
+use super::chooser::Logged;
 use super::config::{Config, Policy};
 use super::env;
 use super::run::simulate;
@@ -90,9 +90,11 @@ where
     }
     let (a, b) = (once.log.unwrap_or_default(), again.log.unwrap_or_default());
     let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
-    let ran = |log: &[Ran]| match log.get(same) {
-        Some(Ran { serial: 0, now }) => format!("the root ran at {:?}", Duration::from_nanos(*now)),
-        Some(Ran { serial, now }) => {
+    let ran = |log: &[Logged]| match log.get(same) {
+        Some(Logged { serial: 0, now }) => {
+            format!("the root ran at {:?}", Duration::from_nanos(*now))
+        }
+        Some(Logged { serial, now }) => {
             format!("task #{serial} ran at {:?}", Duration::from_nanos(*now))
         }
         None => "it was over".into(),
