@@ -266,7 +266,7 @@ async fn wait_for_the_first_error_ignores_values() {
         let mut tasks = vec![
             g.spawn(after(1, Ok(1))),
             g.spawn(after(3, Err("no"))),
-            g.spawn(async { pending().await }),
+            g.spawn(async { pending::<Result<i32, &str>>().await }),
         ];
         let done = task::wait(&mut tasks, When::FirstError).await;
         assert_eq!((done.len(), tasks.len()), (2, 1));

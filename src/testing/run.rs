@@ -154,6 +154,7 @@ where
         trace: chooser.trace,
         choices: chooser.choices,
         widths: chooser.widths,
+        log: chooser.log,
     };
     Ran { report, payload }
 }
