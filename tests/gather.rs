@@ -309,6 +309,7 @@ async fn dropping_the_stream_drops_the_rest() {
         let running = running.clone();
         async move {
             let _running = Running::new(&running);
+            futures_lite::future::yield_now().await;
             if n == 1 { n } else { pending().await }
         }
     });

@@ -193,7 +193,8 @@ impl<E: Send + 'static> Background<E> {
             at: Location::caller(),
         };
         let tally = self.inner.tally.clone();
-        // Before the flag is looked at: a task that slips past it is in the list that the shutdown reads.
+        // Both before the flag is looked at: a task that slips past it finds the group open, and is in the list that the shutdown reads.
+        let place = self.inner.group.reserve();
         let key = tally.state.lock().running.insert(name.clone());
         let mut entry = Entry {
             tally,
@@ -235,7 +236,6 @@ impl<E: Send + 'static> Background<E> {
                 }
             }
         });
-        drop(task);
     }
 
     /// Takes no more tasks; waits up to `grace` for those that run; then cancels them, and waits up to `grace` again

@@ -280,23 +280,19 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
         )
     }
 
-    /// For patterns above, whose callers' lines are to show.
-    pub(crate) fn spawn_at<F>(
-        &self,
-        site: Site,
-        future: F,
-    ) -> Task<<F::Output as ChildOutput<E>>::Ok>
+    /// A place for one more child, whatever happens meanwhile; `None` after the end. For patterns above.
+    pub(crate) fn reserve(&self) -> Option<Reserved<E>> {
+        self.core.children.join().map(Reserved)
+    }
+
+    /// Spawns into a reserved place, as if `site` had done it. In a group that is ending the child never runs.
+    pub(crate) fn spawn_reserved<F>(&self, Reserved(alive): Reserved<E>, site: Site, future: F)
     where
         F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
     {
-        self.launch(
-            Plan {
-                site,
-                service: false,
-                admitted: false,
-            },
-            future,
-        )
+        let slot = Slot::new(site.clone());
+        let child = Child::new(future, slot, alive, None::<SendTicket<'env>>);
+        self.home.launch(&site, Box::pin(child), false);
     }
 
     /// The one way in.
@@ -323,6 +319,9 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
         Task::new(slot)
     }
 }
+
+/// Keeps a group open for one more child.
+pub(crate) struct Reserved<E>(Arc<super::core::Alive<E>>);
 
 /// Whether a group takes another child.
 pub(super) enum Admission<E> {
