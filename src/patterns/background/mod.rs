@@ -202,13 +202,13 @@ impl<E: Send + 'static> Background<E> {
             key,
             settled: false,
         };
-        if self.inner.closed.load(Ordering::SeqCst) {
+        let closed = self.inner.closed.load(Ordering::SeqCst);
+        let Some(place) = place.filter(|_| !closed) else {
             entry.settle(|_| {});
-            return entry.tally.tell(Mishap::Refused {
-                task: entry.name.clone(),
-            });
-        }
-        let task = self.inner.group.spawn_at(site, async move {
+            let task = entry.name.clone();
+            return entry.tally.tell(Mishap::Refused { task });
+        };
+        self.inner.group.spawn_reserved(place, site, async move {
             let mut future = pin!(future);
             let ended =
                 poll_fn(
