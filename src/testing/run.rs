@@ -112,7 +112,11 @@ where
         };
         let mut cx = Context::from_waker(&turn.waker);
         match catch_unwind(AssertUnwindSafe(|| future.poll(&mut cx))) {
-            Ok(Poll::Pending) => session.parked(turn),
+            Ok(Poll::Pending) => {
+                if let Err(failure) = session.root_parked(turn) {
+                    break Err(failure);
+                }
+            }
             Ok(Poll::Ready(value)) => break Ok(value),
             Err(panic) => {
                 let failure = session.root_panicked(&*panic);

@@ -1,6 +1,7 @@
 //! One simulation from start to end: choose, poll, move the clock, clean up.
 
 mod cleanup;
+mod idle;
 
 use crate::internal::label;
 use crate::runtime::unobserved;
@@ -15,7 +16,7 @@ use crate::testing::watchdog::Watched;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -176,72 +177,13 @@ impl Session {
         Failure::Livelock { at, busiest }
     }
 
-    /// Nothing can run: other threads first, then who waits for just that, then the clock.
-    fn idle(&mut self) -> Result<(), Failure> {
-        let grace = self.core.config.foreign_grace;
-        let shared = self.shared.clone();
-        let mut s = shared.lock();
-        if s.stirred() {
-            return Ok(());
-        }
-        if s.blocking > 0 {
-            // In slices, so that the watchdog is heard.
-            let slice = Duration::from_millis(50);
-            let wait = if grace.is_zero() { slice } else { grace };
-            self.watched.waiting();
-            let (back, result) = shared
-                .changed
-                .wait_timeout(s, wait)
-                .unwrap_or_else(PoisonError::into_inner);
-            if grace.is_zero() || !result.timed_out() || back.stirred() {
-                return Ok(());
-            }
-            s = back;
-        }
-        if let Some((_, settled)) = s.settling.pop_first() {
-            drop(s);
-            settled.wake();
-            return Ok(());
-        }
-        if let Some((&(at, _), _)) = s.timers.first_key_value() {
-            if at > self.max_time {
-                return Err(Failure::Timeout {
-                    at: self.moment(&s),
-                    real: None,
-                    pending: s.infos(),
-                });
-            }
-            s.now = s.now.max(at);
-            while let Some(first) = s.timers.first_entry()
-                && first.key().0 <= at
-            {
-                self.due.push(first.remove());
-            }
-            drop(s);
-            self.due.drain(..).for_each(Waker::wake);
-            return Ok(());
-        }
-        if !grace.is_zero() {
-            self.watched.waiting();
-            let (back, result) = shared
-                .changed
-                .wait_timeout(s, grace)
-                .unwrap_or_else(PoisonError::into_inner);
-            s = back;
-            if !result.timed_out() || s.stirred() {
-                return Ok(());
-            }
-        } else if s.blocking > 0 {
-            return Ok(());
-        }
-        Err(Failure::Deadlock {
-            at: self.moment(&s),
-            pending: s.infos(),
-        })
+    /// The root was polled and is not done.
+    pub(super) fn root_parked(&mut self, turn: Turn) -> Result<(), Failure> {
+        self.parked(turn);
+        self.unobserved(None, ROOT)
     }
 
-    /// The task of `turn` was polled and is not done.
-    pub(super) fn parked(&mut self, turn: Turn) {
+    fn parked(&mut self, turn: Turn) {
         let said = label::take();
         let mut s = self.shared.lock();
         let task = &mut s.tasks[turn.slot];
