@@ -1,4 +1,8 @@
 //! Tasks that outlive their caller: nothing of them is lost.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in the bodies beside them"
+)]
 
 use regatta::background::{Background, Mishap};
 use regatta::runtime::Runtime;

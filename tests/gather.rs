@@ -1,4 +1,8 @@
 //! `gather`, `as_completed`, `wait` and races: section F of the conformance cases, on every runtime.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in the bodies beside them"
+)]
 
 use futures_lite::StreamExt;
 use regatta::task::{

@@ -133,27 +133,20 @@ impl<'env, E: 'env> TaskGroup<'env, E, LocalHome<'env>> {
 ///     assert_eq!(*log.borrow(), [1, 2]);
 /// });
 /// ```
-pub fn local_scope<'env, T, E, F, Fut>(body: F) -> impl Future<Output = Result<T, ErrorGroup<E>>>
+pub async fn local_scope<'env, T, E, F, Fut>(body: F) -> Result<T, ErrorGroup<E>>
 where
     E: 'env,
     F: FnOnce(LocalTaskGroup<'env, E>) -> Fut,
     Fut: Future<Output = Result<T, E>>,
 {
-    async move {
-        let parts = Core::new();
-        let inbox = Inbox::new(parts.0.host.clone());
-        #[expect(
-            clippy::arc_with_non_send_sync,
-            reason = "one group type serves both, and it shares by `Arc`"
-        )]
-        let home: Arc<LocalHome<'env>> = Arc::new(Home::new(inbox.clone()));
-        let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
-        Drive::new(
-            parts,
-            home,
-            body,
-            Some(InPlace::<LocalBox<'env>>::new(inbox)),
-        )
-        .await
-    }
+    let parts = Core::new();
+    let inbox = Inbox::new(parts.0.host.clone());
+    #[expect(
+        clippy::arc_with_non_send_sync,
+        reason = "one group type serves both, and it shares by `Arc`"
+    )]
+    let home: Arc<LocalHome<'env>> = Arc::new(Home::new(inbox.clone()));
+    let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
+    let in_place = InPlace::<LocalBox<'env>>::new(inbox);
+    Drive::new(parts, home, body, Some(in_place)).await
 }
