@@ -1,6 +1,7 @@
 //! Private blocks that know no pattern.
 
 pub(crate) mod label;
+pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod node;
 pub(crate) mod reason;

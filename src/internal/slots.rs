@@ -82,14 +82,6 @@ impl<F> Slots<F> {
         self.len() == 0
     }
 
-    /// Drops every future.
-    pub(crate) fn clear(&mut self) {
-        self.slots.clear();
-        self.free.clear();
-        self.words.clear();
-        self.taken.clear();
-    }
-
     /// Calls `f` with every future that has not ended, and has it polled in the next sweep.
     pub(crate) fn for_each(&mut self, mut f: impl FnMut(usize, Pin<&mut F>)) {
         for (i, slot) in self.slots.iter_mut().enumerate() {

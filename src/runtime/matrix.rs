@@ -6,8 +6,10 @@
 use super::Runtime;
 use std::fmt;
 use std::future::Future;
+use std::io::Write as _;
 use std::panic::resume_unwind;
 use std::pin::pin;
+use std::sync::mpsc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -46,6 +48,9 @@ macro_rules! __with_smol {
 /// How long a test may take before it counts as hung.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How much longer its runtime may take to say so and to close.
+const GRACE: Duration = Duration::from_secs(30);
+
 /// A real runtime to test on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ground {
@@ -79,6 +84,7 @@ fn run_within<F>(limit: Duration, ground: Ground, test: &str, body: F) -> F::Out
 where
     F: Future<Output: Send> + Send + 'static,
 {
+    let _alarm = Alarm::new(limit + GRACE, format!("{test} on {ground}"));
     start(ground, async move {
         let task = Runtime::current()
             .try_spawn(body)
@@ -102,6 +108,32 @@ where
             None => panic!("{test} hung on {ground}: it was still running after {limit:?}"),
         }
     })
+}
+
+/// Ends the process over a test that stops its runtime: a poll that never returns, or a blocking closure that keeps it from closing.
+struct Alarm(#[expect(dead_code, reason = "dropping it calls the alarm off")] mpsc::Sender<()>);
+
+impl Alarm {
+    fn new(limit: Duration, test: String) -> Self {
+        let (sender, off) = mpsc::channel::<()>();
+        let watch = move || {
+            if off.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Written past the test harness, which would keep it until the test ends.
+                let _ = writeln!(
+                    std::io::stderr().lock(),
+                    "\n{test} is stuck: after {limit:?} its runtime does not come back. It blocks a thread, or loops without awaiting. Aborting."
+                );
+                std::process::abort();
+            }
+        };
+        // Without a thread to spare the test runs unwatched.
+        drop(
+            std::thread::Builder::new()
+                .name("regatta-alarm".into())
+                .spawn(watch),
+        );
+        Alarm(sender)
+    }
 }
 
 /// Blocks on `main` under a fresh runtime; smol has one for the process.

@@ -124,7 +124,7 @@ pub(super) fn refuse_nested(why: &str) -> ! {
 
 /// Runs `future` to its end and blocks the calling thread meanwhile: the way from `main` into async code.
 ///
-/// Uses the runtime that was [entered](Runtime::enter) on this thread; without one, starts tokio (multi-thread) when that feature is
+/// Uses the runtime that was [entered](super::Runtime::enter) on this thread; without one, starts tokio (multi-thread) when that feature is
 /// on, otherwise smol, otherwise the neutral executor. [`run_on`] chooses by name.
 ///
 /// When it returns, tokio's leftover tasks have been dropped, and blocking closures that had started have been waited for;

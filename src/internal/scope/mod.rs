@@ -17,8 +17,8 @@ mod scoped;
 mod stack;
 mod watch;
 
-pub(crate) use frame::{Frame, Seed};
+pub(crate) use frame::Seed;
 pub(crate) use hold::{Hold, Shield};
 pub(crate) use scoped::{Scoped, Step};
-pub(crate) use stack::{chain, deadline, deadline_passed, dropping, observe, reason, stamp};
+pub(crate) use stack::{deadline, deadline_passed, dropping, observe, reason, stamp};
 pub(crate) use watch::DropWatch;

@@ -78,11 +78,6 @@ impl<F> Scoped<F> {
         }
     }
 
-    /// Whether the future is gone, by ending or by being dropped.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.future.is_none()
-    }
-
     /// Drops the future whatever it is doing.
     pub(crate) fn clear(self: Pin<&mut Self>) {
         self.project().future.set(None);

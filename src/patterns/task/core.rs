@@ -207,7 +207,11 @@ pub(super) struct Core<E> {
 impl<E> Core<E> {
     /// A group inside the scopes around the running code, and the host's places in it.
     pub(super) fn new() -> (Arc<Self>, Arc<Alive<E>>, Arc<Alive<E>>) {
-        let node = scope::observe();
+        Core::under(scope::observe())
+    }
+
+    /// A group that is cancelled with `node`.
+    pub(super) fn under(node: Arc<Node>) -> (Arc<Self>, Arc<Alive<E>>, Arc<Alive<E>>) {
         let core = Arc::new(Core {
             state: Lock::new(State {
                 label: None,

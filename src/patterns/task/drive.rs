@@ -2,7 +2,7 @@
 
 use super::core::{Alive, Core, Phase};
 use super::error::{ErrorGroup, Fault};
-use super::home::Inbox;
+use super::home::{Inbox, Line};
 use crate::internal::label;
 use crate::internal::reason::Reason;
 use crate::internal::scope::{self, DropWatch, Hold, Scoped, Seed, Step};
@@ -52,16 +52,11 @@ impl<B> Drop for InPlace<B> {
     }
 }
 
-/// Empties the line of children that wait for their turn.
-pub(super) trait Dissolve {
-    fn dissolve(&self);
-}
-
 pin_project! {
     /// The future of a group call.
     pub(super) struct Drive<T, E, F, B, H>
     where
-        H: Dissolve,
+        H: Line,
         H: ?Sized,
     {
         guard: Guard<E, H>,
@@ -87,13 +82,13 @@ pin_project! {
 }
 
 /// Lets nobody outlive a host that is dropped from outside.
-struct Guard<E, H: Dissolve + ?Sized> {
+struct Guard<E, H: Line + ?Sized> {
     core: Arc<Core<E>>,
     home: Arc<H>,
     ended: bool,
 }
 
-impl<E, H: Dissolve + ?Sized> Drop for Guard<E, H> {
+impl<E, H: Line + ?Sized> Drop for Guard<E, H> {
     fn drop(&mut self) {
         if !self.ended {
             self.core.abandon();
@@ -102,7 +97,7 @@ impl<E, H: Dissolve + ?Sized> Drop for Guard<E, H> {
     }
 }
 
-impl<T, E, F, B, H: Dissolve + ?Sized> Drive<T, E, F, B, H> {
+impl<T, E, F, B, H: Line + ?Sized> Drive<T, E, F, B, H> {
     pub(super) fn new(
         (core, alive, service_alive): (Arc<Core<E>>, Arc<Alive<E>>, Arc<Alive<E>>),
         home: Arc<H>,
@@ -137,7 +132,7 @@ impl<T, E, F, B, H> Future for Drive<T, E, F, B, H>
 where
     F: Future<Output = Result<T, E>>,
     B: Future<Output = ()>,
-    H: Dissolve + ?Sized,
+    H: Line + ?Sized,
 {
     type Output = Result<T, ErrorGroup<E>>;
 

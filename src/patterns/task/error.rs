@@ -55,6 +55,10 @@ impl<E> ErrorGroup<E> {
         }
     }
 
+    pub(crate) fn from_fault(fault: Fault<E>) -> Self {
+        ErrorGroup::new(None, vec![fault])
+    }
+
     pub(crate) fn with_cancelled(mut self, reason: Option<Reason>) -> Self {
         self.cancelled = reason;
         self

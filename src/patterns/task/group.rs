@@ -5,7 +5,7 @@ use super::core::{Core, Phase};
 use super::error::ErrorGroup;
 use super::gate::Ticket;
 use super::handle::{Origin, Slot, Task};
-use super::home::SendHome;
+use super::home::{Line, SendHome};
 use super::named::Named;
 use super::policy::OnFailure;
 use super::spawn_when_free::SpawnWhenFree;
@@ -14,6 +14,7 @@ use crate::internal::reason::Reason;
 use crate::runtime::{BoxFuture, Site};
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,24 +27,34 @@ use std::time::Duration;
 ///
 /// Compared with tokio's `JoinSet`: results come through typed handles, bookkeeping shrinks by itself, errors and panics end
 /// the group, and nothing outlives it.
-pub struct TaskGroup<'env, E> {
+///
+/// `H` is where the children live: the default takes children that are `Send`; see [`LocalTaskGroup`](super::LocalTaskGroup) for the other.
+pub struct TaskGroup<'env, E, H: ?Sized = SendHome<'env>> {
     pub(super) core: Arc<Core<E>>,
-    pub(super) home: Arc<SendHome<'env>>,
+    pub(super) home: Arc<H>,
+    env: PhantomData<fn(&'env ()) -> &'env ()>,
 }
 
-impl<E> Clone for TaskGroup<'_, E> {
-    fn clone(&self) -> Self {
+impl<E, H: ?Sized> TaskGroup<'_, E, H> {
+    pub(super) fn new(core: Arc<Core<E>>, home: Arc<H>) -> Self {
         TaskGroup {
-            core: self.core.clone(),
-            home: self.home.clone(),
+            core,
+            home,
+            env: PhantomData,
         }
     }
 }
 
-impl<E> fmt::Debug for TaskGroup<'_, E> {
+impl<E, H: ?Sized> Clone for TaskGroup<'_, E, H> {
+    fn clone(&self) -> Self {
+        TaskGroup::new(self.core.clone(), self.home.clone())
+    }
+}
+
+impl<E, H: ?Sized> fmt::Debug for TaskGroup<'_, E, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskGroup")
-            .field("cancelled", &self.is_cancelled())
+            .field("cancelled", &self.core.node.is_cancelled())
             .finish_non_exhaustive()
     }
 }
@@ -269,6 +280,21 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
         )
     }
 
+    /// A place for one more child, whatever happens meanwhile; `None` after the end. For patterns above.
+    pub(crate) fn reserve(&self) -> Option<Reserved<E>> {
+        self.core.children.join().map(Reserved)
+    }
+
+    /// Spawns into a reserved place, as if `site` had done it. In a group that is ending the child never runs.
+    pub(crate) fn spawn_reserved<F>(&self, Reserved(alive): Reserved<E>, site: Site, future: F)
+    where
+        F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
+    {
+        let slot = Slot::new(site.clone());
+        let child = Child::new(future, slot, alive, None::<SendTicket<'env>>);
+        self.home.launch(&site, Box::pin(child), false);
+    }
+
     /// The one way in.
     pub(super) fn launch<F, T>(&self, plan: Plan, future: F) -> Task<T>
     where
@@ -293,6 +319,9 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
         Task::new(slot)
     }
 }
+
+/// Keeps a group open for one more child.
+pub(crate) struct Reserved<E>(Arc<super::core::Alive<E>>);
 
 /// Whether a group takes another child.
 pub(super) enum Admission<E> {
@@ -331,7 +360,7 @@ impl<E> Admission<E> {
     }
 }
 
-impl<E> TaskGroup<'_, E> {
+impl<E, H: Line + ?Sized> TaskGroup<'_, E, H> {
     /// Cancels the children and interrupts the body: [`cancel_with`](TaskGroup::cancel_with) "requested".
     pub fn cancel(&self) {
         self.cancel_with(Reason::Requested);

@@ -7,38 +7,46 @@
 //! | a few futures side by side, by macro or tuple | `futures::join!`; nothing to add |
 
 mod child;
+mod completed;
 mod core;
 mod drive;
 mod error;
 mod gate;
+mod gather;
 mod group;
 mod handle;
 mod home;
+mod local;
+mod member;
 mod named;
 mod policy;
+mod race;
 mod spawn_when_free;
+mod spawned;
 mod start;
+mod wait;
 
 pub use child::ChildOutput;
+pub use completed::{AsCompleted, Indexed, as_completed};
 pub use error::{ErrorGroup, IntoIter};
+pub use gather::{FailFast, Gather, GatherMode, Gathering, Progress, Settled, gather};
 pub use group::TaskGroup;
 pub use handle::{Outcome, Task};
+pub use local::{LocalTaskGroup, local_scope};
 pub use named::Named;
 pub use policy::OnFailure;
+pub use race::{race, race_ok, staggered_race};
 pub use spawn_when_free::SpawnWhenFree;
+pub use spawned::Spawnable;
 pub use start::{Ready, Start, StartError};
+pub use wait::{When, wait};
 
+use crate::internal::node::Node;
 use crate::runtime::{BoxFuture, Runtime};
-use drive::{Dissolve, Drive, InPlace};
+use drive::{Drive, InPlace};
 use home::{Home, Inbox, OnRuntime, SendHome};
 use std::future::Future;
 use std::sync::Arc;
-
-impl Dissolve for SendHome<'_> {
-    fn dissolve(&self) {
-        SendHome::dissolve(self);
-    }
-}
 
 /// Runs `body` with a group whose children are tasks of the current runtime.
 pub fn task_group<T, E, F, Fut>(body: F) -> impl Future<Output = Result<T, ErrorGroup<E>>>
@@ -59,10 +67,7 @@ where
                 Some(InPlace::<BoxFuture<'static, ()>>::new(inbox)),
             )
         };
-        let body = body(TaskGroup {
-            core: parts.0.clone(),
-            home: home.clone(),
-        });
+        let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
         Drive::new(parts, home, body, in_place).await
     }
 }
@@ -78,10 +83,7 @@ where
         let parts = core::Core::new();
         let inbox = Inbox::new(parts.0.host.clone());
         let home: Arc<SendHome<'env>> = Arc::new(Home::new(inbox.clone()));
-        let body = body(TaskGroup {
-            core: parts.0.clone(),
-            home: home.clone(),
-        });
+        let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
         Drive::new(
             parts,
             home,
@@ -90,4 +92,25 @@ where
         )
         .await
     }
+}
+
+/// A group that belongs to no scope: the handle, and the host's side, to be spawned on `runtime`. It ends when `body` and all children have.
+pub(crate) fn detached<E, Fut>(
+    runtime: Runtime,
+    body: Fut,
+) -> (
+    TaskGroup<'static, E>,
+    impl Future<Output = Result<(), ErrorGroup<E>>>,
+)
+where
+    E: Send + 'static,
+    Fut: Future<Output = Result<(), E>>,
+{
+    let parts = core::Core::under(Node::root());
+    let home: Arc<SendHome<'static>> = Arc::new(Home::new(OnRuntime(runtime)));
+    let group = TaskGroup::new(parts.0.clone(), home.clone());
+    (
+        group,
+        Drive::new(parts, home, body, None::<InPlace<BoxFuture<'static, ()>>>),
+    )
 }
