@@ -24,7 +24,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = parse_jobs, allow_hyphen_values = true)]
     pub(crate) jobs: usize,
 
-    /// Time to read one file
+    /// Time to read one file; `inf` for no limit
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_deadline, allow_hyphen_values = true)]
     pub(crate) deadline: Duration,
 
@@ -90,5 +90,10 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text
         .parse()
         .map_err(|_| "use a number of seconds, such as 10 or 0.5".to_string())?;
-    regatta::time::seconds(number).map_err(|e| e.to_string())
+    match regatta::time::seconds(number) {
+        Ok(time) => Ok(time),
+        // `inf`, and numbers beyond any clock: never.
+        Err(_) if number > 0.0 => Ok(Duration::MAX),
+        Err(e) => Err(e.to_string()),
+    }
 }

@@ -3,6 +3,7 @@
 use regatta::runtime::{JoinError, NoRuntime};
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 /// Why the job could not go on.
 #[derive(Debug)]
@@ -10,7 +11,7 @@ pub(crate) enum JobError {
     /// There are no threads for blocking work.
     NoRuntime(NoRuntime),
     /// The report cannot be written.
-    Report(io::Error),
+    Report(PathBuf, io::Error),
     /// Code on a blocking thread panicked.
     Thread(JoinError),
 }
@@ -19,7 +20,9 @@ impl fmt::Display for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             JobError::NoRuntime(e) => e.fmt(f),
-            JobError::Report(e) => write!(f, "the report cannot be written: {e}"),
+            JobError::Report(path, e) => {
+                write!(f, "{}: the report cannot be written: {e}", path.display())
+            }
             JobError::Thread(e) => write!(f, "on a blocking thread: {e}"),
         }
     }

@@ -42,10 +42,11 @@ fn index(cli: cli::Cli) -> Result<ExitCode, String> {
     let flavor = cli.flavor()?;
     // The folder before the report: a mistyped DIR must not cost the report of the last run.
     let tree = walk::Tree::open(cli.dir)?;
-    let report = report::Report::create(&cli.out)?;
-    let tree = tree.without(&cli.out);
+    // The signals before the report: from its first byte on it is ended in good order.
     let progress = report::progress_bar();
     let stop = stop::on_signals(progress.clone(), cli.grace)?;
+    let report = report::Report::create(&cli.out)?;
+    let tree = tree.without(&cli.out);
     let plan = job::Plan {
         tree,
         jobs: cli.jobs,
@@ -54,7 +55,11 @@ fn index(cli: cli::Cli) -> Result<ExitCode, String> {
     };
     // The only line that chooses a runtime.
     let ended = regatta::run_on(flavor, job::run(plan, report, progress, &stop.token));
-    let summary = ended.map_err(|errors| errors.to_string())?;
+    // What came first is the cause; without any error the group says itself why it ended.
+    let summary = ended.map_err(|errors| match errors.first() {
+        Some(error) => error.to_string(),
+        None => errors.to_string(),
+    })?;
     totals::print(&summary, &cli.out);
     if summary.found == 0 && !summary.interrupted {
         return Err(format!("{}: no files below it", summary.dir));

@@ -91,6 +91,7 @@ pub(crate) fn file_type(path: &Path) -> String {
 /// The file, and the lines that are not in it yet.
 #[derive(Debug)]
 pub(crate) struct Report {
+    path: PathBuf,
     file: File,
     waiting: Vec<u8>,
     /// The length of the file: whole lines.
@@ -111,6 +112,7 @@ impl Report {
             )
         })?;
         Ok(Report {
+            path: path.to_path_buf(),
             file,
             waiting: Vec::with_capacity(FULL),
             written: 0,
@@ -137,9 +139,11 @@ impl Report {
             return Ok(self);
         }
         // By value, there and back: a thread cannot borrow from a task.
-        let write = move || self.write().map(|()| self);
-        let written = Runtime::current().try_spawn_blocking(write)?.await?;
-        written.map_err(JobError::Report)
+        let write = move || match self.write() {
+            Ok(()) => Ok(self),
+            Err(e) => Err(JobError::Report(self.path, e)),
+        };
+        Runtime::current().try_spawn_blocking(write)?.await?
     }
 
     fn write(&mut self) -> io::Result<()> {
