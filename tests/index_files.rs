@@ -2,8 +2,14 @@
 //!
 //! The first half tests its parts, the job itself on every runtime; the second half runs the program that `cargo test` has built.
 
-// The parts are written for the program; a test uses some of each.
-#![allow(dead_code)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in the helpers beside them"
+)]
+#![allow(
+    dead_code,
+    reason = "the parts are written for the program; the tests use some of each"
+)]
 
 #[path = "../examples/index_files/count.rs"]
 mod count;

@@ -18,7 +18,7 @@ use regatta::Runtime;
 use regatta::cancel::{self, CancelToken};
 use regatta::task::{ErrorGroup, task_group};
 use regatta::time::Deadline;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// How far the walk may be ahead of the counting, and the counting ahead of the report.
