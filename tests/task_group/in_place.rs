@@ -1,0 +1,12 @@
+//! Children that their host polls.
+
+use regatta::task::scope as group;
+
+#[path = "cancelling.rs"]
+mod cancelling;
+#[path = "ending.rs"]
+mod ending;
+#[path = "results.rs"]
+mod results;
+#[path = "starting.rs"]
+mod starting;
