@@ -8,6 +8,8 @@
     reason = "the same bodies run with `task_group` and with `scope`"
 )]
 
+#[path = "task_group/errors.rs"]
+mod errors;
 #[path = "task_group/in_place.rs"]
 mod in_place;
 #[path = "task_group/spawned.rs"]

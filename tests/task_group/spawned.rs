@@ -6,6 +6,10 @@ use regatta::task::task_group as group;
 mod cancelling;
 #[path = "ending.rs"]
 mod ending;
+#[path = "modes.rs"]
+mod modes;
+#[path = "panics.rs"]
+mod panics;
 #[path = "results.rs"]
 mod results;
 #[path = "starting.rs"]

@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// What a child may end with: `Result<T, E>` with the group's error type, or `()`.
+/// What a child may end with: `Result<T, E>` with the group's error type, `()`, or nothing at all (`async { loop { .. } }`).
 #[diagnostic::on_unimplemented(
     message = "a child of this group must end with `Result<_, {E}>` or `()`, not with `{Self}`",
     label = "this future ends with `{Self}`",
@@ -39,6 +39,24 @@ impl<E> ChildOutput<E> for () {
     type Ok = ();
     fn split(self) -> Result<(), Fault<E>> {
         Ok(())
+    }
+}
+
+/// Gives a name to `!`, which has none on stable Rust.
+pub trait Returns {
+    /// What the function returns.
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+// `async { loop { .. } }`: a child that ends only by being cancelled.
+impl<E> ChildOutput<E> for <fn() -> ! as Returns>::Output {
+    type Ok = Self;
+    fn split(self) -> Result<Self, Fault<E>> {
+        self
     }
 }
 
