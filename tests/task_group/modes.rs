@@ -244,12 +244,15 @@ async fn children_in_line_are_no_stragglers() {
 
 async fn stragglers_of_a_group_inside_reach_the_outer_error() {
     let result: Plain<()> = group(async |g| {
-        drop(g.named("inner").spawn_nested(group::<(), _, _, _>(async |g| {
-            g.close_within(MS);
-            g.cancel();
-            drop(g.named("late").spawn(for_ever()));
-            cancel::shield(pending()).await
-        })));
+        drop(
+            g.named("inner")
+                .spawn_nested(group::<(), _, _, _>(async |g| {
+                    g.close_within(MS);
+                    g.cancel();
+                    drop(g.named("late").spawn(for_ever()));
+                    cancel::shield(pending()).await
+                })),
+        );
         Ok(())
     })
     .await;

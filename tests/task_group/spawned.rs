@@ -6,6 +6,10 @@ use regatta::task::task_group as group;
 mod cancelling;
 #[path = "ending.rs"]
 mod ending;
+#[path = "handles.rs"]
+mod handles;
+#[path = "limits.rs"]
+mod limits;
 #[path = "modes.rs"]
 mod modes;
 #[path = "panics.rs"]
