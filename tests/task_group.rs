@@ -10,9 +10,13 @@
 
 #[path = "task_group/errors.rs"]
 mod errors;
+#[path = "task_group/hosts.rs"]
+mod hosts;
 #[path = "task_group/in_place.rs"]
 mod in_place;
 #[path = "task_group/spawned.rs"]
 mod spawned;
 #[path = "task_group/support.rs"]
 mod support;
+#[path = "task_group/threads.rs"]
+mod threads;
