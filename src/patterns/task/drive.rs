@@ -10,7 +10,7 @@ use crate::internal::slots::Slots;
 use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -154,7 +154,7 @@ where
             let reason = scope::reason().unwrap_or(Reason::ScopeEnded);
             core.advance(Phase::Dropping, reason);
         }
-        loop {
+        for _round in 0..ROUNDS {
             let mut progress = false;
             if !*this.body_done {
                 let drop_now = core.body_phase() >= Phase::Dropping;
@@ -192,21 +192,36 @@ where
             if core.body_phase() >= Phase::Dropping || core.children.phase() >= Phase::Dropping {
                 this.guard.home.dissolve();
             }
-            if *this.body_done && core.children.is_gone() {
+            let children_gone = *this.body_done && core.children.is_gone();
+            if children_gone {
                 core.services.cancel(Phase::Dropping, Reason::ScopeEnded);
                 progress |= this.service_alive.take().is_some();
             }
-            if *this.body_done && core.children.is_gone() && core.services.is_gone() {
-                break;
+            if children_gone && core.services.is_gone() {
+                this.guard.ended = true;
+                *this.over = true;
+                *this.in_place = None;
+                *this.hold = None;
+                core.note_ended();
+                return resolve(&core, this.value.take(), Vec::new());
             }
             progress |= poll_grace(&core, this.grace.as_mut(), cx);
-            if poll_closing(&core, this.closing.as_mut(), cx) {
-                let names = core.straggler_names();
+            let ending = core.body_phase() != Phase::Open
+                || *this.body_done && (children_gone || core.children.phase() != Phase::Open);
+            if ending && poll_closing(&core, this.closing.as_mut(), cx) {
+                // Those in line have not started, so they are dropped and not named.
                 core.abandon();
+                this.guard.home.dissolve();
+                let mut names = core.straggler_names();
+                if !*this.body_done {
+                    names.insert(0, "the body of the group".to_owned());
+                }
                 this.body.as_mut().clear();
                 *this.in_place = None;
                 this.guard.ended = true;
-                return Poll::Ready(Err(gather_errors(&core).with_stragglers(names)));
+                *this.over = true;
+                *this.hold = None;
+                return resolve(&core, this.value.take(), names);
             }
             if !progress {
                 label::set(if *this.body_done {
@@ -217,17 +232,19 @@ where
                 return Poll::Pending;
             }
         }
-        this.guard.ended = true;
-        *this.over = true;
-        *this.in_place = None;
-        *this.hold = None;
-        resolve(&core, this.value.take())
+        // Children come as fast as they end: the executor has other tasks, too.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
+/// How often one poll looks again, because somebody ended or came.
+const ROUNDS: u32 = 32;
+
 /// Once the group was asked to end: arms the grace, and when it is over, starts dropping. True when it did.
 fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> bool {
-    if core.body_phase() != Phase::Asked {
+    let (body, children) = (core.body_phase(), core.children.phase());
+    if body != Phase::Asked && children != Phase::Asked {
         return false;
     }
     if grace.is_none() {
@@ -239,10 +256,14 @@ fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Co
         .as_pin_mut()
         .is_some_and(|t| t.poll(cx).is_ready());
     if over {
-        core.advance(
-            Phase::Dropping,
-            core.node.reason().unwrap_or(Reason::Requested),
-        );
+        grace.set(None);
+        if children == Phase::Asked {
+            // They have their reason already.
+            core.children.cancel(Phase::Dropping, Reason::Requested);
+        }
+        if body == Phase::Asked {
+            core.advance(Phase::Dropping, Reason::Requested);
+        }
     }
     over
 }
@@ -253,9 +274,6 @@ fn poll_closing<E>(
     mut closing: Pin<&mut Option<Sleep>>,
     cx: &mut Context<'_>,
 ) -> bool {
-    if core.body_phase() == Phase::Open {
-        return false;
-    }
     if closing.is_none() {
         let Some(limit) = core.state.lock().close_within else {
             return false;
@@ -272,37 +290,25 @@ fn sleep_for(limit: Duration) -> Sleep {
     Runtime::current().sleep(limit)
 }
 
-/// Everything that went wrong; the caller knows whether that is anything.
-fn gather_errors<E>(core: &Core<E>) -> ErrorGroup<E> {
+/// What the call gives, once everybody is gone or left behind.
+fn resolve<T, E>(core: &Core<E>, value: Option<T>, stragglers: Vec<String>) -> Ended<T, E> {
     let mut state = core.state.lock();
-    let asked = if core.was_cut() {
-        state.asked.take()
-    } else {
-        None
-    };
-    ErrorGroup::new(state.label.clone(), std::mem::take(&mut state.faults)).with_cancelled(asked)
-}
-
-fn resolve<T, E>(core: &Core<E>, value: Option<T>) -> Ended<T, E> {
-    let errors = gather_errors(core);
-    let panic = core.state.lock().panic.take();
-    if let Some((text, payload)) = panic {
-        let lost = errors.len();
+    let asked = state.asked.take().filter(|_| core.was_cut());
+    let faults = std::mem::take(&mut state.faults);
+    let panic = state.panic.take();
+    let label = state.label.clone();
+    drop(state);
+    let errors = ErrorGroup::new(label, faults)
+        .with_cancelled(asked)
+        .with_stragglers(stragglers)
+        .some();
+    if let Some(panic) = panic {
         drop(value);
-        match text {
-            // Their type need not be printable, so a panic can only count the errors it displaces.
-            Some(text) if lost > 0 => resume_unwind(Box::new(format!(
-                "{text} ({lost} other tasks of the group failed)"
-            ))),
-            Some(text) => resume_unwind(Box::new(text)),
-            None => resume_unwind(payload),
-        }
+        panic.resume(errors.map_or(0, |e| e.len()));
     }
-    if !errors.is_empty() || errors.cancelled().is_some() {
-        return Poll::Ready(Err(errors));
-    }
-    match value {
-        Some(value) if !core.was_cut() => Poll::Ready(Ok(value)),
+    match (errors, value) {
+        (Some(errors), _) => Poll::Ready(Err(errors)),
+        (None, Some(value)) if !core.was_cut() => Poll::Ready(Ok(value)),
         // Cut short by a scope around the group, which drops it now.
         _ => Poll::Pending,
     }

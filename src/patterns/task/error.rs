@@ -13,6 +13,23 @@ pub enum Fault<E> {
     Group(ErrorGroup<E>),
 }
 
+impl<E> Fault<E> {
+    /// The reason, when this is a group that was cancelled on request and where nothing else happened.
+    pub(super) fn into_cancellation(self) -> Result<Reason, Self> {
+        match self {
+            Fault::Group(ErrorGroup {
+                faults,
+                cancelled: Some(reason),
+                stragglers,
+                ..
+            }) if faults.is_empty() && stragglers.is_empty() && reason != Reason::Shutdown => {
+                Ok(reason)
+            }
+            other => Err(other),
+        }
+    }
+}
+
 /// Every error of a [task group](super::task_group), as a tree: groups inside groups stay together. No cancellation is among them.
 ///
 /// `{}` prints one line, `{:#}` a tree. Take it apart with [`into_first`](ErrorGroup::into_first), [`iter`](ErrorGroup::iter),
@@ -211,7 +228,7 @@ impl<E> ErrorGroup<E> {
     }
 
     /// `None` when there is nothing in it.
-    fn some(self) -> Option<Self> {
+    pub(super) fn some(self) -> Option<Self> {
         let anything =
             !self.faults.is_empty() || self.cancelled.is_some() || !self.stragglers.is_empty();
         anything.then_some(self)
@@ -344,10 +361,19 @@ impl<E> ErrorGroup<E> {
             and(f)?;
             write!(f, "not ended in time: {}", self.stragglers.join(", "))?;
         }
-        if !said {
-            f.write_str("nothing failed")
-        } else {
+        // Only groups inside have something to say: they were shut down, or left tasks behind.
+        for fault in &self.faults {
+            if let Fault::Group(g) = fault
+                && g.is_empty()
+            {
+                and(f)?;
+                g.fmt_head(f)?;
+            }
+        }
+        if said {
             Ok(())
+        } else {
+            f.write_str("nothing failed")
         }
     }
 

@@ -313,7 +313,11 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
         let limited = !plan.service && !plan.admitted && !self.home.gate.lock().is_open();
         let ticket: Option<SendTicket<'env>> =
             (limited || plan.admitted).then(|| self.home.ticket());
-        let slot = Slot::new(plan.site.clone());
+        let slot = if limited {
+            Slot::in_line(plan.site.clone())
+        } else {
+            Slot::new(plan.site.clone())
+        };
         let child = Child::new(future, slot.clone(), alive, ticket);
         self.home.launch(&plan.site, Box::pin(child), limited);
         Task::new(slot)
@@ -337,12 +341,14 @@ impl<E> Admission<E> {
         } else {
             &core.children
         };
-        if cohort.phase() != Phase::Open {
-            return Admission::Ending(cohort.node.reason().unwrap_or(Reason::ScopeEnded));
+        if core.has_ended() {
+            return Admission::Ended;
         }
-        match cohort.join() {
+        let open = cohort.phase() == Phase::Open;
+        match cohort.join().filter(|_| open) {
             Some(alive) => Admission::Welcome(alive),
-            None => Admission::Ended,
+            // Also when only the services are left: what they spawn in their cleanup comes too late, and is no mistake.
+            None => Admission::Ending(cohort.node.reason().unwrap_or(Reason::ScopeEnded)),
         }
     }
 
@@ -380,9 +386,7 @@ impl<E, H: Line + ?Sized> TaskGroup<'_, E, H> {
 
     /// Cancels the children, services excepted, and lets the body go on, to finish with `Ok`. Children spawned later never run.
     pub fn cancel_children(&self) {
-        self.core
-            .children
-            .cancel(Phase::Dropping, Reason::Requested);
+        self.core.stop_children(Reason::Requested);
     }
 
     /// Whether the group is being cancelled, for whatever reason.
