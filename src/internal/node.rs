@@ -5,22 +5,27 @@
 //! * `reason` is set once, under the lock; the flag follows it before the lock is released.
 //! * A node with a reason has no waiters and no children: both were drained when it was set, and registering is refused after.
 //! * A child is removed from its parents when it is dropped, so bookkeeping is bounded by what is alive.
+//! * Nothing here recurses along the tree, which may be as deep as memory allows, and nobody is visited twice: with several parents
+//!   each, there are exponentially many ways up.
 
+use super::deadline::DeadlineCell;
 use super::lock::Lock;
-use super::reason::{Elapsed, Reason};
+use super::reason::Reason;
 use crate::runtime::Runtime;
-use futures_util::task::AtomicWaker;
 use slab::Slab;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[derive(Debug)]
 pub(crate) struct Node {
     cancelled: AtomicBool,
     /// This node or one above it has a deadline, so asking has to look at the clock.
     timed: bool,
+    /// Who works under this node has a grace: a deadline above that passes does not drop the work at once.
+    lenient: bool,
     state: Lock<State>,
     parents: OnceLock<Parents>,
     deadline: Option<Arc<DeadlineCell>>,
@@ -54,107 +59,12 @@ impl Parents {
     }
 }
 
-/// A deadline that can be moved while somebody waits for it.
-#[derive(Debug)]
-pub(crate) struct DeadlineCell {
-    pub(crate) runtime: Runtime,
-    name: Option<Arc<str>>,
-    limit: Option<Duration>,
-    state: Lock<DeadlineState>,
-    /// The future that keeps the deadline; moving the deadline wakes it.
-    keeper: AtomicWaker,
-}
-
-#[derive(Debug)]
-struct DeadlineState {
-    when: When,
-    passed: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum When {
-    /// This long after the work starts.
-    After(Duration),
-    At(Instant),
-    Never,
-}
-
-/// The deadline has passed already: too late to move it.
-pub(crate) struct TooLate;
-
-impl DeadlineCell {
-    pub(crate) fn new(
-        runtime: Runtime,
-        when: When,
-        limit: Option<Duration>,
-        name: Option<Arc<str>>,
-    ) -> Arc<Self> {
-        let state = Lock::new(DeadlineState {
-            when,
-            passed: false,
-        });
-        Arc::new(DeadlineCell {
-            runtime,
-            name,
-            limit,
-            state,
-            keeper: AtomicWaker::new(),
-        })
-    }
-
-    /// The moment it passes; `None` when that is never, or when the work has not started.
-    pub(crate) fn at(&self) -> Option<Instant> {
-        match self.state.lock().when {
-            When::At(at) => Some(at),
-            When::After(_) | When::Never => None,
-        }
-    }
-
-    /// The work starts now.
-    pub(crate) fn start(&self, now: Instant) {
-        let mut state = self.state.lock();
-        if let When::After(d) = state.when {
-            state.when = now.checked_add(d).map_or(When::Never, When::At);
-        }
-    }
-
-    pub(crate) fn set(&self, when: When) -> Result<(), TooLate> {
-        let mut state = self.state.lock();
-        if state.passed {
-            return Err(TooLate);
-        }
-        state.when = when;
-        drop(state);
-        self.keeper.wake();
-        Ok(())
-    }
-
-    /// Has the keeper woken when the deadline is moved.
-    pub(crate) fn keep(&self, waker: &Waker) {
-        self.keeper.register(waker);
-    }
-
-    /// Notes that the deadline has passed for good; a moved one has not.
-    pub(crate) fn pass(&self, now: Instant) -> bool {
-        let mut state = self.state.lock();
-        state.passed |= matches!(state.when, When::At(at) if at <= now);
-        state.passed
-    }
-
-    pub(crate) fn has_passed(&self) -> bool {
-        self.state.lock().passed
-    }
-
-    pub(crate) fn elapsed(&self) -> Elapsed {
-        Elapsed::new(self.name.clone(), self.limit)
-    }
-}
-
 impl Node {
-    fn make(timed: bool, deadline: Option<Arc<DeadlineCell>>) -> Arc<Node> {
+    fn make(timed: bool, lenient: bool, deadline: Option<Arc<DeadlineCell>>) -> Arc<Node> {
         Arc::new(Node {
             cancelled: AtomicBool::new(false),
             timed,
+            lenient,
             state: Lock::default(),
             parents: OnceLock::new(),
             deadline,
@@ -162,11 +72,11 @@ impl Node {
     }
 
     pub(crate) fn root() -> Arc<Node> {
-        Node::make(false, None)
+        Node::make(false, false, None)
     }
 
     pub(crate) fn with_deadline(deadline: Arc<DeadlineCell>) -> Arc<Node> {
-        Node::make(true, Some(deadline))
+        Node::make(true, false, Some(deadline))
     }
 
     /// A node that is cancelled as soon as one of `parents` is.
@@ -175,7 +85,16 @@ impl Node {
         deadline: Option<Arc<DeadlineCell>>,
     ) -> Arc<Node> {
         let timed = deadline.is_some() || parents.iter().any(|p| p.timed);
-        let child = Node::make(timed, deadline);
+        Node::make(timed, false, deadline).below(parents)
+    }
+
+    /// A child for work that gets a grace when `parent` is cancelled.
+    pub(crate) fn lenient(parent: &Arc<Node>) -> Arc<Node> {
+        Node::make(parent.timed, true, None).below(std::slice::from_ref(parent))
+    }
+
+    fn below(self: Arc<Node>, parents: &[Arc<Node>]) -> Arc<Node> {
+        let child = self;
         let mut links = Vec::new();
         let mut first = None;
         for parent in parents {
@@ -239,35 +158,99 @@ impl Node {
         self.timed
     }
 
-    /// Cancels whatever on the way up has a deadline that passed, outermost first, so that it is the outermost
-    /// whose reason comes down. True when this node is cancelled then.
+    /// Cancels what has a deadline that passed: of this node and those above it the outermost, so that it is the outermost whose
+    /// reason comes down. True when this node is cancelled then.
     #[cold]
     pub(crate) fn expire(&self) -> bool {
-        for link in self.parents() {
-            if link.node.timed && !link.node.flag() {
-                link.node.expire();
-            }
-        }
         if !self.flag()
-            && let Some(deadline) = &self.deadline
-            && deadline.pass(deadline.runtime.now())
+            && let Some(node) = self.outermost_passed()
+            && let Some(deadline) = &node.deadline
         {
-            self.cancel(deadline.elapsed().into());
+            node.cancel(deadline.elapsed().into());
         }
         self.flag()
     }
 
-    /// The earliest deadline of this node and those above it.
-    pub(crate) fn effective_deadline(&self) -> Option<Instant> {
-        if !self.timed {
-            return None;
+    fn passes(&self) -> bool {
+        self.deadline.as_ref().is_some_and(|d| d.pass())
+    }
+
+    /// Nodes come after all above them, of several parents the last (the outermost) first; the first that passed wins.
+    fn outermost_passed(&self) -> Option<&Node> {
+        let (mut node, mut found) = (self, None);
+        // The usual case needs no memory: one parent each.
+        loop {
+            if node.passes() {
+                found = Some(node);
+            }
+            match node.parents() {
+                [] => return found,
+                [only] if only.node.timed => node = &only.node,
+                [_] => return found,
+                _ => break,
+            }
         }
-        let own = self.deadline.as_ref().and_then(|d| d.at());
-        self.parents()
-            .iter()
-            .filter_map(|l| l.node.effective_deadline())
-            .chain(own)
-            .min()
+        let mut seen = HashSet::new();
+        let mut path = vec![(node, node.parents().len())];
+        while let Some((node, left)) = path.last_mut() {
+            if *left == 0 {
+                if node.passes() {
+                    return Some(node);
+                }
+                path.pop();
+                continue;
+            }
+            *left -= 1;
+            let up: &Node = &node.parents()[*left].node;
+            if up.timed && seen.insert(std::ptr::from_ref(up)) {
+                path.push((up, up.parents().len()));
+            }
+        }
+        found
+    }
+
+    /// Shows `visit` this node and the timed ones above it, each once, as far up as it says true.
+    fn ascend<'a>(&'a self, mut visit: impl FnMut(&'a Node) -> bool) {
+        let mut seen = HashSet::new();
+        let mut next = vec![self];
+        while let Some(node) = next.pop() {
+            if visit(node) {
+                let links = node.parents();
+                let above = links.iter().map(|l| &*l.node).filter(|n| n.timed);
+                next.extend(
+                    above.filter(|n| links.len() == 1 || seen.insert(std::ptr::from_ref(*n))),
+                );
+            }
+        }
+    }
+
+    /// The earliest deadline of this node and those above it, and the runtime whose clock it is on.
+    pub(crate) fn effective_deadline(&self) -> Option<(Instant, &Runtime)> {
+        let mut earliest: Option<(Instant, &Runtime)> = None;
+        if self.timed {
+            self.ascend(|node| {
+                if let Some(deadline) = &node.deadline
+                    && let Some(at) = deadline.at()
+                    && earliest.is_none_or(|(e, _)| at < e)
+                {
+                    earliest = Some((at, &deadline.runtime));
+                }
+                true
+            });
+        }
+        earliest
+    }
+
+    /// Whether a deadline has passed for which work under this node is dropped without a grace.
+    pub(crate) fn drops_by_deadline(&self) -> bool {
+        let mut found = false;
+        if self.timed {
+            self.ascend(|node| {
+                found = found || !node.lenient && node.passes();
+                !found && !node.lenient
+            });
+        }
+        found
     }
 
     /// Cancels this node and all below it. False when it already was.
@@ -315,6 +298,14 @@ impl Node {
     }
 }
 
+/// Gives the memory of a crowd back when the last of it has gone.
+pub(super) fn release<T>(list: &mut Slab<T>) {
+    const FEW: usize = 64;
+    if list.is_empty() && list.capacity() > FEW {
+        *list = Slab::new();
+    }
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
         // A long chain of only children is taken apart in a loop: dropping link by link would recurse.
@@ -326,7 +317,10 @@ impl Drop for Node {
         };
         take(self.parents.take(), &mut pending);
         while let Some(Link { node, key }) = pending.pop() {
-            let gone = node.state.lock().children.try_remove(key);
+            let mut state = node.state.lock();
+            let gone = state.children.try_remove(key);
+            release(&mut state.children);
+            drop(state);
             drop(gone);
             if let Some(mut node) = Arc::into_inner(node) {
                 take(node.parents.take(), &mut pending);
@@ -403,7 +397,9 @@ impl Drop for Waiter {
             let mut state = self.node.state.lock();
             // After a cancellation the list is empty, and nobody registers again.
             let waker = if state.reason.is_none() {
-                state.waiters.try_remove(key)
+                let waker = state.waiters.try_remove(key);
+                release(&mut state.waiters);
+                waker
             } else {
                 None
             };

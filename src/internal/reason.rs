@@ -33,7 +33,7 @@ impl Elapsed {
         self.name.as_deref()
     }
 
-    /// How long the work was given; `None` for a deadline that was set as a moment.
+    /// How long the work was given (the last time, when the deadline was moved); `None` for a deadline that was set as a moment.
     pub fn limit(&self) -> Option<Duration> {
         self.limit
     }

@@ -1,8 +1,8 @@
 //! A future with a deadline, as a cancel scope. Below both `time::timeout` and `cancel::shield_for`.
 
-use super::node::DeadlineCell;
+use super::deadline::{DeadlineCell, Keeper};
 use super::reason::Elapsed;
-use super::scope::{Scoped, Seed, Step, deadline_passed, stamp};
+use super::scope::{self, Scoped, Seed, Step, is_doomed, stamp};
 use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -12,11 +12,11 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 /// How the end is given.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Limit {
     After(Duration),
     At(Instant),
-    Cell(Arc<DeadlineCell>),
+    Cell(Keeper),
 }
 
 impl Limit {
@@ -24,14 +24,14 @@ impl Limit {
         match self {
             Limit::After(d) => Elapsed::new(name.clone(), Some(*d)),
             Limit::At(_) => Elapsed::new(name.clone(), None),
-            Limit::Cell(cell) => cell.elapsed(),
+            Limit::Cell(keeper) => keeper.cell.elapsed(),
         }
     }
 
     fn runtime(&self) -> Runtime {
         match self {
             Limit::After(_) | Limit::At(_) => Runtime::current(),
-            Limit::Cell(cell) => cell.runtime.clone(),
+            Limit::Cell(keeper) => keeper.cell.runtime.clone(),
         }
     }
 }
@@ -64,7 +64,7 @@ impl<F> Timed<F> {
         let seed = match &limit {
             Limit::After(d) => Seed::After(*d),
             Limit::At(at) => Seed::At(*at, None),
-            Limit::Cell(cell) => Seed::Cell(cell.clone()),
+            Limit::Cell(keeper) => Seed::Cell(keeper.cell.clone()),
         };
         Timed {
             scoped: Scoped::new(seed, future),
@@ -76,6 +76,8 @@ impl<F> Timed<F> {
     }
 
     pub(crate) fn name(&mut self, name: Arc<str>) {
+        // What asks below learns the name from the scope.
+        self.scoped.name(name.clone());
         self.name = Some(name);
     }
 }
@@ -85,14 +87,14 @@ impl<F: Future> Future for Timed<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let mut step = this.scoped.as_mut().step(cx, *this.phase == Phase::Expired);
         loop {
-            let expired = *this.phase == Phase::Expired;
-            match this.scoped.as_mut().step(cx, expired) {
+            match step {
                 Step::Ready(value) => return Poll::Ready(Ok(value)),
                 // Of nested deadlines the outermost that passed reports: it will drop us.
-                Step::Gone if deadline_passed(Runtime::current().now()) => return Poll::Pending,
+                Step::Gone if is_doomed(Runtime::current().now()) => return Poll::Pending,
                 Step::Gone => return Poll::Ready(Err(this.limit.elapsed(this.name))),
-                Step::Pending if expired => return Poll::Pending,
+                Step::Pending if *this.phase == Phase::Expired => return Poll::Pending,
                 Step::Pending => {}
             }
             if *this.phase == Phase::Fresh {
@@ -105,23 +107,31 @@ impl<F: Future> Future for Timed<F> {
                 this.timer
                     .set(at.map(|at| Sleep::started(runtime, at, now)));
             }
-            if let Limit::Cell(cell) = &*this.limit {
-                cell.keep(cx.waker());
-                follow(this.timer.as_mut(), cell);
+            if let Limit::Cell(keeper) = &mut *this.limit {
+                keeper.keep(cx.waker());
+                follow(this.timer.as_mut(), &keeper.cell);
             }
             match this.timer.as_mut().as_pin_mut() {
                 Some(timer) => ready!(timer.poll(cx)),
                 None => return Poll::Pending,
             }
-            if let Limit::Cell(cell) = &*this.limit
-                && !cell.pass(cell.runtime.now())
+            if let Limit::Cell(keeper) = &*this.limit
+                && !keeper.cell.pass()
             {
-                continue; // moved in the last moment
+                // Moved in the last moment. (Or a timer that was early, which must not spin here.)
+                if let Some(timer) = this.timer.as_mut().as_pin_mut() {
+                    timer.reset(keeper.cell.at());
+                }
+                step = Step::Pending;
+                continue;
             }
             *this.phase = Phase::Expired;
             if let Some(frame) = this.scoped.known_frame() {
+                // Who follows us and a scope further out that is cancelled too hears of that one: it comes first.
+                scope::reason();
                 frame.expire(this.limit.elapsed(this.name));
             }
+            step = this.scoped.as_mut().cut(cx);
         }
     }
 }
@@ -129,9 +139,14 @@ impl<F: Future> Future for Timed<F> {
 /// Moves the timer to where the deadline is now.
 fn follow(mut timer: Pin<&mut Option<Sleep>>, cell: &DeadlineCell) {
     let at = cell.at();
-    match timer.as_mut().as_pin_mut() {
-        Some(t) if t.deadline() != at => t.reset(at),
-        None if at.is_some() => timer.set(at.map(|at| cell.runtime.sleep_until(at))),
-        Some(_) | None => {}
+    if timer.as_ref().as_pin_ref().and_then(|t| t.deadline()) == at {
+        return;
+    }
+    let now = cell.runtime.now();
+    match (timer.as_mut().as_pin_mut(), at) {
+        // tokio moves its timers in place.
+        (Some(t), Some(moment)) if moment > now => t.reset(at),
+        // A moment that has come counts at once; a timer that was reset to it would give way first.
+        _ => timer.set(at.map(|at| Sleep::started(cell.runtime.clone(), at, now))),
     }
 }

@@ -132,7 +132,9 @@ pub(super) fn refuse_nested(why: &str) -> ! {
 ///
 /// # Panics
 ///
-/// Inside a running runtime (nested use), with a message that says what to do instead; when the system refuses threads.
+/// Inside a running runtime (nested use, whichever the two runtimes are), with a message that says what to do instead; when the
+/// system refuses threads. A thread that only entered a tokio handle counts as inside. The closures of
+/// [`try_spawn_blocking`](super::Runtime::try_spawn_blocking) may block, so there it is allowed.
 ///
 /// # Examples
 ///
@@ -191,8 +193,21 @@ pub fn run_on<F: Future>(flavor: Flavor, future: F) -> F::Output {
     }
 }
 
+/// Blocking is for plain threads, and for those that were made for it.
 fn check_role() {
-    if role() == Role::Polling {
-        refuse_nested("called from inside a future that regatta polls");
+    match role() {
+        Role::Polling => refuse_nested("called from inside a future that regatta polls"),
+        // Such a thread is in tokio's context as well, and may block all the same.
+        Role::Blocking => {}
+        Role::Plain => {
+            #[cfg(feature = "tokio")]
+            if super::tokio::in_context() {
+                refuse_nested("this thread is inside a tokio runtime");
+            }
+            #[cfg(feature = "smol")]
+            if super::smol::on_executor_thread() {
+                refuse_nested("this thread is one of smol's executor threads");
+            }
+        }
     }
 }

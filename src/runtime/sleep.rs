@@ -108,7 +108,8 @@ impl Sleep {
         }
     }
 
-    /// Waits for another moment instead; also after it has ended. `None` never comes.
+    /// Waits for another moment instead; also after it has ended. `None` never comes. Whoever waits has to poll it again: only
+    /// that arms the timer anew.
     ///
     /// # Examples
     ///

@@ -1,7 +1,6 @@
 //! The smol adapter.
 
 use super::backend::BoxWork;
-use super::run::refuse_nested;
 use super::{Kind, Runtime};
 use std::future::Future;
 use std::time::Instant;
@@ -36,14 +35,14 @@ pub(super) fn chosen_by_default() -> Runtime {
     Runtime(Kind::Smol)
 }
 
-/// Runs `future` on this thread, with smol's global executor and reactor behind it.
-pub(super) fn run<F: Future>(future: F) -> F::Output {
-    // smol's own threads carry this name; blocking one of them stalls the executor.
-    if std::thread::current()
+/// Whether this is one of smol's own threads, which carry its name. Blocking one of them stalls the executor.
+pub(super) fn on_executor_thread() -> bool {
+    std::thread::current()
         .name()
         .is_some_and(|n| n.starts_with("smol-"))
-    {
-        refuse_nested("this thread is one of smol's executor threads");
-    }
+}
+
+/// Runs `future` on this thread, with smol's global executor and reactor behind it.
+pub(super) fn run<F: Future>(future: F) -> F::Output {
     ::smol::block_on(Runtime(Kind::Smol).within(future))
 }

@@ -1,7 +1,7 @@
 //! The tokio adapter.
 
 use super::backend::BoxWork;
-use super::run::{Flavor, refuse_nested};
+use super::run::Flavor;
 use ::tokio::runtime::{Builder, Handle};
 use ::tokio::task::Id;
 use std::cell::Cell;
@@ -116,9 +116,6 @@ pub(super) fn in_context() -> bool {
 
 /// Runs `future` on a fresh runtime.
 pub(super) fn run<F: Future>(flavor: Flavor, future: F) -> F::Output {
-    if in_context() {
-        refuse_nested("this thread is inside a tokio runtime");
-    }
     let builder = if flavor == Flavor::TokioCurrent {
         Builder::new_current_thread()
     } else {

@@ -1,7 +1,8 @@
 //! One scope that somebody has asked about.
 
+use crate::internal::deadline::{DeadlineCell, When};
 use crate::internal::lock::Lock;
-use crate::internal::node::{DeadlineCell, Node, When};
+use crate::internal::node::{Node, release};
 use crate::internal::reason::Elapsed;
 use crate::runtime::Runtime;
 use futures_util::task::AtomicWaker;
@@ -24,8 +25,17 @@ pub(crate) enum Seed {
     After(Duration),
     /// A deadline.
     At(Instant, Option<Duration>),
+    /// Either of them with a name; boxed, for few have one and all pay for the size.
+    Named(Box<Named>),
     /// A deadline that somebody may move.
     Cell(Arc<DeadlineCell>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    when: When,
+    limit: Option<Duration>,
+    name: Arc<str>,
 }
 
 impl Seed {
@@ -38,13 +48,41 @@ impl Seed {
                     .checked_add(limit)
                     .map_or(Seed::Plain, |at| Seed::At(at, Some(limit)));
             }
+            Seed::Named(named) => {
+                if let When::After(d) = named.when {
+                    named.when = When::from_now(now, d);
+                }
+            }
             Seed::Cell(cell) => cell.start(now),
-            _ => {}
+            Seed::Plain | Seed::Follow(_) | Seed::Below(_) | Seed::At(..) => {}
+        }
+    }
+
+    /// Names a deadline that has no name.
+    pub(super) fn name(&mut self, name: Arc<str>) {
+        let (when, limit) = match *self {
+            Seed::After(d) => (When::After(d), Some(d)),
+            Seed::At(at, limit) => (When::At(at), limit),
+            _ => return,
+        };
+        *self = Seed::Named(Box::new(Named { when, limit, name }));
+    }
+
+    /// When its own deadline passes, if it has one that has started.
+    pub(super) fn moment(&self) -> Option<Instant> {
+        match self {
+            Seed::At(at, _) => Some(*at),
+            Seed::Cell(cell) => cell.at(),
+            Seed::Named(named) => match named.when {
+                When::At(at) => Some(at),
+                When::After(_) | When::Never => None,
+            },
+            Seed::Plain | Seed::Follow(_) | Seed::Below(_) | Seed::After(_) => None,
         }
     }
 
     fn node(mut self) -> Arc<Node> {
-        if matches!(self, Seed::After(_) | Seed::Cell(_)) {
+        if matches!(self, Seed::After(_) | Seed::Named(_) | Seed::Cell(_)) {
             self.stamp(Runtime::current().now());
         }
         match self {
@@ -56,6 +94,12 @@ impl Seed {
                 When::At(at),
                 limit,
                 None,
+            )),
+            Seed::Named(named) => Node::with_deadline(DeadlineCell::new(
+                Runtime::current(),
+                named.when,
+                named.limit,
+                Some(named.name),
             )),
             Seed::Cell(cell) => Node::with_deadline(cell),
         }
@@ -90,17 +134,19 @@ impl Frame {
         self.dropping.load(Ordering::Acquire)
     }
 
-    /// The second step: from now on the owner drops the scope's future when it can.
-    pub(crate) fn start_dropping(&self) {
+    /// The second step: from now on the owner drops the scope's future when it can. True when somebody was told.
+    pub(crate) fn start_dropping(&self) -> bool {
         let mut watchers = self.watchers.lock();
         if self.dropping.swap(true, Ordering::AcqRel) {
-            return;
+            return false;
         }
         let woken = std::mem::take(&mut *watchers);
         drop(watchers);
+        let told = !woken.is_empty();
         for (_, waker) in woken {
             waker.wake();
         }
+        told
     }
 
     /// Whether a shield keeps the future alive; has `waker` woken when the last one goes.
@@ -134,7 +180,9 @@ impl Frame {
         let waker = if self.is_dropping() {
             None
         } else {
-            watchers.try_remove(key)
+            let waker = watchers.try_remove(key);
+            release(&mut watchers);
+            waker
         };
         drop(watchers);
         drop(waker);

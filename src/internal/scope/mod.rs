@@ -20,5 +20,5 @@ mod watch;
 pub(crate) use frame::Seed;
 pub(crate) use hold::{Hold, Shield};
 pub(crate) use scoped::{Scoped, Step};
-pub(crate) use stack::{deadline, deadline_passed, dropping, observe, reason, stamp};
+pub(crate) use stack::{deadline, dropping, is_doomed, observe, reason, stamp};
 pub(crate) use watch::DropWatch;

@@ -1,7 +1,7 @@
 //! A future inside a scope: the one place where a scope is entered, left and dropped.
 
 use super::frame::{Frame, Seed};
-use super::stack::{Entry, Mark, push};
+use super::stack::{Entry, Mark, cutting, push};
 use crate::internal::reason::Reason;
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -18,6 +18,7 @@ pin_project! {
         entry: Option<Entry>,
         #[pin]
         future: Option<F>,
+        polled: bool,
     }
 }
 
@@ -36,6 +37,7 @@ impl<F> Scoped<F> {
         Scoped {
             entry: Some(Entry::new(Mark::Seed(seed), false)),
             future: Some(future),
+            polled: false,
         }
     }
 
@@ -44,6 +46,7 @@ impl<F> Scoped<F> {
         Scoped {
             entry: Some(Entry::new(Mark::Seed(seed), true)),
             future: Some(future),
+            polled: false,
         }
     }
 
@@ -67,15 +70,23 @@ impl<F> Scoped<F> {
         match self.project().entry.as_mut().map(|e| &mut e.mark) {
             Some(Mark::Seed(seed)) => {
                 seed.stamp(now);
-                match seed {
-                    Seed::At(at, _) => Some(*at),
-                    Seed::Cell(cell) => cell.at(),
-                    _ => None,
-                }
+                seed.moment()
             }
-            Some(Mark::Frame(frame)) => frame.node.effective_deadline(),
+            Some(Mark::Frame(frame)) => frame.node.effective_deadline().map(|(at, _)| at),
             _ => None,
         }
+    }
+
+    /// Names the scope's deadline, as long as nobody has asked about it.
+    pub(crate) fn name(&mut self, name: Arc<str>) {
+        if let Some(Mark::Seed(seed)) = self.entry.as_mut().map(|e| &mut e.mark) {
+            seed.name(name);
+        }
+    }
+
+    /// Whether the future is gone, by ending or by being dropped.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.future.is_none()
     }
 
     /// Drops the future whatever it is doing.
@@ -87,6 +98,7 @@ impl<F> Scoped<F> {
 impl<F: Future> Scoped<F> {
     /// Polls the future once, which comes before everything: a value that is ready is never lost. With `drop_now` it is told
     /// that its scope is dropping, polled a last time, and dropped unless a shield is up.
+    // One function, not two, because of the stack that a thousand scopes inside each other take.
     #[inline]
     pub(crate) fn step(
         self: Pin<&mut Self>,
@@ -94,9 +106,15 @@ impl<F: Future> Scoped<F> {
         drop_now: bool,
     ) -> Step<F::Output> {
         let mut this = self.project();
-        if drop_now && let Some(entry) = this.entry {
-            entry.start_dropping();
+        // `cut` has told already.
+        if drop_now && !this.entry.as_ref().is_some_and(|e| e.cut) {
+            // Where a scope around us polls a second time, ours does too.
+            let again = *this.polled && cutting();
+            if !tell(this.entry, again) && again {
+                return give_up(this.entry, this.future, cx);
+            }
         }
+        *this.polled = true;
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Step::Gone;
         };
@@ -110,16 +128,50 @@ impl<F: Future> Scoped<F> {
                 Step::Ready(value)
             }
             Poll::Pending if drop_now => {
-                // A scope that still is a seed was never asked about, so nothing in it is shielded.
-                if let Some(Mark::Frame(frame)) = this.entry.as_ref().map(|e| &e.mark)
-                    && frame.is_shielded(cx.waker())
-                {
-                    return Step::Pending;
+                if let Some(entry) = this.entry {
+                    entry.cut = false;
                 }
-                this.future.set(None);
-                Step::Gone
+                give_up(this.entry, this.future, cx)
             }
             Poll::Pending => Step::Pending,
         }
     }
+
+    /// Drops the future, shields permitting, after it was polled and waits. It is polled again only when somebody in it has to hear of
+    /// this: what waited a moment ago, like a task that gives way, must not go on past that point.
+    pub(crate) fn cut(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Step<F::Output> {
+        let this = self.as_mut().project();
+        if !tell(this.entry, true) {
+            return give_up(this.entry, this.future, cx);
+        }
+        self.step(cx, true)
+    }
+}
+
+/// Has the scope start dropping. True when somebody in it watched for that; then, with `again`, its next poll is marked as a second one.
+fn tell(entry: &mut Option<Entry>, again: bool) -> bool {
+    let Some(entry) = entry else {
+        return false;
+    };
+    let told = entry.start_dropping();
+    entry.cut |= told && again;
+    told
+}
+
+/// Drops a future that waits, unless a shield is up in its scope.
+fn give_up<F: Future>(
+    entry: &Option<Entry>,
+    mut future: Pin<&mut Option<F>>,
+    cx: &Context<'_>,
+) -> Step<F::Output> {
+    if future.is_some() && is_shielded(entry, cx) {
+        return Step::Pending;
+    }
+    future.set(None);
+    Step::Gone
+}
+
+/// A scope that still is a seed was never asked about, so nothing in it is shielded.
+fn is_shielded(entry: &Option<Entry>, cx: &Context<'_>) -> bool {
+    matches!(entry.as_ref().map(|e| &e.mark), Some(Mark::Frame(frame)) if frame.is_shielded(cx.waker()))
 }

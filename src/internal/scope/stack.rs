@@ -25,6 +25,8 @@ pub(super) struct Entry {
     pub(super) root: bool,
     /// The scope is dropping and has no frame that could say so.
     pub(super) dropping: bool,
+    /// The scope's future waits, and is polled a second time in one poll of its owner, for those in it who have to hear that it is dropping.
+    pub(super) cut: bool,
 }
 
 impl Entry {
@@ -33,14 +35,18 @@ impl Entry {
             mark,
             root,
             dropping: false,
+            cut: false,
         }
     }
 
-    /// From now on the owner drops the scope's future when it can.
-    pub(super) fn start_dropping(&mut self) {
+    /// From now on the owner drops the scope's future when it can. True when somebody in the scope watched for that.
+    pub(super) fn start_dropping(&mut self) -> bool {
         match &self.mark {
             Mark::Frame(frame) => frame.start_dropping(),
-            Mark::Seed(_) | Mark::Shield => self.dropping = true,
+            Mark::Seed(_) | Mark::Shield => {
+                self.dropping = true;
+                false
+            }
         }
     }
 
@@ -141,13 +147,29 @@ pub(crate) fn dropping() -> bool {
     found
 }
 
+/// Whether this is the second poll of a scope around the running code: what waited in the first is not to go on.
+pub(super) fn cutting() -> bool {
+    let mut found = false;
+    walk(|entry| {
+        found = entry.cut;
+        if found {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    found
+}
+
 /// Why the running code is cancelled, if it is: the outermost scope's reason.
 pub(crate) fn reason() -> Option<Reason> {
     let mut nodes = Vec::new();
     walk(|entry| {
         match &mut entry.mark {
             // Cheap, and the usual case: asked about a token, a frame is not needed.
-            Mark::Seed(Seed::Follow(node)) if node.is_cancelled() => nodes.push(node.clone()),
+            Mark::Seed(Seed::Follow(node)) if node.flag() || node.is_timed() => {
+                nodes.push(node.clone())
+            }
             Mark::Seed(Seed::Follow(_) | Seed::Plain) | Mark::Shield => {}
             Mark::Seed(_) => nodes.extend(entry.frame().map(|f| f.node.clone())),
             Mark::Frame(frame) => nodes.push(frame.node.clone()),
@@ -165,29 +187,31 @@ pub(crate) fn deadline() -> Option<Instant> {
     }
     chain()
         .iter()
-        .filter_map(|f| f.node.effective_deadline())
+        .filter_map(|f| f.node.effective_deadline().map(|(at, _)| at))
         .min()
 }
 
-/// Whether a deadline around the running code has passed, or a scope around it is dropping: then an inner deadline keeps quiet.
-pub(crate) fn deadline_passed(now: Instant) -> bool {
-    let mut found = false;
+/// Whether a scope around the running code is about to drop it: it is dropping, or its deadline has passed and it gives no grace.
+/// Then an inner deadline keeps quiet. A deadline that was found to have passed cannot be moved any more, so the scope does as it was seen to.
+pub(crate) fn is_doomed(now: Instant) -> bool {
+    let (mut found, mut cells, mut nodes) = (false, Vec::new(), Vec::new());
     walk(|entry| {
-        found = entry.is_dropping()
-            || match &entry.mark {
-                Mark::Seed(Seed::At(at, _)) => *at <= now,
-                Mark::Seed(Seed::After(d)) => d.is_zero(),
-                Mark::Seed(Seed::Cell(cell)) => cell.at().is_some_and(|at| at <= now),
-                Mark::Seed(_) | Mark::Shield => false,
-                Mark::Frame(f) => f.node.effective_deadline().is_some_and(|at| at <= now),
-            };
+        found = entry.is_dropping();
+        match &entry.mark {
+            Mark::Frame(frame) => nodes.push(frame.node.clone()),
+            Mark::Seed(Seed::Follow(node) | Seed::Below(node)) => nodes.push(node.clone()),
+            Mark::Seed(Seed::Cell(cell)) => cells.push(cell.clone()),
+            Mark::Seed(seed) => found |= seed.moment().is_some_and(|at| at <= now),
+            Mark::Shield => {}
+        }
         if found {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
     });
-    found
+    // Outside the stack's borrow: reading a clock is a runtime's code.
+    found || cells.iter().any(|c| c.pass()) || nodes.iter().any(|n| n.drops_by_deadline())
 }
 
 /// Starts the clock of every deadline around the running code that has not started it, so that they agree on the

@@ -1,7 +1,7 @@
 //! A future under a token.
 
 use super::token::{CancelToken, poll_deadline};
-use crate::internal::node::Waiter;
+use crate::internal::node::{Node, Waiter};
 use crate::internal::reason::{Cancelled, Reason};
 use crate::internal::scope::{Scoped, Seed, Step};
 use crate::runtime::{Runtime, Sleep};
@@ -30,8 +30,13 @@ pin_project! {
 
 impl<F> Run<F> {
     pub(super) fn new(token: &CancelToken, grace: Duration, future: F) -> Self {
+        let node = if token.node.is_timed() && !grace.is_zero() {
+            Node::lenient(&token.node)
+        } else {
+            token.node.clone()
+        };
         Run {
-            scoped: Scoped::new(Seed::Follow(token.node.clone()), future),
+            scoped: Scoped::new(Seed::Follow(node), future),
             waiter: Waiter::new(token.node.clone()),
             grace,
             timer: None,
@@ -47,9 +52,10 @@ impl<F: Future> Future for Run<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let mut cancelled = this.waiter.node().flag();
+        *this.drop_now |= cancelled && this.grace.is_zero();
+        let mut step = this.scoped.as_mut().step(cx, *this.drop_now);
         loop {
-            *this.drop_now |= cancelled && this.grace.is_zero();
-            match this.scoped.as_mut().step(cx, *this.drop_now) {
+            match step {
                 Step::Ready(value) => return Poll::Ready(Ok(value)),
                 Step::Gone => {
                     let reason = this.waiter.node().reason().unwrap_or(Reason::Requested);
@@ -59,30 +65,33 @@ impl<F: Future> Future for Run<F> {
                 Step::Pending => {}
             }
             if !cancelled {
-                if this.waiter.register(cx.waker()) {
-                    cancelled = true;
-                    continue;
-                }
+                cancelled = this.waiter.register(cx.waker());
+            }
+            if !cancelled {
                 if !this.waiter.node().is_timed() {
                     return Poll::Pending;
                 }
                 ready!(poll_deadline(this.waiter.node(), this.timer.as_mut(), cx));
                 cancelled = this.waiter.node().flag();
+                step = Step::Pending;
                 continue;
             }
-            if !*this.in_grace {
-                *this.in_grace = true;
-                let runtime = Runtime::current();
-                let now = runtime.now();
-                let over = now.checked_add(*this.grace);
-                this.timer
-                    .set(over.map(|at| Sleep::started(runtime, at, now)));
-            }
-            match this.timer.as_mut().as_pin_mut() {
-                Some(timer) => ready!(timer.poll(cx)),
-                None => return Poll::Pending,
+            if !this.grace.is_zero() {
+                if !*this.in_grace {
+                    *this.in_grace = true;
+                    let runtime = Runtime::current();
+                    let now = runtime.now();
+                    let over = now.checked_add(*this.grace);
+                    this.timer
+                        .set(over.map(|at| Sleep::started(runtime, at, now)));
+                }
+                match this.timer.as_mut().as_pin_mut() {
+                    Some(timer) => ready!(timer.poll(cx)),
+                    None => return Poll::Pending,
+                }
             }
             *this.drop_now = true;
+            step = this.scoped.as_mut().cut(cx);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! [`CancelToken`]: a handle that can cancel, and tell.
 
 use super::run::Run;
+use crate::internal::deadline::{DeadlineCell, When};
 use crate::internal::label;
-use crate::internal::node::{DeadlineCell, Node, Waiter, When};
+use crate::internal::node::{Node, Waiter};
 use crate::internal::reason::{Cancelled, Reason};
 use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
@@ -62,10 +63,7 @@ impl CancelToken {
 
     /// A [`child`](CancelToken::child) that is cancelled `limit` from now. [`Duration::MAX`] is never.
     pub fn child_for(&self, limit: Duration) -> Self {
-        let when = Runtime::current()
-            .now()
-            .checked_add(limit)
-            .map_or(When::Never, When::At);
+        let when = When::from_now(Runtime::current().now(), limit);
         self.timed_child(when, Some(limit))
     }
 
@@ -99,7 +97,7 @@ impl CancelToken {
 
     /// The earliest deadline of this token and those above it.
     pub fn deadline(&self) -> Option<Instant> {
-        self.node.effective_deadline()
+        self.node.effective_deadline().map(|(at, _)| at)
     }
 
     /// For loops that compute: leaves with `?` when cancelled.
@@ -276,15 +274,11 @@ pub(super) fn poll_deadline(
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     let deadline = node.effective_deadline();
-    if timer.is_none()
-        || timer
-            .as_ref()
-            .as_pin_ref()
-            .is_some_and(|t| t.deadline() != deadline)
-    {
-        let runtime = Runtime::current();
-        let now = runtime.now();
-        timer.set(deadline.map(|at| Sleep::started(runtime, at, now)));
+    let at = deadline.map(|(at, _)| at);
+    let armed = timer.as_ref().as_pin_ref().map(|t| t.deadline());
+    if armed != Some(at) {
+        // On the clock that the deadline is on, which need not be that of whoever waits.
+        timer.set(deadline.map(|(at, rt)| Sleep::started(rt.clone(), at, rt.now())));
     }
     match timer.as_mut().as_pin_mut() {
         Some(sleep) => std::task::ready!(sleep.poll(cx)),

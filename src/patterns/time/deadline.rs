@@ -1,6 +1,6 @@
 //! A deadline that can be moved.
 
-use crate::internal::node::{DeadlineCell, When};
+use crate::internal::deadline::{DeadlineCell, Keeper, When};
 use crate::internal::reason::Elapsed;
 use crate::internal::timed::{Limit, Timed};
 use crate::runtime::Runtime;
@@ -13,8 +13,12 @@ use std::time::{Duration, Instant};
 
 /// A deadline that can be moved while work runs under it, by the work itself or from elsewhere.
 ///
-/// Clones are the same deadline. It may be moved at any time, also before the work starts, until it has passed; what has passed stays passed.
-/// Resolves its runtime when it is made. `asyncio.Timeout.reschedule`, without its errors for early and late calls.
+/// Clones are the same deadline, and several tasks may work under it. It may be moved at any time, also before the work starts and after it
+/// ended, until it has passed; what has passed stays passed, and moving it is refused. It has passed when its moment has come *and* somebody has
+/// noticed (its work was suspended then, or code asked [`has_passed`](Deadline::has_passed) or [`check`](crate::cancel::check)), so work that
+/// runs in the tick of its deadline can still move it. Resolves its runtime when it is made.
+///
+/// asyncio's `Timeout.reschedule` refuses a deadline that has not been entered or was left; AnyIO and Trio move one that has passed, to no effect.
 ///
 /// # Examples
 ///
@@ -67,18 +71,23 @@ impl Deadline {
         Deadline::new(When::Never, None, None)
     }
 
-    /// Runs `future` under this deadline.
+    /// Runs `future` under this deadline. Of several that run under it the first starts its clock.
     ///
     /// # Errors
     ///
-    /// [`Elapsed`], when the deadline passed first.
+    /// [`Elapsed`], when the deadline passed first. As for [`timeout`](super::timeout), a value that is ready is kept, and of nested deadlines
+    /// the outermost that passed reports.
+    ///
+    /// # Panics
+    ///
+    /// As [`timeout`](super::timeout).
     ///
     /// # Cancel safety
     ///
     /// Dropping it drops `future` at once, without its async cleanup.
     pub fn run<F: Future>(&self, future: F) -> Bounded<F> {
         Bounded {
-            timed: Timed::new(Limit::Cell(self.cell.clone()), future),
+            timed: Timed::new(Limit::Cell(Keeper::new(self.cell.clone())), future),
         }
     }
 
@@ -87,18 +96,18 @@ impl Deadline {
         self.cell.at()
     }
 
-    /// Whether it has passed; from then on it cannot be moved.
+    /// Whether it has passed. Once seen to have, by whoever asks first, it cannot be moved any more.
     pub fn has_passed(&self) -> bool {
-        self.cell.has_passed()
+        self.cell.pass()
     }
 
-    /// Moves it to `moment`.
+    /// Moves it to `moment`, for all work under it. A moment in the past lets the work run to its next suspension.
     ///
     /// # Errors
     ///
     /// [`Elapsed`] when it has passed already.
     pub fn move_to(&self, moment: Instant) -> Result<(), Elapsed> {
-        self.set(When::At(moment))
+        self.set(When::At(moment), None)
     }
 
     /// Moves it to `limit` from now. [`Duration::MAX`] is never.
@@ -107,8 +116,8 @@ impl Deadline {
     ///
     /// [`Elapsed`] when it has passed already.
     pub fn move_to_after(&self, limit: Duration) -> Result<(), Elapsed> {
-        let at = self.cell.runtime.now().checked_add(limit);
-        self.set(at.map_or(When::Never, When::At))
+        let when = When::from_now(self.cell.runtime.now(), limit);
+        self.set(when, Some(limit))
     }
 
     /// Takes it away: the work may go on for ever.
@@ -117,11 +126,11 @@ impl Deadline {
     ///
     /// [`Elapsed`] when it has passed already.
     pub fn lift(&self) -> Result<(), Elapsed> {
-        self.set(When::Never)
+        self.set(When::Never, None)
     }
 
-    fn set(&self, when: When) -> Result<(), Elapsed> {
-        self.cell.set(when).map_err(|_| self.cell.elapsed())
+    fn set(&self, when: When, limit: Option<Duration>) -> Result<(), Elapsed> {
+        self.cell.set(when, limit).map_err(|_| self.cell.elapsed())
     }
 }
 

@@ -136,11 +136,11 @@ impl Interval {
         self.next = match self.missed {
             MissedTicks::Burst => due.checked_add(self.period),
             MissedTicks::Delay if late > 0 => {
-                self.skipped += late;
+                self.skipped = self.skipped.saturating_add(late);
                 now.checked_add(self.period)
             }
             MissedTicks::Skip if late > 0 => {
-                self.skipped += late;
+                self.skipped = self.skipped.saturating_add(late);
                 now.checked_add(self.period - remainder(now - due, self.period))
             }
             MissedTicks::Delay | MissedTicks::Skip => due.checked_add(self.period),
