@@ -3,7 +3,7 @@
 //! The two gates are macros defined under `cfg` here, so that they follow the features of this crate: a `cfg(feature)` inside
 //! an exported macro would read those of the crate that calls it.
 
-use super::Runtime;
+use super::{BoxFuture, Runtime};
 use std::fmt;
 use std::future::Future;
 use std::io::Write as _;
@@ -73,10 +73,11 @@ impl fmt::Display for Ground {
 }
 
 /// Runs `body` as a spawned task and returns what it returns; a panic goes on in the caller.
-pub(crate) fn run_test<F>(ground: Ground, test: &str, body: F) -> F::Output
-where
-    F: Future<Output: Send> + Send + 'static,
-{
+pub(crate) fn run_test(
+    ground: Ground,
+    test: &str,
+    body: BoxFuture<'static, Result<(), String>>,
+) -> Result<(), String> {
     run_within(LIMIT, ground, test, body)
 }
 
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_test_runs_as_a_task_of_its_runtime() {
-        let name = run_test(GROUND, "t", async { Runtime::current().name() });
+        let name = run_within(LIMIT, GROUND, "t", async { Runtime::current().name() });
         assert!(GROUND.to_string().starts_with(name));
     }
 }
