@@ -64,6 +64,22 @@ pub(super) fn enter(runtime: Runtime, role: Option<Role>) -> Entered {
     })
 }
 
+/// Forgets what was entered, while an executor polls tasks on this thread that find their runtime by themselves.
+#[cfg(feature = "tokio")]
+pub(super) fn leave() -> Entered {
+    let previous = AMBIENT.with(|a| {
+        a.replace(Ambient {
+            runtime: None,
+            role: Role::Plain,
+        })
+    });
+    Entered {
+        previous: previous.runtime,
+        role: previous.role,
+        not_send: PhantomData,
+    }
+}
+
 /// The role of this thread, as far as regatta knows it.
 pub(super) fn role() -> Role {
     AMBIENT.with(|a| a.borrow().role)

@@ -274,15 +274,35 @@ where
     T: Send + 'static,
 {
     let cell = Cell::new();
-    let guard = EndGuard(cell.clone());
-    let boxed = Box::new(move || {
+    let work = Work {
+        work,
+        runtime,
+        guard: EndGuard(cell.clone()),
+    };
+    (Box::new(move || work.run()), JoinHandle { cell })
+}
+
+/// The thread's side. Fields are dropped in this order, so that the handle settles when the closure is gone, also one that never ran.
+struct Work<T, F> {
+    work: F,
+    runtime: Runtime,
+    guard: EndGuard<T>,
+}
+
+impl<T, F: FnOnce() -> T> Work<T, F> {
+    fn run(self) {
+        let Work {
+            work,
+            runtime,
+            guard,
+        } = self;
         if guard.0.lock().cancelled {
+            drop(work);
             return;
         }
         let entered = runtime.enter_blocking();
         let result = catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::panicked);
         drop(entered);
         guard.0.end(result);
-    });
-    (boxed, JoinHandle { cell })
+    }
 }

@@ -26,7 +26,8 @@
 //!
 //! # How it behaves
 //!
-//! An object resolves its runtime once, when it is built, and keeps it; free functions resolve at their first poll.
+//! An object resolves its runtime once, when it is built, and keeps it; free functions resolve at their first poll. A tokio task keeps the runtime
+//! it was spawned on: tokio's own `Handle::enter` inside a task is not followed, [`Runtime::enter`] is.
 //! Time comes from the runtime, so tokio's paused clock and virtual time stay true. Each runtime uses its own timers; tokio's need a
 //! runtime built with `enable_time`, and panic with that advice otherwise.
 //!
@@ -149,7 +150,21 @@ impl Runtime {
         current::enter(self.clone(), Some(Role::Blocking))
     }
 
-    /// Wraps `future` so that this runtime is the current one during each of its polls.
+    /// Wraps `future` so that this runtime is the current one during each of its polls. Where it is polled, and what it spawned before, stay where
+    /// they are; [`run`] inside it is refused.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of `future`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::Runtime;
+    ///
+    /// let name = Runtime::neutral().within(async { Runtime::current().name() });
+    /// assert_eq!(futures::executor::block_on(name), "neutral");
+    /// ```
     pub fn within<F: Future>(&self, future: F) -> Within<F> {
         Within::new(self.clone(), future)
     }
@@ -250,12 +265,29 @@ impl Runtime {
     }
 
     /// Waits for `duration`, counted from this call, on this runtime's timers. [`Duration::MAX`] never ends.
+    /// ([`time::sleep`](crate::time::sleep) counts from its first poll.)
+    ///
+    /// # Panics
+    ///
+    /// At its first poll, on a tokio runtime that was built without `enable_time`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it removes the timer.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         let at = self.now().checked_add(duration);
         Sleep::on(self.clone(), at)
     }
 
-    /// Waits until `at` on this runtime's clock.
+    /// Waits until `at` on this runtime's clock; a moment that has come gives way once.
+    ///
+    /// # Panics
+    ///
+    /// As [`sleep`](Runtime::sleep).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it removes the timer.
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep::on(self.clone(), Some(at))
     }

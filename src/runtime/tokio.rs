@@ -136,5 +136,7 @@ fn start<F: Future>(mut builder: Builder, future: F) -> F::Output {
         .enable_all()
         .build()
         .unwrap_or_else(|e| panic!("regatta::run: tokio could not start: {e}"));
+    // The current-thread flavor polls its tasks right here, and they are not inside whatever was entered before.
+    let _left = super::current::leave();
     runtime.block_on(future)
 }

@@ -1,0 +1,24 @@
+//! Tokens, scopes, shields and cleanup. Numbers are cases of the conformance list.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in the bodies beside them"
+)]
+
+#[path = "cancel/ambient.rs"]
+mod ambient;
+#[path = "cancel/cleanups.rs"]
+mod cleanups;
+#[path = "cancel/foreign.rs"]
+mod foreign;
+#[path = "support/ground.rs"]
+mod ground;
+#[path = "cancel/models.rs"]
+mod models;
+#[path = "cancel/runs.rs"]
+mod runs;
+#[path = "cancel/shields.rs"]
+mod shields;
+#[path = "cancel/tokens.rs"]
+mod tokens;
+#[path = "cancel/tree.rs"]
+mod tree;
