@@ -1,4 +1,56 @@
 //! Structured concurrency for async Rust, written once for tokio, smol and virtual time.
+//!
+//! A library depends on `regatta` with no feature and leaves the choice of the runtime to the application, which turns on `tokio` or
+//! `smol` (or both). A test turns on nothing, and runs in virtual time.
+//!
+//! # Which one do I want
+//!
+//! | use | if you want |
+//! |---|---|
+//! | [`task::task_group`] | several jobs in parallel that succeed or fail together; none outlives the call |
+//! | [`task::scope`], [`task::local_scope`] | the same on the caller's own task: jobs may borrow, and no runtime is needed |
+//! | [`task::gather`] | the results of many like jobs, in order, at most n at once |
+//! | [`task::as_completed`] | results one by one, the quickest first |
+//! | [`task::wait`] | to go on at the first result or the first error, and to keep the others running |
+//! | [`task::race`], [`task::race_ok`], [`task::staggered_race`] | the first result, or the first success; the others are cancelled |
+//! | [`background::Background`] | work that outlives the call, with its errors reported and a shutdown that waits |
+//! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
+//! | [`time::interval`] | to do something every so often |
+//! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |
+//! | [`cancel::shield`] | a step that must not be cut in half |
+//! | [`cancel::finally`], [`cancel::on_cancel`] | async cleanup |
+//! | [`testing::run`], [`matrix!`] | a test in virtual time; one test body on every runtime |
+//! | [`Runtime`] | to name, hand on or bring along a runtime |
+//!
+//! # Example
+//!
+//! ```
+//! use regatta::{task, time};
+//! use std::time::Duration;
+//!
+//! async fn fetch(page: u32) -> Result<String, std::io::Error> {
+//!     time::sleep(Duration::from_millis(10)).await;
+//!     Ok(format!("page {page}"))
+//! }
+//!
+//! regatta::run(async {
+//!     let pages = task::task_group(async |g| {
+//!         let first = g.spawn(fetch(1));
+//!         let second = g.spawn(fetch(2));
+//!         Ok([first.await, second.await])
+//!     })
+//!     .await;
+//!     assert_eq!(pages.expect("nothing failed"), ["page 1", "page 2"]);
+//! });
+//! ```
+//!
+//! # What holds everywhere
+//!
+//! * A call that owns work returns when the work has ended and is dropped. Every error is in what it returns.
+//! * A value that is ready is never lost to a cancellation or a deadline of the same moment.
+//! * Each item's documentation says what its drop leaves behind, under *Cancel safety*; the answer is nothing.
+//! * Errors name the value and the fix. Panics are for programming errors, and stand under *Panics*.
+//! * No `unsafe`. Features are additive; none is on by default.
 
 mod internal;
 mod patterns;
@@ -6,6 +58,11 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{cancel, task, time};
+pub use patterns::{background, cancel, task, time};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -12,8 +12,12 @@ mod cancelling;
 mod clock;
 #[path = "testing/failures.rs"]
 mod failures;
+#[path = "testing/linear.rs"]
+mod linear;
 #[path = "testing/matrix.rs"]
 mod matrix;
+#[path = "testing/mocks.rs"]
+mod mocks;
 #[path = "testing/support.rs"]
 mod support;
 #[path = "testing/threads.rs"]

@@ -2,6 +2,7 @@
 
 pub(crate) mod deadline;
 pub(crate) mod label;
+pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod node;
 pub(crate) mod reason;

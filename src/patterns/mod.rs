@@ -1,5 +1,6 @@
 //! One folder per pattern, the same file roles in each.
 
+pub mod background;
 pub mod cancel;
 pub mod task;
 pub mod time;

@@ -3,11 +3,13 @@
 //! The two gates are macros defined under `cfg` here, so that they follow the features of this crate: a `cfg(feature)` inside
 //! an exported macro would read those of the crate that calls it.
 
-use super::Runtime;
+use super::{BoxFuture, Runtime};
 use std::fmt;
 use std::future::Future;
+use std::io::Write as _;
 use std::panic::resume_unwind;
 use std::pin::pin;
+use std::sync::mpsc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -46,6 +48,9 @@ macro_rules! __with_smol {
 /// How long a test may take before it counts as hung.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How much longer its runtime may take to say so and to close.
+const GRACE: Duration = Duration::from_secs(30);
+
 /// A real runtime to test on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ground {
@@ -68,10 +73,11 @@ impl fmt::Display for Ground {
 }
 
 /// Runs `body` as a spawned task and returns what it returns; a panic goes on in the caller.
-pub(crate) fn run_test<F>(ground: Ground, test: &str, body: F) -> F::Output
-where
-    F: Future<Output: Send> + Send + 'static,
-{
+pub(crate) fn run_test(
+    ground: Ground,
+    test: &str,
+    body: BoxFuture<'static, Result<(), String>>,
+) -> Result<(), String> {
     run_within(LIMIT, ground, test, body)
 }
 
@@ -79,6 +85,7 @@ fn run_within<F>(limit: Duration, ground: Ground, test: &str, body: F) -> F::Out
 where
     F: Future<Output: Send> + Send + 'static,
 {
+    let _alarm = Alarm::new(limit + GRACE, format!("{test} on {ground}"));
     start(ground, async move {
         let task = Runtime::current()
             .try_spawn(body)
@@ -102,6 +109,32 @@ where
             None => panic!("{test} hung on {ground}: it was still running after {limit:?}"),
         }
     })
+}
+
+/// Ends the process over a test that stops its runtime: a poll that never returns, or a blocking closure that keeps it from closing.
+struct Alarm(#[expect(dead_code, reason = "dropping it calls the alarm off")] mpsc::Sender<()>);
+
+impl Alarm {
+    fn new(limit: Duration, test: String) -> Self {
+        let (sender, off) = mpsc::channel::<()>();
+        let watch = move || {
+            if off.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Written past the test harness, which would keep it until the test ends.
+                let _ = writeln!(
+                    std::io::stderr().lock(),
+                    "\n{test} is stuck: after {limit:?} its runtime does not come back. It blocks a thread, or loops without awaiting. Aborting."
+                );
+                std::process::abort();
+            }
+        };
+        // Without a thread to spare the test runs unwatched.
+        drop(
+            std::thread::Builder::new()
+                .name("regatta-alarm".into())
+                .spawn(watch),
+        );
+        Alarm(sender)
+    }
 }
 
 /// Blocks on `main` under a fresh runtime; smol has one for the process.
@@ -139,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_test_runs_as_a_task_of_its_runtime() {
-        let name = run_test(GROUND, "t", async { Runtime::current().name() });
+        let name = run_within(LIMIT, GROUND, "t", async { Runtime::current().name() });
         assert!(GROUND.to_string().starts_with(name));
     }
 }

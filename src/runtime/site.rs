@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// Name and origin of a task.
+/// Name and origin of a task. Public only because a sealed trait mentions it; no path leads here.
 #[derive(Clone, Debug)]
-pub(crate) struct Site {
+pub struct Site {
     /// The name its author gave it.
     pub(crate) name: Option<Arc<str>>,
     /// The line that spawned it.

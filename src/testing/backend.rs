@@ -38,7 +38,7 @@ impl Simulated {
     fn spawn_from_elsewhere(&self, task: BoxFuture<'static, ()>, site: Site) {
         let mut guard = self.0.lock();
         let s: &mut State = &mut guard;
-        if s.blocking > 0 {
+        if s.blocking > 0 && !s.ended {
             s.inbox.push((task, site));
             drop(guard);
         } else {

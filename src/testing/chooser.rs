@@ -1,7 +1,7 @@
 //! Decides who runs next, and records every decision so that it can be replayed.
 
 use super::config::{Config, Policy};
-use super::shared::State;
+use super::shared::{ROOT, State};
 use fastrand::Rng;
 
 pub(super) struct Chooser {
@@ -19,6 +19,15 @@ pub(super) struct Chooser {
     pub(super) widths: Vec<u16>,
     /// A fingerprint of who ran when.
     pub(super) trace: u64,
+    /// The same in full, when it was asked for.
+    pub(super) log: Option<Vec<Logged>>,
+}
+
+/// Which task ran at what time (in nanoseconds).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Logged {
+    pub(super) serial: u64,
+    pub(super) now: u64,
 }
 
 /// A list of choices holds 16 bits each.
@@ -46,6 +55,7 @@ impl Chooser {
             choices: Vec::with_capacity(32),
             widths: Vec::with_capacity(32),
             trace: 0xcbf2_9ce4_8422_2325,
+            log: config.log.then(Vec::new),
         }
     }
 
@@ -60,10 +70,14 @@ impl Chooser {
             self.choices.push(pick as u16);
             self.widths.push(n as u16);
         }
-        let slot = s.ready.remove(pick);
+        let slot = s.ready.remove(pick).unwrap_or(ROOT);
         let task = &mut s.tasks[slot];
         task.queued = false;
         let event = task.serial.wrapping_add(1) ^ s.now.rotate_left(20);
+        if let Some(log) = &mut self.log {
+            let (serial, now) = (task.serial, s.now);
+            log.push(Logged { serial, now });
+        }
         self.trace = (self.trace ^ event).wrapping_mul(0x0000_0100_0000_01B3);
         slot
     }
@@ -78,7 +92,7 @@ impl Chooser {
         let nth = self.spurious_rng.usize(..n);
         if let Some(slot) = slots.filter(|i| idle(s, i)).nth(nth) {
             s.tasks[slot].queued = true;
-            s.ready.push(slot);
+            s.ready.push_back(slot);
         }
     }
 
@@ -103,7 +117,9 @@ impl Chooser {
                     return best;
                 }
                 self.demotions.pop();
-                tasks[ready[best]].priority = self.demotions.len() as u64;
+                // A busy-waiting task sinks below this one in time, so nobody starves.
+                self.lowest -= 1;
+                tasks[ready[best]].priority = self.lowest;
                 highest(tasks)
             }
             Policy::Replay(choices) => {
@@ -126,5 +142,5 @@ impl Chooser {
     }
 }
 
-/// Priorities of new tasks start here; below is room for those that gave way, and at the bottom for the demoted.
+/// Priorities of new tasks start here; below is room for those that gave way or were demoted.
 pub(super) const FIRST_PRIORITY: u64 = 1 << 41;

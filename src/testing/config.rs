@@ -98,6 +98,8 @@ pub struct Config {
     pub(super) blocking: Blocking,
     pub(super) forbid_leaks: bool,
     pub(super) foreign_grace: Duration,
+    /// Keep a list of who ran when.
+    pub(super) log: bool,
 }
 
 impl Config {
@@ -116,6 +118,7 @@ impl Config {
             },
             forbid_leaks: false,
             foreign_grace: Duration::ZERO,
+            log: false,
         }
     }
 

@@ -128,7 +128,6 @@ pub fn yield_now() -> impl Future<Output = ()> + Send + Sync + Unpin + 'static {
 /// ```
 pub async fn settle() {
     let shared = current("settle").shared.clone();
-    labels::set("all other tasks (settle)");
     Settle { shared, key: None }.await;
 }
 

@@ -74,7 +74,7 @@ impl Core {
         } else {
             Some(std::mem::replace(&mut s.tasks[slot], meta))
         };
-        s.ready.push(slot);
+        s.ready.push_back(slot);
         drop(s);
         drop(old);
     }

@@ -6,6 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A point in a simulation.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::testing::{self, Config, Failure};
+///
+/// let report = testing::run_with(Config::new(0), async || std::future::pending::<()>().await);
+/// if let Err(Failure::Deadlock { at, .. }) = report.value {
+///     assert_eq!(at.to_string(), "virtual time 0ns, step 1");
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Moment {
@@ -22,6 +33,17 @@ impl fmt::Display for Moment {
 }
 
 /// A task, as a report shows it.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::testing::{self, Config, Failure};
+///
+/// let report = testing::run_with(Config::new(0), async || std::future::pending::<()>().await);
+/// if let Err(Failure::Deadlock { pending, .. }) = report.value {
+///     assert_eq!((&*pending[0].name, pending[0].polls), ("root", 1));
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskInfo {
@@ -174,7 +196,7 @@ impl fmt::Display for Failure {
                 list(f, pending)
             }
             Failure::Panic { at, task, message } => {
-                write!(f, "task {task} panicked at {at}: {message}")
+                write!(f, "panic in task {task} at {at}: {message}")
             }
             Failure::Leaked { at, tasks } => {
                 let n = count(tasks);
@@ -195,3 +217,46 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use crate::Runtime;
+    use crate::runtime::Site;
+    use crate::testing::{Config, run_with};
+    use std::panic::Location;
+
+    #[test]
+    fn a_named_task_is_shown_by_its_name() {
+        let here = Location::caller();
+        let report = run_with(Config::new(0), async || {
+            let site = Site {
+                name: Some("transfer".into()),
+                at: here,
+            };
+            let spawned = Runtime::current().spawn_at(site, std::future::pending());
+            spawned.expect("a simulation can spawn");
+            std::future::pending::<()>().await
+        });
+        let text = report.value.expect_err("it is stuck").to_string();
+        let line = format!("`transfer` spawned at {}:{}", here.file(), here.line());
+        assert!(text.contains(&line), "{text}");
+    }
+
+    #[test]
+    fn a_bare_panic_is_caught_at_its_poll() {
+        let report = run_with(Config::new(0), async || {
+            let site = Site {
+                name: Some("bare".into()),
+                at: Location::caller(),
+            };
+            let spawned = Runtime::current().spawn_at(site, async { panic!("no handle at all") });
+            spawned.expect("a simulation can spawn");
+            std::future::pending::<()>().await
+        });
+        let text = report.value.expect_err("it panicked").to_string();
+        assert!(
+            text.contains("`bare`") && text.contains("no handle at all"),
+            "{text}"
+        );
+    }
+}

@@ -1,9 +1,11 @@
 //! One test body on every runtime.
 
 use super::check;
+use crate::runtime::BoxFuture;
 use crate::runtime::matrix::run_test;
 use std::fmt::Debug;
 use std::future::Future;
+use std::pin::Pin;
 
 #[doc(hidden)]
 pub use crate::runtime::matrix::Ground;
@@ -37,10 +39,26 @@ fn pass(verdict: Result<(), String>) {
     }
 }
 
+// The two entry points box the body at once and go on in functions without type parameters: hundreds of tests would otherwise each bring
+// a copy of the simulation, and of the runtimes, to compile.
+
+type Body<T> = Pin<Box<dyn Future<Output = T>>>;
+
 #[doc(hidden)]
 #[track_caller]
-pub fn __sim<Fut: Future<Output: Verdict>>(body: impl Fn() -> Fut) {
-    check(SEEDS, || async { pass(body().await.verdict()) }).unwrap();
+pub fn __sim<Fut: Future<Output: Verdict>>(body: impl Fn() -> Fut + 'static)
+where
+    Fut: 'static,
+{
+    simulate(&|| {
+        let body = body();
+        Box::pin(async { pass(body.await.verdict()) })
+    });
+}
+
+#[track_caller]
+fn simulate(body: &dyn Fn() -> Body<()>) {
+    check(SEEDS, body).unwrap();
 }
 
 #[doc(hidden)]
@@ -49,7 +67,9 @@ pub fn __real<Fut>(ground: Ground, test: &str, body: impl FnOnce() -> Fut)
 where
     Fut: Future<Output: Verdict> + Send + 'static,
 {
-    pass(run_test(ground, test, body()).verdict());
+    let body = body();
+    let body: BoxFuture<'static, Result<(), String>> = Box::pin(async { body.await.verdict() });
+    pass(run_test(ground, test, body));
 }
 
 /// Turns `async fn`s into tests on virtual time, tokio and smol.

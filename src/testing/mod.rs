@@ -8,6 +8,8 @@
 //! | the same under many schedules | [`check`] |
 //! | to hunt for a race, or prove there is none in a small program | [`explore`], [`explore_all`] |
 //! | to know what dropping a future leaves behind | [`cancel_safety`], [`cancel_safety_all`], [`cancel_safety_drops`] |
+//! | a stand-in for an async function | [`Mock`] |
+//! | to know whether concurrent calls are explained by a sequential program | [`linearizable`] |
 //! | one test body on tokio, smol and virtual time | [`matrix!`](crate::matrix) |
 //!
 //! # Example
@@ -46,12 +48,13 @@ mod core;
 mod env;
 mod explore;
 mod failure;
+mod linear;
 mod matrix;
+mod mock;
 mod report;
 mod run;
 mod session;
 mod shared;
-mod shrink;
 mod timer;
 mod watchdog;
 
@@ -63,7 +66,9 @@ pub use config::{Blocking, Config, Policy};
 pub use control::{advance, in_simulation, label, now, settle, yield_now};
 pub use explore::{ExploreFailure, ExploreReport, check, explore, explore_all};
 pub use failure::{Failure, Moment, TaskInfo};
+pub use linear::{History, Spec, linearizable};
 #[doc(hidden)]
 pub use matrix::{__real, __sim, Ground, Verdict};
+pub use mock::{Call, CallEnd, Mock};
 pub use report::Report;
 pub use run::{run, run_with};

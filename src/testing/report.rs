@@ -1,5 +1,6 @@
 //! What one simulation did.
 
+use super::chooser::Logged;
 use super::failure::Failure;
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub struct Report<T> {
     pub choices: Vec<u16>,
     /// Out of how many.
     pub(super) widths: Vec<u16>,
+    pub(super) log: Option<Vec<Logged>>,
 }
 
 impl<T> Report<T> {

@@ -112,7 +112,11 @@ where
         };
         let mut cx = Context::from_waker(&turn.waker);
         match catch_unwind(AssertUnwindSafe(|| future.poll(&mut cx))) {
-            Ok(Poll::Pending) => session.parked(turn),
+            Ok(Poll::Pending) => {
+                if let Err(failure) = session.root_parked(turn) {
+                    break Err(failure);
+                }
+            }
             Ok(Poll::Ready(value)) => break Ok(value),
             Err(panic) => {
                 let failure = session.root_panicked(&*panic);
@@ -154,6 +158,7 @@ where
         trace: chooser.trace,
         choices: chooser.choices,
         widths: chooser.widths,
+        log: chooser.log,
     };
     Ran { report, payload }
 }

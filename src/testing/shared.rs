@@ -5,7 +5,7 @@
 use super::failure::TaskInfo;
 use crate::runtime::{BoxFuture, Site};
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
@@ -84,7 +84,7 @@ pub(super) struct Foreign {
 #[derive(Default)]
 pub(super) struct State {
     /// Slots of the runnable tasks, first woken first.
-    pub(super) ready: Vec<usize>,
+    pub(super) ready: VecDeque<usize>,
     pub(super) tasks: Vec<Meta>,
     /// Virtual nanoseconds since the start.
     pub(super) now: u64,
@@ -98,12 +98,19 @@ pub(super) struct State {
     /// What those threads have spawned.
     pub(super) inbox: Vec<(BoxFuture<'static, ()>, Site)>,
     pub(super) foreign: Option<Foreign>,
+    /// Nothing runs here any more.
+    pub(super) ended: bool,
 }
 
 impl State {
     pub(super) fn key(&mut self) -> u64 {
         self.next_key += 1;
         self.next_key
+    }
+
+    /// Whether there is something to do before time may move.
+    pub(super) fn stirred(&self) -> bool {
+        !self.ready.is_empty() || !self.inbox.is_empty() || self.foreign.is_some()
     }
 
     /// The living, oldest first.
@@ -205,7 +212,7 @@ impl Wake for TaskWaker {
             task.stale_wakes += 1;
         } else if !task.queued {
             task.queued = true;
-            s.ready.push(self.slot);
+            s.ready.push_back(self.slot);
         }
         drop(guard);
         if !here {

@@ -1,7 +1,7 @@
 //! Planted bugs that exploration must find.
 
 use crate::support::{MS, sleep, spawn};
-use regatta::testing::{self, Config, Failure};
+use regatta::testing::{self, Config, Failure, Policy};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -210,5 +210,55 @@ fn the_readers_of_a_neighbours_lock_spin() {
     });
     if let Some(found) = report.failure {
         assert!(matches!(found.failure, Failure::Livelock { .. }), "{found}");
+    }
+}
+
+#[test]
+fn the_choices_of_a_run_replay_it() {
+    for seed in 0..50 {
+        let config = Config::swarm(seed);
+        let once = testing::run_with(config.clone(), abba);
+        let replay = config.policy(Policy::Replay(once.choices.clone()));
+        let again = testing::run_with(replay, abba);
+        assert_eq!((once.trace, once.steps), (again.trace, again.steps));
+    }
+}
+
+#[test]
+fn every_policy_runs_everything_to_its_end() {
+    let demotions = Policy::Pct {
+        changes: 3,
+        horizon: 20,
+    };
+    for policy in [
+        Policy::Fifo,
+        Policy::Lifo,
+        Policy::Random,
+        demotions,
+        Policy::Replay(vec![9; 9]),
+    ] {
+        let config = Config::new(1)
+            .policy(policy)
+            .spurious(64)
+            .fresh_wakers(true);
+        let report = testing::run_with(config, async || {
+            // Two that take turns, and one that must not be starved by them.
+            let turn = Arc::new(Mutex::new(0));
+            let takes = |me: u32, turn: Arc<Mutex<u32>>| async move {
+                for _ in 0..20 {
+                    while *turn.lock().unwrap() % 2 != me {
+                        testing::yield_now().await;
+                    }
+                    *turn.lock().unwrap() += 1;
+                }
+            };
+            let tasks = [0, 1].map(|me| spawn(takes(me, turn.clone())));
+            let patient = spawn(async { sleep(MS).await });
+            for task in tasks {
+                task.await.unwrap();
+            }
+            patient.await.unwrap();
+        });
+        report.unwrap();
     }
 }

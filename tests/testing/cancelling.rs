@@ -182,7 +182,10 @@ fn trying_everything_finds_it_too() {
 
 /// A notification goes to the first waiter; one that is dropped before it looks swallows it.
 #[derive(Clone, Default)]
-struct BadCondition(Arc<Mutex<(VecDeque<(u64, Waker)>, u64, Vec<u64>)>>);
+struct BadCondition(Arc<Mutex<Notified>>);
+
+/// The waiters, the last number, and who has been notified.
+type Notified = (VecDeque<(u64, Waker)>, u64, Vec<u64>);
 
 impl BadCondition {
     fn notify_one(&self) {

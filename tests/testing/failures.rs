@@ -46,7 +46,7 @@ fn the_roots_own_panic_keeps_its_message() {
 fn a_panic_reaches_the_handle() {
     let message = testing::run(async || {
         let task = spawn(async { panic!("boom") });
-        let error: regatta::runtime::JoinError = task.await.map(|()| ()).unwrap_err();
+        let error: regatta::runtime::JoinError = task.await.unwrap_err();
         error.to_string()
     });
     assert_eq!(message, "the task panicked: boom");
@@ -74,6 +74,14 @@ fn so_is_one_whose_handle_the_root_never_awaits() {
         sleep(MS).await;
     });
     assert!(matches!(report.value, Err(Failure::Panic { .. })));
+}
+
+#[test]
+fn a_panic_that_was_looked_at_is_none() {
+    testing::check(20, async || {
+        let task = spawn(async { panic!("somebody listens") });
+        let _ = task.await;
+    });
 }
 
 #[test]
@@ -175,7 +183,7 @@ fn nondeterminism_is_detected() {
     let checked = std::panic::catch_unwind(|| testing::check(1, root));
     let message = *checked.unwrap_err().downcast::<String>().unwrap();
     assert!(
-        message.starts_with("not deterministic: two runs of seed"),
+        message.starts_with("not deterministic: two runs of seed 0 parted at step "),
         "{message}"
     );
 }
@@ -235,8 +243,7 @@ fn children_of_children_and_destructors_may_spawn_and_wake() {
         testing::settle().await;
         doomed.cancel();
         assert!(doomed.await.unwrap_err().is_cancelled());
-    })
-    .unwrap();
+    });
 }
 
 #[test]
@@ -294,4 +301,20 @@ fn slots_are_used_again_and_numbers_are_not() {
     });
     assert_eq!(report.tasks, 1002);
     assert!(report.value.unwrap_err().to_string().contains("task #1001"));
+}
+
+#[test]
+fn a_crowd_is_no_trouble() {
+    for seed in 0..6 {
+        let report = testing::run_with(Config::swarm(seed), async || {
+            let crowd: Vec<_> = (0..5_000)
+                .map(|i| spawn(async move { sleep(MS * (i % 100)).await }))
+                .collect();
+            for one in crowd {
+                one.await.unwrap();
+            }
+        });
+        assert_eq!(report.elapsed, MS * 99);
+        report.unwrap();
+    }
 }

@@ -69,13 +69,31 @@ fn a_blocking_thread_may_spawn_and_run_async_code() {
 }
 
 #[test]
+fn the_clock_moves_on_when_a_blocking_thread_waits_for_it() {
+    let config = Config::new(0)
+        .blocking(Blocking::Thread)
+        .foreign_grace(MS * 20);
+    let hour = Duration::from_secs(3600);
+    let report = testing::run_with(config, async || {
+        let work = move || regatta::run(sleep(hour));
+        Runtime::current()
+            .try_spawn_blocking(work)
+            .unwrap()
+            .await
+            .unwrap();
+        testing::now()
+    });
+    assert_eq!(report.unwrap(), hour);
+}
+
+#[test]
 fn a_panic_in_a_blocking_closure_reaches_the_handle() {
     for blocking in [Blocking::Inline { max_latency: MS }, Blocking::Thread] {
         let config = Config::new(0).blocking(blocking);
         let report = testing::run_with(config, async || {
             let work = || panic!("too heavy");
             let task = Runtime::current().try_spawn_blocking(work).unwrap();
-            task.await.map(|()| ()).unwrap_err().to_string()
+            task.await.unwrap_err().to_string()
         });
         assert_eq!(report.unwrap(), "the task panicked: too heavy");
     }
@@ -144,7 +162,7 @@ fn a_poll_that_never_returns() {
                 std::hint::spin_loop();
             }
         });
-        spins.await.map(|()| ()).unwrap_err();
+        spins.await.unwrap_err();
     });
 }
 

@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// What a child may end with: `Result<T, E>` with the group's error type, or `()`.
+/// What a child may end with: `Result<T, E>` with the group's error type, `()`, or nothing at all (`async { loop { .. } }`).
 #[diagnostic::on_unimplemented(
     message = "a child of this group must end with `Result<_, {E}>` or `()`, not with `{Self}`",
     label = "this future ends with `{Self}`",
@@ -39,6 +39,24 @@ impl<E> ChildOutput<E> for () {
     type Ok = ();
     fn split(self) -> Result<(), Fault<E>> {
         Ok(())
+    }
+}
+
+/// Gives a name to `!`, which has none on stable Rust.
+pub trait Returns {
+    /// What the function returns.
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+// `async { loop { .. } }`: a child that ends only by being cancelled.
+impl<E> ChildOutput<E> for <fn() -> ! as Returns>::Output {
+    type Ok = Self;
+    fn split(self) -> Result<Self, Fault<E>> {
+        self
     }
 }
 
@@ -98,6 +116,21 @@ pin_project! {
         waker: Option<Waker>,
         started: bool,
     }
+
+    impl<F, T, E, K> PinnedDrop for Child<F, T, E, K> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.scoped.is_gone() {
+                return;
+            }
+            // Dropped by its host or its runtime, maybe with many others, maybe while they unwind: a destructor that
+            // panics must neither abort the process nor keep the others from being dropped. The host gets the panic.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().clear())) {
+                let place = &this.place;
+                place.alive.core.panicked(Some(&place.slot.site), payload);
+            }
+        }
+    }
 }
 
 impl<F, T, E, K> Child<F, T, E, K> {
@@ -136,7 +169,8 @@ enum End<T, E> {
     Value(T),
     Fault(Fault<E>),
     Panic(Box<dyn Any + Send>),
-    Cancelled,
+    /// By itself for this reason, or because it was told to.
+    Cancelled(Option<Reason>),
 }
 
 impl<F, T, E, K> Future for Child<F, T, E, K>
@@ -150,12 +184,13 @@ where
         let cohort = this.place.alive.cohort();
         let end = loop {
             let phase = cohort.phase();
-            let alone = this.place.slot.is_cancelled();
+            let alone =
+                this.place.slot.is_cancelled() || !*this.started && !this.place.slot.start();
             let drop_now = alone || phase >= Phase::Dropping;
             if drop_now && (!*this.started || phase == Phase::Abandoned) {
                 // Cancelled before it began: it never runs. Abandoned: nobody waits for its shields any more.
                 break match catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().clear())) {
-                    Ok(()) => End::Cancelled,
+                    Ok(()) => End::Cancelled(None),
                     Err(payload) => End::Panic(payload),
                 };
             }
@@ -167,10 +202,13 @@ where
                 Ok(Step::Ready(output)) => {
                     break match output.split() {
                         Ok(value) => End::Value(value),
-                        Err(fault) => End::Fault(fault),
+                        Err(fault) => match fault.into_cancellation() {
+                            Ok(reason) => End::Cancelled(Some(reason)),
+                            Err(fault) => End::Fault(fault),
+                        },
                     };
                 }
-                Ok(Step::Gone) => break End::Cancelled,
+                Ok(Step::Gone) => break End::Cancelled(None),
                 Err(payload) => {
                     // What is left of the future may panic again; the first panic is the one that counts.
                     let cleared = catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().clear()));
@@ -215,12 +253,12 @@ fn settle<T, E>(end: End<T, E>, slot: &Slot<T>, alive: &Alive<E>) {
             core.panicked(Some(&slot.site), payload);
             Err(Reason::Panicked)
         }
-        End::Cancelled => {
+        End::Cancelled(own) => {
             if !alive.service && core.body_phase() >= Phase::Asked {
                 core.note_cut();
             }
-            let asked = slot.asked();
-            Err(asked
+            Err(own
+                .or_else(|| slot.asked())
                 .or_else(|| alive.cohort().node.reason())
                 .unwrap_or(Reason::ScopeEnded))
         }

@@ -17,6 +17,7 @@ use crate::runtime::{Site, panic_text};
 use futures_util::task::AtomicWaker;
 use slab::Slab;
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
@@ -98,7 +99,7 @@ impl<E> Cohort<E> {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// A place for one more child; `None` after the end.
+    /// A place for one more child; `None` when all are gone.
     pub(super) fn join(&self) -> Option<Arc<Alive<E>>> {
         self.alive.get().and_then(Weak::upgrade)
     }
@@ -139,8 +140,13 @@ impl<E> Cohort<E> {
 
     pub(super) fn unregister(&self, key: Option<usize>) {
         if let Some(key) = key {
-            let gone = self.registry.lock().try_remove(key);
-            drop(gone);
+            let mut registry = self.registry.lock();
+            let gone = registry.try_remove(key);
+            // A peak is not paid for ever after.
+            let spare = (registry.is_empty() && registry.capacity() > 1024)
+                .then(|| std::mem::take(&mut *registry));
+            drop(registry);
+            drop((gone, spare));
         }
     }
 
@@ -177,11 +183,38 @@ impl<E> Drop for Alive<E> {
     }
 }
 
+/// The panic that goes on in the host.
+pub(super) struct Panicked {
+    /// The child, unless it was the body.
+    origin: Option<String>,
+    payload: Box<dyn Any + Send>,
+}
+
+impl Panicked {
+    /// Panics on, with the name of the task and the number of errors that are lost to it: their type need not be printable. A payload that is no
+    /// text goes on as it is.
+    pub(super) fn resume(self, lost: usize) -> ! {
+        let Some(text) = panic_text(&*self.payload) else {
+            resume_unwind(self.payload)
+        };
+        let lost = match lost {
+            0 => String::new(),
+            1 => " (1 other task of the group failed)".to_owned(),
+            n => format!(" ({n} other tasks of the group failed)"),
+        };
+        match self.origin {
+            Some(origin) => resume_unwind(Box::new(format!("{origin} panicked: {text}{lost}"))),
+            None if lost.is_empty() => resume_unwind(self.payload),
+            None => resume_unwind(Box::new(format!("{text}{lost}"))),
+        }
+    }
+}
+
 /// What the group has gathered.
 pub(super) struct State<E> {
     pub(super) label: Option<Arc<str>>,
     pub(super) faults: Vec<Fault<E>>,
-    pub(super) panic: Option<(Option<String>, Box<dyn Any + Send>)>,
+    pub(super) panic: Option<Panicked>,
     /// Somebody called `cancel` on the group.
     pub(super) asked: Option<Reason>,
     pub(super) on_failure: OnFailure,
@@ -200,6 +233,8 @@ pub(super) struct Core<E> {
     pub(super) host: Arc<AtomicWaker>,
     /// A child or the body was cut short, so the group has no value to give.
     cut: AtomicBool,
+    /// The call has returned, with every future of the group dropped: whoever spawns now has carried a handle out.
+    ended: AtomicBool,
     /// Children are registered when they are spawned, not when they first wait: somebody will ask for their names.
     pub(super) tracked: AtomicBool,
 }
@@ -207,7 +242,11 @@ pub(super) struct Core<E> {
 impl<E> Core<E> {
     /// A group inside the scopes around the running code, and the host's places in it.
     pub(super) fn new() -> (Arc<Self>, Arc<Alive<E>>, Arc<Alive<E>>) {
-        let node = scope::observe();
+        Core::under(scope::observe())
+    }
+
+    /// A group that is cancelled with `node`.
+    pub(super) fn under(node: Arc<Node>) -> (Arc<Self>, Arc<Alive<E>>, Arc<Alive<E>>) {
         let core = Arc::new(Core {
             state: Lock::new(State {
                 label: None,
@@ -225,6 +264,7 @@ impl<E> Core<E> {
             node,
             host: Arc::default(),
             cut: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             tracked: AtomicBool::new(false),
         });
         let alive = Arc::new(Alive {
@@ -245,6 +285,14 @@ impl<E> Core<E> {
         self.body.get()
     }
 
+    pub(super) fn note_ended(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
     pub(super) fn note_cut(&self) {
         self.cut.store(true, Ordering::Release);
     }
@@ -255,12 +303,22 @@ impl<E> Core<E> {
 
     /// Cancels everybody but the services: observable at once, dropping at once or after the grace.
     pub(super) fn stop(&self, reason: Reason) {
-        let to = if self.state.lock().grace.is_zero() {
+        self.advance(self.first_phase(), reason);
+    }
+
+    /// Cancels the children alone, services excepted.
+    pub(super) fn stop_children(&self, reason: Reason) {
+        self.children.cancel(self.first_phase(), reason);
+        // It empties the line, and keeps the time of grace.
+        self.host.wake();
+    }
+
+    fn first_phase(&self) -> Phase {
+        if self.state.lock().grace.is_zero() {
             Phase::Dropping
         } else {
             Phase::Asked
-        };
-        self.advance(to, reason);
+        }
     }
 
     pub(super) fn advance(&self, to: Phase, reason: Reason) {
@@ -294,12 +352,8 @@ impl<E> Core<E> {
         let spare = match state.panic {
             Some(_) => Some(payload),
             None => {
-                let text = panic_text(&*payload).map(str::to_owned);
-                let text = text.map(|t| match site {
-                    Some(site) => format!("{} panicked: {t}", Origin(site)),
-                    None => t,
-                });
-                state.panic = Some((text, payload));
+                let origin = site.map(|s| Origin(s).to_string());
+                state.panic = Some(Panicked { origin, payload });
                 None
             }
         };
@@ -317,7 +371,7 @@ impl<E> Core<E> {
 
 /// A payload may panic in its destructor; there is nobody left to tell.
 pub(super) fn drop_quietly(payload: Option<Box<dyn Any + Send>>) {
-    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(payload)));
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
     if let Err(again) = dropped {
         std::mem::forget(again);
     }

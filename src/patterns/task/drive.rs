@@ -2,7 +2,7 @@
 
 use super::core::{Alive, Core, Phase};
 use super::error::{ErrorGroup, Fault};
-use super::home::Inbox;
+use super::home::{Inbox, Line};
 use crate::internal::label;
 use crate::internal::reason::Reason;
 use crate::internal::scope::{self, DropWatch, Hold, Scoped, Seed, Step};
@@ -10,7 +10,7 @@ use crate::internal::slots::Slots;
 use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -32,17 +32,13 @@ impl<B> InPlace<B> {
 }
 
 impl<B: Future<Output = ()>> InPlace<B> {
-    /// Polls whoever was woken; true when a child ended or came.
-    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut progress = false;
+    /// Polls whoever came or was woken, once.
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        self.slots.collect(cx);
         for child in self.inbox.take() {
             self.slots.insert(child);
-            progress = true;
         }
-        while let Poll::Ready(Some(_)) = self.slots.poll_next(cx) {
-            progress = true;
-        }
-        progress
+        while self.slots.next_collected().is_some() {}
     }
 }
 
@@ -52,16 +48,11 @@ impl<B> Drop for InPlace<B> {
     }
 }
 
-/// Empties the line of children that wait for their turn.
-pub(super) trait Dissolve {
-    fn dissolve(&self);
-}
-
 pin_project! {
     /// The future of a group call.
     pub(super) struct Drive<T, E, F, B, H>
     where
-        H: Dissolve,
+        H: Line,
         H: ?Sized,
     {
         guard: Guard<E, H>,
@@ -87,13 +78,13 @@ pin_project! {
 }
 
 /// Lets nobody outlive a host that is dropped from outside.
-struct Guard<E, H: Dissolve + ?Sized> {
+struct Guard<E, H: Line + ?Sized> {
     core: Arc<Core<E>>,
     home: Arc<H>,
     ended: bool,
 }
 
-impl<E, H: Dissolve + ?Sized> Drop for Guard<E, H> {
+impl<E, H: Line + ?Sized> Drop for Guard<E, H> {
     fn drop(&mut self) {
         if !self.ended {
             self.core.abandon();
@@ -102,7 +93,7 @@ impl<E, H: Dissolve + ?Sized> Drop for Guard<E, H> {
     }
 }
 
-impl<T, E, F, B, H: Dissolve + ?Sized> Drive<T, E, F, B, H> {
+impl<T, E, F, B, H: Line + ?Sized> Drive<T, E, F, B, H> {
     pub(super) fn new(
         (core, alive, service_alive): (Arc<Core<E>>, Arc<Alive<E>>, Arc<Alive<E>>),
         home: Arc<H>,
@@ -137,7 +128,7 @@ impl<T, E, F, B, H> Future for Drive<T, E, F, B, H>
 where
     F: Future<Output = Result<T, E>>,
     B: Future<Output = ()>,
-    H: Dissolve + ?Sized,
+    H: Line + ?Sized,
 {
     type Output = Result<T, ErrorGroup<E>>;
 
@@ -159,81 +150,86 @@ where
             let reason = scope::reason().unwrap_or(Reason::ScopeEnded);
             core.advance(Phase::Dropping, reason);
         }
-        loop {
-            let mut progress = false;
-            if !*this.body_done {
-                let drop_now = core.body_phase() >= Phase::Dropping;
-                let stepped =
-                    catch_unwind(AssertUnwindSafe(|| this.body.as_mut().step(cx, drop_now)));
-                *this.body_done = match stepped {
-                    Ok(Step::Pending) => false,
-                    Ok(Step::Ready(Ok(value))) => {
-                        *this.value = Some(value);
-                        true
-                    }
-                    Ok(Step::Ready(Err(error))) => {
-                        core.failed(Fault::Leaf(None, error));
-                        true
-                    }
-                    Ok(Step::Gone) => {
-                        core.note_cut();
-                        true
-                    }
-                    Err(payload) => {
-                        core.panicked(None, payload);
-                        let cleared = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().clear()));
-                        super::core::drop_quietly(cleared.err());
-                        true
-                    }
-                };
-                progress = *this.body_done;
-                if *this.body_done {
-                    *this.alive = None;
+        // One pass: whatever happens in it that matters to an earlier part of it wakes the host, which gives others their turn first.
+        if !*this.body_done {
+            let drop_now = core.body_phase() >= Phase::Dropping;
+            let stepped = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().step(cx, drop_now)));
+            *this.body_done = match stepped {
+                Ok(Step::Pending) => false,
+                Ok(Step::Ready(Ok(value))) => {
+                    *this.value = Some(value);
+                    true
                 }
-            }
-            if let Some(in_place) = this.in_place {
-                progress |= in_place.poll(cx);
-            }
-            if core.body_phase() >= Phase::Dropping || core.children.phase() >= Phase::Dropping {
-                this.guard.home.dissolve();
-            }
-            if *this.body_done && core.children.is_gone() {
-                core.services.cancel(Phase::Dropping, Reason::ScopeEnded);
-                progress |= this.service_alive.take().is_some();
-            }
-            if *this.body_done && core.children.is_gone() && core.services.is_gone() {
-                break;
-            }
-            progress |= poll_grace(&core, this.grace.as_mut(), cx);
-            if poll_closing(&core, this.closing.as_mut(), cx) {
-                let names = core.straggler_names();
-                core.abandon();
-                this.body.as_mut().clear();
-                *this.in_place = None;
-                this.guard.ended = true;
-                return Poll::Ready(Err(gather_errors(&core).with_stragglers(names)));
-            }
-            if !progress {
-                label::set(if *this.body_done {
-                    "the children of its task group"
-                } else {
-                    "the body of its task group"
-                });
-                return Poll::Pending;
+                Ok(Step::Ready(Err(error))) => {
+                    core.failed(Fault::Leaf(None, error));
+                    true
+                }
+                Ok(Step::Gone) => {
+                    core.note_cut();
+                    true
+                }
+                Err(payload) => {
+                    core.panicked(None, payload);
+                    let cleared = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().clear()));
+                    super::core::drop_quietly(cleared.err());
+                    true
+                }
+            };
+            if *this.body_done {
+                *this.alive = None;
             }
         }
-        this.guard.ended = true;
-        *this.over = true;
-        *this.in_place = None;
-        *this.hold = None;
-        resolve(&core, this.value.take())
+        if let Some(in_place) = this.in_place {
+            in_place.poll(cx);
+        }
+        if core.body_phase() >= Phase::Dropping || core.children.phase() >= Phase::Dropping {
+            this.guard.home.dissolve();
+        }
+        let children_gone = *this.body_done && core.children.is_gone();
+        if children_gone {
+            core.services.cancel(Phase::Dropping, Reason::ScopeEnded);
+            *this.service_alive = None;
+        }
+        if children_gone && core.services.is_gone() {
+            this.guard.ended = true;
+            *this.over = true;
+            *this.in_place = None;
+            *this.hold = None;
+            core.note_ended();
+            return resolve(&core, this.value.take(), Vec::new());
+        }
+        poll_grace(&core, this.grace.as_mut(), cx);
+        let ending = core.body_phase() != Phase::Open
+            || *this.body_done && (children_gone || core.children.phase() != Phase::Open);
+        if ending && poll_closing(&core, this.closing.as_mut(), cx) {
+            // Those in line have not started, so they are dropped and not named.
+            core.abandon();
+            this.guard.home.dissolve();
+            let mut names = core.straggler_names();
+            if !*this.body_done {
+                names.insert(0, "the body of the group".to_owned());
+            }
+            this.body.as_mut().clear();
+            *this.in_place = None;
+            this.guard.ended = true;
+            *this.over = true;
+            *this.hold = None;
+            return resolve(&core, this.value.take(), names);
+        }
+        label::set(if *this.body_done {
+            "the children of its task group"
+        } else {
+            "the body of its task group"
+        });
+        Poll::Pending
     }
 }
 
-/// Once the group was asked to end: arms the grace, and when it is over, starts dropping. True when it did.
-fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> bool {
-    if core.body_phase() != Phase::Asked {
-        return false;
+/// Once the group was asked to end: arms the grace, and when it is over, starts dropping.
+fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) {
+    let (body, children) = (core.body_phase(), core.children.phase());
+    if body != Phase::Asked && children != Phase::Asked {
+        return;
     }
     if grace.is_none() {
         let limit = core.state.lock().grace;
@@ -244,12 +240,15 @@ fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Co
         .as_pin_mut()
         .is_some_and(|t| t.poll(cx).is_ready());
     if over {
-        core.advance(
-            Phase::Dropping,
-            core.node.reason().unwrap_or(Reason::Requested),
-        );
+        grace.set(None);
+        if children == Phase::Asked {
+            // They have their reason already.
+            core.children.cancel(Phase::Dropping, Reason::Requested);
+        }
+        if body == Phase::Asked {
+            core.advance(Phase::Dropping, Reason::Requested);
+        }
     }
-    over
 }
 
 /// True when a group that is ending has waited for its children as long as it may.
@@ -258,9 +257,6 @@ fn poll_closing<E>(
     mut closing: Pin<&mut Option<Sleep>>,
     cx: &mut Context<'_>,
 ) -> bool {
-    if core.body_phase() == Phase::Open {
-        return false;
-    }
     if closing.is_none() {
         let Some(limit) = core.state.lock().close_within else {
             return false;
@@ -277,37 +273,25 @@ fn sleep_for(limit: Duration) -> Sleep {
     Runtime::current().sleep(limit)
 }
 
-/// Everything that went wrong; the caller knows whether that is anything.
-fn gather_errors<E>(core: &Core<E>) -> ErrorGroup<E> {
+/// What the call gives, once everybody is gone or left behind.
+fn resolve<T, E>(core: &Core<E>, value: Option<T>, stragglers: Vec<String>) -> Ended<T, E> {
     let mut state = core.state.lock();
-    let asked = if core.was_cut() {
-        state.asked.take()
-    } else {
-        None
-    };
-    ErrorGroup::new(state.label.clone(), std::mem::take(&mut state.faults)).with_cancelled(asked)
-}
-
-fn resolve<T, E>(core: &Core<E>, value: Option<T>) -> Ended<T, E> {
-    let errors = gather_errors(core);
-    let panic = core.state.lock().panic.take();
-    if let Some((text, payload)) = panic {
-        let lost = errors.len();
+    let asked = state.asked.take().filter(|_| core.was_cut());
+    let faults = std::mem::take(&mut state.faults);
+    let panic = state.panic.take();
+    let label = state.label.clone();
+    drop(state);
+    let errors = ErrorGroup::new(label, faults)
+        .with_cancelled(asked)
+        .with_stragglers(stragglers)
+        .some();
+    if let Some(panic) = panic {
         drop(value);
-        match text {
-            // Their type need not be printable, so a panic can only count the errors it displaces.
-            Some(text) if lost > 0 => resume_unwind(Box::new(format!(
-                "{text} ({lost} other tasks of the group failed)"
-            ))),
-            Some(text) => resume_unwind(Box::new(text)),
-            None => resume_unwind(payload),
-        }
+        panic.resume(errors.map_or(0, |e| e.len()));
     }
-    if !errors.is_empty() || errors.cancelled().is_some() {
-        return Poll::Ready(Err(errors));
-    }
-    match value {
-        Some(value) if !core.was_cut() => Poll::Ready(Ok(value)),
+    match (errors, value) {
+        (Some(errors), _) => Poll::Ready(Err(errors)),
+        (None, Some(value)) if !core.was_cut() => Poll::Ready(Ok(value)),
         // Cut short by a scope around the group, which drops it now.
         _ => Poll::Pending,
     }

@@ -13,13 +13,31 @@ pub enum Fault<E> {
     Group(ErrorGroup<E>),
 }
 
+impl<E> Fault<E> {
+    /// The reason, when this is a group that was cancelled on request and where nothing else happened.
+    pub(super) fn into_cancellation(self) -> Result<Reason, Self> {
+        match self {
+            Fault::Group(ErrorGroup {
+                faults,
+                cancelled: Some(reason),
+                stragglers,
+                ..
+            }) if faults.is_empty() && stragglers.is_empty() && reason != Reason::Shutdown => {
+                Ok(reason)
+            }
+            other => Err(other),
+        }
+    }
+}
+
 /// Every error of a [task group](super::task_group), as a tree: groups inside groups stay together. No cancellation is among them.
 ///
 /// `{}` prints one line, `{:#}` a tree. Take it apart with [`into_first`](ErrorGroup::into_first), [`iter`](ErrorGroup::iter),
 /// [`split`](ErrorGroup::split) (by a test) and [`extract`](ErrorGroup::extract) (by type, Python's `except*`).
 ///
-/// A group that was [cancelled](super::TaskGroup::cancel) on request and where nothing failed gives one without an error, which says so:
-/// [`cancelled`](ErrorGroup::cancelled).
+/// A group that was [cancelled](super::TaskGroup::cancel) on request, where something was cut short and nothing failed, gives one without
+/// an error, which says so: [`cancelled`](ErrorGroup::cancelled). So does one whose runtime stopped, with the reason
+/// [`Shutdown`](crate::cancel::Reason::Shutdown).
 ///
 /// # Examples
 ///
@@ -53,6 +71,10 @@ impl<E> ErrorGroup<E> {
             cancelled: None,
             stragglers: Vec::new(),
         }
+    }
+
+    pub(crate) fn from_fault(fault: Fault<E>) -> Self {
+        ErrorGroup::new(None, vec![fault])
     }
 
     pub(crate) fn with_cancelled(mut self, reason: Option<Reason>) -> Self {
@@ -133,13 +155,21 @@ impl<E> ErrorGroup<E> {
     /// # Examples
     ///
     /// ```
-    /// use regatta::task::gather;
+    /// use regatta::task::{self, OnFailure};
     ///
     /// regatta::testing::run(async || {
-    ///     let jobs = [3, -1, 5, -2].map(|n| async move { if n < 0 { Err(n) } else { Ok(n) } });
-    ///     let errors = gather(jobs).limit(4).await.expect_err("two are negative");
-    ///     let (small, rest) = errors.split(|n| *n < -1);
-    ///     assert!(small.is_none() && rest.is_some_and(|r| r.into_first() == Some(-1)));
+    ///     let errors = task::task_group(async |g| {
+    ///         g.on_failure(OnFailure::Collect);
+    ///         for n in [3, -1, 5, -2] {
+    ///             g.spawn(async move { if n < 0 { Err(n) } else { Ok(n) } });
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .await
+    ///     .expect_err("two are negative");
+    ///     let (low, rest) = errors.split(|n| *n < -1);
+    ///     assert_eq!(low.and_then(|l| l.into_first()), Some(-2));
+    ///     assert_eq!(rest.and_then(|r| r.into_first()), Some(-1));
     /// });
     /// ```
     pub fn split(self, mut test: impl FnMut(&E) -> bool) -> (Option<Self>, Option<Self>) {
@@ -207,7 +237,7 @@ impl<E> ErrorGroup<E> {
     }
 
     /// `None` when there is nothing in it.
-    fn some(self) -> Option<Self> {
+    pub(super) fn some(self) -> Option<Self> {
         let anything =
             !self.faults.is_empty() || self.cancelled.is_some() || !self.stragglers.is_empty();
         anything.then_some(self)
@@ -340,10 +370,19 @@ impl<E> ErrorGroup<E> {
             and(f)?;
             write!(f, "not ended in time: {}", self.stragglers.join(", "))?;
         }
-        if !said {
-            f.write_str("nothing failed")
-        } else {
+        // Only groups inside have something to say: they were shut down, or left tasks behind.
+        for fault in &self.faults {
+            if let Fault::Group(g) = fault
+                && g.is_empty()
+            {
+                and(f)?;
+                g.fmt_head(f)?;
+            }
+        }
+        if said {
             Ok(())
+        } else {
+            f.write_str("nothing failed")
         }
     }
 

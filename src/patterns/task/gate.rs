@@ -1,6 +1,6 @@
 //! The limit of a group: who may run, and who waits for a turn, in order.
 
-use super::home::{Home, Push};
+use super::home::{Home, Line, Push};
 use crate::internal::lock::Lock;
 use crate::runtime::Site;
 use std::collections::BTreeMap;
@@ -88,12 +88,6 @@ impl<B, P: Push<B> + ?Sized> Home<B, P> {
         Ticket { home: self.clone() }
     }
 
-    pub(super) fn set_limit(&self, limit: usize) {
-        let mut gate = self.gate.lock();
-        gate.limit = limit;
-        self.pump(gate);
-    }
-
     /// Starts `child` now or puts it in line. `limited`: it holds a ticket, whose turn is counted here.
     pub(super) fn launch(&self, site: &Site, child: B, limited: bool) {
         if limited {
@@ -126,8 +120,30 @@ impl<B, P: Push<B> + ?Sized> Home<B, P> {
         gate.pumping = false;
     }
 
+    /// A caller gives up its wait: out of the line, or its turn to the next.
+    pub(super) fn leave(&self, key: u64, turn: &Lock<Turn>) {
+        let mut gate = self.gate.lock();
+        let removed = gate.queue.remove(&key);
+        let granted = removed.is_none() && matches!(*turn.lock(), Turn::Granted);
+        if granted {
+            gate.running -= 1;
+            self.pump(gate);
+        } else {
+            drop(gate);
+        }
+        drop(removed);
+    }
+}
+
+impl<B, P: Push<B> + ?Sized> Line for Home<B, P> {
+    fn set_limit(&self, limit: usize) {
+        let mut gate = self.gate.lock();
+        gate.limit = limit;
+        self.pump(gate);
+    }
+
     /// The group is ending: children in line are dropped unstarted, callers are let go.
-    pub(super) fn dissolve(&self) {
+    fn dissolve(&self) {
         let mut gate = self.gate.lock();
         let queue = std::mem::take(&mut gate.queue);
         // Each child in line holds a ticket that will be given back uncounted.
@@ -142,20 +158,6 @@ impl<B, P: Push<B> + ?Sized> Home<B, P> {
                 Queued::Caller(turn) => end_wait(&turn, Turn::Over),
             }
         }
-    }
-
-    /// A caller gives up its wait: out of the line, or its turn to the next.
-    pub(super) fn leave(&self, key: u64, turn: &Lock<Turn>) {
-        let mut gate = self.gate.lock();
-        let removed = gate.queue.remove(&key);
-        let granted = removed.is_none() && matches!(*turn.lock(), Turn::Granted);
-        if granted {
-            gate.running -= 1;
-            self.pump(gate);
-        } else {
-            drop(gate);
-        }
-        drop(removed);
     }
 }
 

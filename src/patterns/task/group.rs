@@ -5,7 +5,7 @@ use super::core::{Core, Phase};
 use super::error::ErrorGroup;
 use super::gate::Ticket;
 use super::handle::{Origin, Slot, Task};
-use super::home::SendHome;
+use super::home::{Line, SendHome};
 use super::named::Named;
 use super::policy::OnFailure;
 use super::spawn_when_free::SpawnWhenFree;
@@ -14,6 +14,7 @@ use crate::internal::reason::Reason;
 use crate::runtime::{BoxFuture, Site};
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,24 +27,34 @@ use std::time::Duration;
 ///
 /// Compared with tokio's `JoinSet`: results come through typed handles, bookkeeping shrinks by itself, errors and panics end
 /// the group, and nothing outlives it.
-pub struct TaskGroup<'env, E> {
+///
+/// `H` is where the children live: the default takes children that are `Send`; see [`LocalTaskGroup`](super::LocalTaskGroup) for the other.
+pub struct TaskGroup<'env, E, H: ?Sized = SendHome<'env>> {
     pub(super) core: Arc<Core<E>>,
-    pub(super) home: Arc<SendHome<'env>>,
+    pub(super) home: Arc<H>,
+    env: PhantomData<fn(&'env ()) -> &'env ()>,
 }
 
-impl<E> Clone for TaskGroup<'_, E> {
-    fn clone(&self) -> Self {
+impl<E, H: ?Sized> TaskGroup<'_, E, H> {
+    pub(super) fn new(core: Arc<Core<E>>, home: Arc<H>) -> Self {
         TaskGroup {
-            core: self.core.clone(),
-            home: self.home.clone(),
+            core,
+            home,
+            env: PhantomData,
         }
     }
 }
 
-impl<E> fmt::Debug for TaskGroup<'_, E> {
+impl<E, H: ?Sized> Clone for TaskGroup<'_, E, H> {
+    fn clone(&self) -> Self {
+        TaskGroup::new(self.core.clone(), self.home.clone())
+    }
+}
+
+impl<E, H: ?Sized> fmt::Debug for TaskGroup<'_, E, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskGroup")
-            .field("cancelled", &self.is_cancelled())
+            .field("cancelled", &self.core.node.is_cancelled())
             .finish_non_exhaustive()
     }
 }
@@ -78,7 +89,7 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     /// Spawns a child. Its error fails the group.
     ///
     /// Children of a `task_group` run in parallel with the body, those of a `scope` in turns with it. In a group that is ending, the
-    /// child never runs, and the handle says it is cancelled.
+    /// child never runs, and the handle says it is cancelled. Works from any thread, as long as the body or a child lives.
     ///
     /// # Panics
     ///
@@ -129,6 +140,9 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     }
 
     /// Spawns a group inside this one: its errors arrive as one nested entry of this group's [`ErrorGroup`].
+    ///
+    /// A group inside that was [cancelled](TaskGroup::cancel) on request is no failure but a cancelled child: this group goes on, and
+    /// [`Task::outcome`] gives the reason.
     ///
     /// # Panics
     ///
@@ -250,7 +264,10 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     }
 
     /// Spawns a service: a child that the others need until the end, such as a log writer. The group cancels it when all others have ended, and
-    /// does not wait for it to end by itself.
+    /// does not wait for it to end by itself. What it has to do then belongs into [`finally`](crate::cancel::finally); there is no
+    /// [grace](TaskGroup::grace) for services.
+    ///
+    /// Like every child, one that is cancelled before its first poll never runs, and has no cleanup to do.
     ///
     /// # Panics
     ///
@@ -267,6 +284,21 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
             },
             future,
         )
+    }
+
+    /// A place for one more child, whatever happens meanwhile; `None` after the end. For patterns above.
+    pub(crate) fn reserve(&self) -> Option<Reserved<E>> {
+        self.core.children.join().map(Reserved)
+    }
+
+    /// Spawns into a reserved place, as if `site` had done it. In a group that is ending the child never runs.
+    pub(crate) fn spawn_reserved<F>(&self, Reserved(alive): Reserved<E>, site: Site, future: F)
+    where
+        F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
+    {
+        let slot = Slot::new(site.clone());
+        let child = Child::new(future, slot, alive, None::<SendTicket<'env>>);
+        self.home.launch(&site, Box::pin(child), false);
     }
 
     /// The one way in.
@@ -287,12 +319,19 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
         let limited = !plan.service && !plan.admitted && !self.home.gate.lock().is_open();
         let ticket: Option<SendTicket<'env>> =
             (limited || plan.admitted).then(|| self.home.ticket());
-        let slot = Slot::new(plan.site.clone());
+        let slot = if limited {
+            Slot::in_line(plan.site.clone())
+        } else {
+            Slot::new(plan.site.clone())
+        };
         let child = Child::new(future, slot.clone(), alive, ticket);
         self.home.launch(&plan.site, Box::pin(child), limited);
         Task::new(slot)
     }
 }
+
+/// Keeps a group open for one more child.
+pub(crate) struct Reserved<E>(Arc<super::core::Alive<E>>);
 
 /// Whether a group takes another child.
 pub(super) enum Admission<E> {
@@ -308,12 +347,14 @@ impl<E> Admission<E> {
         } else {
             &core.children
         };
-        if cohort.phase() != Phase::Open {
-            return Admission::Ending(cohort.node.reason().unwrap_or(Reason::ScopeEnded));
+        if core.has_ended() {
+            return Admission::Ended;
         }
-        match cohort.join() {
+        let open = cohort.phase() == Phase::Open;
+        match cohort.join().filter(|_| open) {
             Some(alive) => Admission::Welcome(alive),
-            None => Admission::Ended,
+            // Also when only the services are left: what they spawn in their cleanup comes too late, and is no mistake.
+            None => Admission::Ending(cohort.node.reason().unwrap_or(Reason::ScopeEnded)),
         }
     }
 
@@ -331,7 +372,7 @@ impl<E> Admission<E> {
     }
 }
 
-impl<E> TaskGroup<'_, E> {
+impl<E, H: Line + ?Sized> TaskGroup<'_, E, H> {
     /// Cancels the children and interrupts the body: [`cancel_with`](TaskGroup::cancel_with) "requested".
     pub fn cancel(&self) {
         self.cancel_with(Reason::Requested);
@@ -349,11 +390,10 @@ impl<E> TaskGroup<'_, E> {
         self.core.stop(reason);
     }
 
-    /// Cancels the children, services excepted, and lets the body go on, to finish with `Ok`. Children spawned later never run.
+    /// Cancels the children, services excepted, and lets the body go on, to finish with `Ok`. Children spawned later never run. Await the
+    /// handles of cancelled children with [`Task::outcome`].
     pub fn cancel_children(&self) {
-        self.core
-            .children
-            .cancel(Phase::Dropping, Reason::Requested);
+        self.core.stop_children(Reason::Requested);
     }
 
     /// Whether the group is being cancelled, for whatever reason.
@@ -385,15 +425,21 @@ impl<E> TaskGroup<'_, E> {
         self.core.state.lock().on_failure = mode;
     }
 
-    /// Time for children and body to end by themselves when the group is cancelled: they can see it at once, and are dropped only after
-    /// this. Default zero.
+    /// Time for children and body to end by themselves when they are cancelled, for whatever reason: they can see it at once
+    /// ([`cancel::cancelled`](crate::cancel::cancelled()), [`check`](crate::cancel::check)), and are dropped only after this. Default zero.
+    ///
+    /// It counts once, from the first cancellation. A scope around the group that is cancelled has a grace of its own, or none, and does
+    /// not wait for this one.
     pub fn grace(&self, grace: Duration) {
         self.core.state.lock().grace = grace;
     }
 
-    /// How long a group that is being cancelled waits for its children, shields and cleanups included. Then it leaves
+    /// How long a group that is ending waits for those it has cancelled, services, shields and cleanups included. Then it leaves
     /// them: it ends with an [`ErrorGroup`] that names the [stragglers](ErrorGroup::stragglers), which are dropped at their next poll, shielded or
-    /// not. Call it before spawning, or a child that never yields goes unnamed. Default: waits as long as it takes.
+    /// not. Children that nobody has cancelled are waited for without limit. Default: waits as long as it takes.
+    ///
+    /// A child that never yields is left behind if it runs on another thread; in place, it keeps the host itself from looking at the clock.
+    /// Call it before spawning, or such a child goes unnamed.
     pub fn close_within(&self, limit: Duration) {
         self.core.tracked.store(true, Ordering::Release);
         self.core.state.lock().close_within = Some(limit);

@@ -21,6 +21,8 @@ enum Stage<T> {
 
 struct State<T> {
     stage: Stage<T>,
+    /// The child stands in line and has not run: cancelled now, it never will.
+    in_line: bool,
     /// Why the handle asked the child to end.
     asked: Option<Reason>,
     /// Who awaits the handle.
@@ -32,6 +34,8 @@ struct State<T> {
 /// What a child and its handle share.
 pub(super) struct Slot<T> {
     pub(super) site: Site,
+    /// The child counts under the limit of its group.
+    limited: bool,
     /// Whether `asked` is set; read at every poll of the child.
     cancelled: AtomicBool,
     state: Lock<State<T>>,
@@ -39,14 +43,25 @@ pub(super) struct Slot<T> {
 
 impl<T> Slot<T> {
     pub(super) fn new(site: Site) -> Arc<Self> {
+        Slot::make(site, false)
+    }
+
+    /// A slot whose child may have to wait for its turn.
+    pub(super) fn in_line(site: Site) -> Arc<Self> {
+        Slot::make(site, true)
+    }
+
+    fn make(site: Site, in_line: bool) -> Arc<Self> {
         let state = State {
             stage: Stage::Running,
+            in_line,
             asked: None,
             waiter: None,
             child: None,
         };
         Arc::new(Slot {
             site,
+            limited: in_line,
             cancelled: AtomicBool::new(false),
             state: Lock::new(state),
         })
@@ -64,6 +79,17 @@ impl<T> Slot<T> {
         self.cancelled.load(Ordering::Acquire)
     }
 
+    /// The child is about to run for the first time. False: its handle has cancelled it.
+    #[inline]
+    pub(super) fn start(&self) -> bool {
+        if !self.limited {
+            return true;
+        }
+        let mut s = self.state.lock();
+        s.in_line = false;
+        s.asked.is_none()
+    }
+
     pub(super) fn asked(&self) -> Option<Reason> {
         self.state.lock().asked.clone()
     }
@@ -73,11 +99,17 @@ impl<T> Slot<T> {
         if s.asked.is_some() || !matches!(s.stage, Stage::Running) {
             return;
         }
-        s.asked = Some(reason);
+        s.asked = Some(reason.clone());
         self.cancelled.store(true, Ordering::Release);
-        let child = s.child.take();
+        let wakes = if s.in_line {
+            // Its turn may be far away, and may even depend on who cancels: the handle need not wait for it.
+            s.stage = Stage::Ended(reason);
+            s.waiter.take()
+        } else {
+            s.child.take()
+        };
         drop(s);
-        if let Some(w) = child {
+        if let Some(w) = wakes {
             w.wake();
         }
     }
@@ -198,6 +230,9 @@ impl<T> Task<T> {
     }
 
     /// Cancels this child alone: it is dropped at its next suspension, after its cleanup and shields. Does nothing when it has ended.
+    ///
+    /// A child that has not run yet never does. One that stands in line under the [limit](super::TaskGroup::limit) of its group has ended for its handle at
+    /// once; what it captured is dropped when its turn comes, or with the group.
     pub fn cancel(&self) {
         self.slot.cancel(Reason::Requested);
     }

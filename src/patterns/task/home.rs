@@ -4,6 +4,7 @@ use super::gate::Gate;
 use crate::internal::lock::Lock;
 use crate::runtime::{BoxFuture, Runtime, Site};
 use futures_util::task::AtomicWaker;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,8 +13,15 @@ use std::sync::Arc;
 pub(super) type LocalBox<'env> = Pin<Box<dyn Future<Output = ()> + 'env>>;
 
 /// Takes children in. `B` is a boxed child.
-pub(super) trait Push<B> {
+pub trait Push<B> {
     fn push(&self, site: &Site, child: B);
+}
+
+/// The line of children that wait for their turn, whatever they are.
+pub trait Line {
+    /// The group is ending: nobody in line starts any more.
+    fn dissolve(&self);
+    fn set_limit(&self, limit: usize);
 }
 
 /// Children are tasks of a runtime.
@@ -28,7 +36,7 @@ impl Push<BoxFuture<'static, ()>> for OnRuntime {
 }
 
 /// Children are polled by the host; they wait here until it looks.
-pub(super) struct Inbox<B> {
+pub struct Inbox<B> {
     waiting: Lock<Option<Vec<B>>>,
     host: Arc<AtomicWaker>,
 }
@@ -56,6 +64,12 @@ impl<B> Inbox<B> {
     }
 }
 
+impl<B> fmt::Debug for Inbox<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inbox")
+    }
+}
+
 impl<B> Push<B> for Arc<Inbox<B>> {
     fn push(&self, _site: &Site, child: B) {
         let mut waiting = self.waiting.lock();
@@ -75,7 +89,7 @@ impl<B> Push<B> for Arc<Inbox<B>> {
 }
 
 /// Where the children of one group go, and how many may run at a time.
-pub(super) struct Home<B, P: ?Sized> {
+pub struct Home<B, P: ?Sized> {
     pub(super) gate: Lock<Gate<B>>,
     pub(super) push: P,
 }
@@ -93,5 +107,11 @@ impl<B, P> Home<B, P> {
             gate: Lock::new(Gate::default()),
             push,
         }
+    }
+}
+
+impl<B, P: ?Sized> fmt::Debug for Home<B, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Home")
     }
 }

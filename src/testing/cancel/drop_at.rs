@@ -7,6 +7,21 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// When, after its k-th poll, an operation is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::testing::{self, DropMode, Outcome};
+///
+/// // An operation that wakes itself is there to be dropped in all three ways.
+/// let report = testing::cancel_safety(0..1, async || (), |()| testing::yield_now(), |(), outcome| async move {
+///     match outcome {
+///         Outcome::Cancelled { mode: DropMode::Woken, polls, .. } => Err(format!("dropped after poll {polls}")),
+///         _ => Ok(()),
+///     }
+/// });
+/// assert_eq!(report.failed, 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropMode {
@@ -19,6 +34,21 @@ pub enum DropMode {
 }
 
 /// How an operation ended that [`cancel_safety`](super::cancel_safety) tests.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::testing::{self, Outcome};
+///
+/// let report = testing::cancel_safety(0..1, async || (), |()| async { 42 }, |(), outcome| async move {
+///     match outcome {
+///         Outcome::Completed(42) | Outcome::Cancelled { .. } => Ok(()),
+///         other => Err(format!("{other:?}")),
+///     }
+/// });
+/// report.unwrap();
+/// assert_eq!(report.completions, 1);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome<T> {

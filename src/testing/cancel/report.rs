@@ -4,6 +4,17 @@ use super::{DropMode, Point};
 use std::fmt;
 
 /// One schedule in which something was left behind.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::testing;
+///
+/// let report = testing::cancel_safety(3..4, async || (), |()| async {}, |(), _| async { Err("bad".into()) });
+/// let first = &report.failures[0];
+/// assert_eq!((first.seed, first.dropped), (3, None));
+/// assert_eq!(first.to_string(), "not dropped: bad\nreplay: REGATTA_SEED=3");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CancelFailure {

@@ -1,20 +1,22 @@
 //! One simulation from start to end: choose, poll, move the clock, clean up.
 
-use super::backend::{Simulated, nanos};
-use super::chooser::Chooser;
-use super::config::Config;
-use super::core::{Core, set_current};
-use super::failure::{Failure, Moment, TaskInfo};
-use super::shared::{ROOT, Shared, State, set_here};
-use super::watchdog::Watched;
+mod cleanup;
+mod idle;
+
 use crate::internal::label;
 use crate::runtime::unobserved;
 use crate::runtime::{Entered, Runtime, Site, panic_text};
+use crate::testing::backend::{Simulated, nanos};
+use crate::testing::chooser::Chooser;
+use crate::testing::config::Config;
+use crate::testing::core::{Core, set_current};
+use crate::testing::failure::{Failure, Moment, TaskInfo};
+use crate::testing::shared::{ROOT, Shared, State, set_here};
+use crate::testing::watchdog::Watched;
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -61,7 +63,7 @@ fn text(payload: &(dyn Any + Send)) -> String {
 impl Session {
     pub(super) fn begin(mut config: Config, at: &'static Location<'static>) -> Self {
         assert!(
-            !super::in_simulation(),
+            !crate::testing::in_simulation(),
             "a simulation inside a simulation: `.await` the code instead of calling `testing::run` and its kin"
         );
         let shared = Shared::new(config.seed, State::default());
@@ -175,69 +177,13 @@ impl Session {
         Failure::Livelock { at, busiest }
     }
 
-    /// Nothing can run: other threads first, then who waits for just that, then the clock.
-    fn idle(&mut self) -> Result<(), Failure> {
-        let grace = self.core.config.foreign_grace;
-        let shared = self.shared.clone();
-        let mut s = shared.lock();
-        if s.blocking > 0 {
-            // In slices, so that the watchdog is heard.
-            let slice = Duration::from_millis(50);
-            let wait = if grace.is_zero() { slice } else { grace };
-            self.watched.waiting();
-            let (back, result) = shared
-                .changed
-                .wait_timeout(s, wait)
-                .unwrap_or_else(PoisonError::into_inner);
-            if grace.is_zero() || !result.timed_out() {
-                return Ok(());
-            }
-            s = back;
-        }
-        if let Some((_, settled)) = s.settling.pop_first() {
-            drop(s);
-            settled.wake();
-            return Ok(());
-        }
-        if let Some((&(at, _), _)) = s.timers.first_key_value() {
-            if at > self.max_time {
-                return Err(Failure::Timeout {
-                    at: self.moment(&s),
-                    real: None,
-                    pending: s.infos(),
-                });
-            }
-            s.now = s.now.max(at);
-            while let Some(first) = s.timers.first_entry()
-                && first.key().0 <= at
-            {
-                self.due.push(first.remove());
-            }
-            drop(s);
-            self.due.drain(..).for_each(Waker::wake);
-            return Ok(());
-        }
-        if !grace.is_zero() {
-            self.watched.waiting();
-            let (back, result) = shared
-                .changed
-                .wait_timeout(s, grace)
-                .unwrap_or_else(PoisonError::into_inner);
-            s = back;
-            if !result.timed_out() || !s.ready.is_empty() {
-                return Ok(());
-            }
-        } else if s.blocking > 0 {
-            return Ok(());
-        }
-        Err(Failure::Deadlock {
-            at: self.moment(&s),
-            pending: s.infos(),
-        })
+    /// The root was polled and is not done.
+    pub(super) fn root_parked(&mut self, turn: Turn) -> Result<(), Failure> {
+        self.parked(turn);
+        self.unobserved(None, ROOT)
     }
 
-    /// The task of `turn` was polled and is not done.
-    pub(super) fn parked(&mut self, turn: Turn) {
+    fn parked(&mut self, turn: Turn) {
         let said = label::take();
         let mut s = self.shared.lock();
         let task = &mut s.tasks[turn.slot];
@@ -263,14 +209,14 @@ impl Session {
         if let Ok(Poll::Pending) = polled {
             self.core.slots.borrow_mut()[slot].future = Some(future);
             self.parked(turn);
-            return self.unobserved(None);
+            return self.unobserved(None, slot);
         }
         let info = self.shared.lock().tasks[slot].info();
         let failed = polled.err().map(|p| self.panicked(&info, text(&*p)));
         self.core.finish(slot);
         let dropped = self.drop_task(&info, future);
         failed.or(dropped).map_or(Ok(()), Err)?;
-        self.unobserved(Some(info))
+        self.unobserved(Some(&info), slot)
     }
 
     pub(super) fn panicked(&self, task: &TaskInfo, message: String) -> Failure {
@@ -287,76 +233,19 @@ impl Session {
         self.panicked(&info, text(payload))
     }
 
-    /// A task spawned through `Runtime::try_spawn` keeps its panic for its handle; when the handle is gone, it surfaces here.
-    fn unobserved(&self, task: Option<TaskInfo>) -> Result<(), Failure> {
+    /// A task spawned through `Runtime::try_spawn` keeps its panic for its handle; when the handle is gone, it surfaces here. `ended` is the
+    /// task that has just ended, if one has: then the panic is its own.
+    fn unobserved(&self, ended: Option<&TaskInfo>, slot: usize) -> Result<(), Failure> {
         let Some(message) = unobserved::take() else {
             return Ok(());
         };
-        let task = task.unwrap_or_else(|| self.shared.lock().tasks[ROOT].info());
-        Err(self.panicked(&task, message))
-    }
-
-    fn drop_task<F>(&self, info: &TaskInfo, future: F) -> Option<Failure> {
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(future)));
-        let payload = dropped.err()?;
-        Some(self.panicked(info, format!("while it was dropped: {}", text(&*payload))))
-    }
-
-    /// Drops everything that is left, oldest first, while the thread still is the simulation's. Says what went wrong with that.
-    pub(super) fn tear_down(&mut self, drop_root: impl FnOnce()) -> Option<Failure> {
-        let info = self.shared.lock().tasks[ROOT].info();
-        let mut failure = self.drop_task(&info, DropWith(Some(drop_root)));
-        self.core.finish(ROOT);
-        loop {
-            // Destructors may spawn: look again until nothing is left.
-            let mut left: Vec<(u64, usize)> = Vec::new();
-            let s = self.shared.lock();
-            for (slot, task) in s.tasks.iter().enumerate().filter(|(_, t)| t.live) {
-                left.push((task.serial, slot));
-            }
-            drop(s);
-            if left.is_empty() {
-                break;
-            }
-            left.sort_unstable();
-            for (_, slot) in left {
-                let future = self.core.slots.borrow_mut()[slot].future.take();
-                let info = self.shared.lock().tasks[slot].info();
-                self.core.finish(slot);
-                let dropped = self.drop_task(&info, future);
-                failure = failure.or(dropped);
-            }
+        if let Some(task) = ended {
+            return Err(self.panicked(task, message));
         }
-        self.wait_for_threads();
-        let mut s = self.shared.lock();
-        let timers = std::mem::take(&mut s.timers);
-        let settling: BTreeMap<u64, Waker> = std::mem::take(&mut s.settling);
-        let inbox = std::mem::take(&mut s.inbox);
-        drop(s);
-        let rest = self.drop_task(&info, (timers, settling, inbox));
-        failure.or(rest).or_else(|| self.unobserved(None).err())
-    }
-
-    /// Blocking closures that have started run to their end.
-    fn wait_for_threads(&self) {
-        let mut s = self.shared.lock();
-        while s.blocking > 0 && !self.watched.overdue() {
-            self.watched.waiting();
-            let slice = Duration::from_millis(50);
-            let changed = self.shared.changed.wait_timeout(s, slice);
-            s = changed.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-/// Runs a closure when dropped.
-struct DropWith<F: FnOnce()>(Option<F>);
-
-impl<F: FnOnce()> Drop for DropWith<F> {
-    fn drop(&mut self) {
-        if let Some(f) = self.0.take() {
-            f();
-        }
+        let dropper = self.shared.lock().tasks[slot].info();
+        let message =
+            format!("it dropped the handle of a task whose panic nobody had seen: {message}");
+        Err(self.panicked(&dropper, message))
     }
 }
 

@@ -1,122 +1,21 @@
 //! Many simulations of one program.
 
+mod report;
+mod shrink;
+
+pub use report::{ExploreFailure, ExploreReport};
+
+use super::chooser::Logged;
 use super::config::{Config, Policy};
 use super::env;
-use super::failure::Failure;
-use super::report::Report;
 use super::run::simulate;
-use super::shrink::shrink;
 use crate::runtime::Runtime;
+use shrink::shrink;
 use std::collections::HashSet;
-use std::fmt;
 use std::future::Future;
 use std::ops::Range;
 use std::panic::Location;
 use std::time::{Duration, Instant};
-
-/// The schedule that failed, and the smallest one found that still does.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ExploreFailure {
-    /// What happened.
-    pub failure: Failure,
-    /// The seed it happened under.
-    pub seed: u64,
-    /// How many schedules went well before.
-    pub runs_before: u64,
-    /// Does it again, with as few tasks out of order as were needed: give it to [`run_with`](super::run_with).
-    pub replay: Config,
-    by_seed: bool,
-}
-
-impl ExploreFailure {
-    /// The choices of [`replay`](ExploreFailure::replay); 0 is the task that was woken first.
-    pub fn schedule(&self) -> &[u16] {
-        match &self.replay.policy {
-            Policy::Replay(choices) => choices,
-            _ => &[],
-        }
-    }
-}
-
-impl fmt::Display for ExploreFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nth = self.runs_before + 1;
-        write!(f, "{}\nfound in schedule {nth}", self.failure)?;
-        if self.by_seed {
-            write!(f, "; replay: REGATTA_SEED={}", self.seed)?;
-        }
-        let schedule = self.schedule();
-        let moved = schedule.iter().filter(|c| **c != 0).count();
-        write!(f, "; {moved} choice(s) out of order are enough")?;
-        if schedule.len() <= 64 {
-            write!(f, ": Policy::Replay(vec!{schedule:?})")?;
-        }
-        Ok(())
-    }
-}
-
-/// What [`check`], [`explore`] and [`explore_all`] did.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-#[must_use = "the failure is inside; `unwrap` panics with it"]
-pub struct ExploreReport {
-    /// How many schedules were run.
-    pub runs: u64,
-    /// How many of them were different.
-    pub distinct: u64,
-    /// How many polls in all.
-    pub steps: u64,
-    /// Virtual time, added up.
-    pub virtual_time: Duration,
-    /// Real time.
-    pub real_time: Duration,
-    /// Every interleaving was run ([`explore_all`] only).
-    pub complete: bool,
-    /// The first failure, which ended the search.
-    pub failure: Option<ExploreFailure>,
-}
-
-impl ExploreReport {
-    /// Schedules in a second of real time.
-    pub fn per_second(&self) -> f64 {
-        self.runs as f64 / self.real_time.as_secs_f64().max(1e-9)
-    }
-
-    /// Returns when nothing failed.
-    ///
-    /// # Panics
-    ///
-    /// With the failure, when there is one.
-    #[track_caller]
-    pub fn unwrap(&self) {
-        if let Some(failure) = &self.failure {
-            panic!("{failure}");
-        }
-    }
-
-    fn count<T>(&mut self, report: &Report<T>) {
-        self.runs += 1;
-        self.steps += report.steps;
-        self.virtual_time += report.elapsed;
-    }
-}
-
-impl fmt::Display for ExploreReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = if self.complete { ", all there are" } else { "" };
-        write!(
-            f,
-            "{} schedules ({} distinct{all}), {} steps, {:?} virtual in {:?} real: {:.0} schedules/s",
-            self.runs,
-            self.distinct,
-            self.steps,
-            self.virtual_time,
-            self.real_time,
-            self.per_second()
-        )
-    }
-}
 
 fn clock() -> Instant {
     Runtime::neutral().now()
@@ -161,21 +60,52 @@ where
         None => 0..env::seeds().unwrap_or(seeds),
     };
     if let Some(first) = seeds.clone().next() {
-        let once = simulate(Config::swarm(first), at, &root).report;
-        if once.value.is_ok() {
-            let again = simulate(Config::swarm(first), at, &root).report;
-            assert!(
-                once.trace == again.trace,
-                "not deterministic: two runs of seed {first} took different schedules, of {} and {} steps. Something here depends on \
-                 the real clock, on addresses, or on randomness that the seed does not reach (a HashMap's order, `futures::select!`)",
-                once.steps,
-                again.steps
-            );
-        }
+        check_twice(first, at, &root);
     }
     let report = explore_seeds(seeds, at, &root);
     report.unwrap();
     report
+}
+
+/// Whether two runs of one seed are one and the same.
+#[track_caller]
+fn check_twice<F, Fut>(seed: u64, at: &'static Location<'static>, root: &F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let logged = || {
+        let mut config = Config::swarm(seed);
+        config.log = true;
+        simulate(config, at, root).report
+    };
+    let once = logged();
+    if once.value.is_err() {
+        // The search that follows finds it again, and shrinks it.
+        return;
+    }
+    let again = logged();
+    if once.trace == again.trace {
+        return;
+    }
+    let (a, b) = (once.log.unwrap_or_default(), again.log.unwrap_or_default());
+    let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let ran = |log: &[Logged]| match log.get(same) {
+        Some(Logged { serial: 0, now }) => {
+            format!("the root ran at {:?}", Duration::from_nanos(*now))
+        }
+        Some(Logged { serial, now }) => {
+            format!("task #{serial} ran at {:?}", Duration::from_nanos(*now))
+        }
+        None => "it was over".into(),
+    };
+    panic!(
+        "not deterministic: two runs of seed {seed} parted at step {}, where once {} and once {}. Something here depends on the real \
+         clock, on addresses, or on randomness that the seed does not reach (a HashMap's order, `futures::select!`)",
+        same + 1,
+        ran(&a),
+        ran(&b)
+    );
 }
 
 /// Runs `root` once for each seed, with a [swarm](Config::swarm) of configurations; stops at the first failure, shrinks it and
@@ -205,6 +135,7 @@ where
 /// assert!(failure.to_string().contains(&format!("REGATTA_SEED={}", failure.seed)));
 /// ```
 #[track_caller]
+#[must_use = "a failure is in the report; `unwrap` panics with it"]
 pub fn explore<F, Fut>(seeds: Range<u64>, root: F) -> ExploreReport
 where
     F: Fn() -> Fut,
@@ -276,6 +207,7 @@ where
 /// assert!(report.complete);
 /// ```
 #[track_caller]
+#[must_use = "a failure is in the report; `unwrap` panics with it"]
 pub fn explore_all<F, Fut>(max_runs: u64, root: F) -> ExploreReport
 where
     F: Fn() -> Fut,

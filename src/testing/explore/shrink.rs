@@ -1,14 +1,17 @@
 //! From a schedule that fails to a small one that still does.
 
-use super::config::{Config, Policy};
-use super::failure::Failure;
-use super::run::simulate;
+use crate::testing::config::{Config, Policy};
+use crate::testing::failure::Failure;
+use crate::testing::run::simulate;
 use std::future::Future;
 use std::mem::discriminant;
 use std::panic::Location;
 
 /// More than this many runs are not worth a smaller schedule.
 const BUDGET: u32 = 500;
+
+/// The same for panics, each of which prints itself and perhaps a backtrace.
+const PANICS: u32 = 50;
 
 /// Sets as many choices as possible back to 0 (the task that was woken first), and cuts the zeros off the end.
 pub(super) fn shrink<F, Fut>(
@@ -32,7 +35,8 @@ where
     if long {
         return with(&choices);
     }
-    let mut budget = BUDGET;
+    let panics = matches!(failure, Failure::Panic { .. });
+    let mut budget = if panics { PANICS } else { BUDGET };
     let mut fails = |choices: &[u16]| {
         if budget == 0 {
             return false;

@@ -1,0 +1,330 @@
+//! Runs the cases of a table in turns, so that a busy machine hurts all of them alike, and judges the goals by paired figures.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "allocs")]
+#[global_allocator]
+static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
+
+/// What the command line says.
+pub struct Options {
+    pub budget: Duration,
+    pub only: String,
+    pub case: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            budget: Duration::from_secs(3),
+            only: String::new(),
+            case: String::new(),
+        }
+    }
+}
+
+const LEAST_ROUNDS: usize = 5;
+const MOST_ROUNDS: usize = 101;
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Side {
+    Ours,
+    Peer,
+    /// Neither: shows what the measuring itself costs.
+    Bare,
+}
+
+/// One thing that is measured: does it once, and says how long that took.
+struct Case {
+    name: &'static str,
+    side: Side,
+    run: Box<dyn FnMut() -> Duration>,
+}
+
+/// What a case has to reach.
+pub enum Goal {
+    /// At least this many times as fast as the best of these peers (none named: of all).
+    Faster {
+        ours: &'static str,
+        peers: &'static [&'static str],
+        times: f64,
+    },
+    /// At most this much more than `base` (none: than nothing), divided by `parts`.
+    AtMost {
+        ours: &'static str,
+        base: Option<&'static str>,
+        parts: f64,
+        most: f64,
+    },
+}
+
+/// Cases that are compared with one another.
+pub struct Table {
+    title: String,
+    unit: &'static str,
+    /// Nanoseconds of a run that make one unit.
+    divisor: f64,
+    /// Operations in a run, for the count of allocations.
+    ops: usize,
+    cases: Vec<Case>,
+    goals: Vec<Goal>,
+}
+
+impl Table {
+    /// A run does `ops` operations; figures are nanoseconds for each.
+    pub fn each(title: impl Into<String>, ops: usize) -> Self {
+        Table {
+            title: title.into(),
+            unit: "ns each",
+            divisor: ops as f64,
+            ops,
+            cases: Vec::new(),
+            goals: Vec::new(),
+        }
+    }
+
+    /// Figures are microseconds for the whole run, which does `ops` operations.
+    pub fn whole(title: impl Into<String>, ops: usize) -> Self {
+        Table {
+            unit: "µs",
+            divisor: 1e3,
+            ..Table::each(title, ops)
+        }
+    }
+
+    fn case(
+        mut self,
+        name: &'static str,
+        side: Side,
+        run: impl FnMut() -> Duration + 'static,
+    ) -> Self {
+        self.cases.push(Case {
+            name,
+            side,
+            run: Box::new(run),
+        });
+        self
+    }
+
+    pub fn ours(self, name: &'static str, run: impl FnMut() -> Duration + 'static) -> Self {
+        self.case(name, Side::Ours, run)
+    }
+
+    pub fn peer(self, name: &'static str, run: impl FnMut() -> Duration + 'static) -> Self {
+        self.case(name, Side::Peer, run)
+    }
+
+    pub fn bare(self, name: &'static str, run: impl FnMut() -> Duration + 'static) -> Self {
+        self.case(name, Side::Bare, run)
+    }
+
+    pub fn faster(
+        mut self,
+        ours: &'static str,
+        peers: &'static [&'static str],
+        times: f64,
+    ) -> Self {
+        self.goals.push(Goal::Faster { ours, peers, times });
+        self
+    }
+
+    pub fn at_most(
+        mut self,
+        ours: &'static str,
+        base: Option<&'static str>,
+        parts: f64,
+        most: f64,
+    ) -> Self {
+        self.goals.push(Goal::AtMost {
+            ours,
+            base,
+            parts,
+            most,
+        });
+        self
+    }
+}
+
+/// The figures of one case, in the unit of its table.
+pub struct Figures {
+    pub name: &'static str,
+    pub side: Side,
+    pub min: f64,
+    pub median: f64,
+    /// How many times as fast as the best peer, from figures of the same round.
+    pub ratio: Option<f64>,
+    /// Allocations for an operation, when they are counted.
+    pub allocs: Option<f64>,
+}
+
+pub struct Verdict {
+    pub goal: String,
+    pub found: String,
+    pub met: bool,
+}
+
+pub struct Measured {
+    pub row: &'static str,
+    pub title: String,
+    pub unit: &'static str,
+    pub rounds: usize,
+    pub figures: Vec<Figures>,
+    pub verdicts: Vec<Verdict>,
+}
+
+/// `None` when the options leave nothing of the table.
+pub fn measure(row: &'static str, mut table: Table, options: &Options) -> Option<Measured> {
+    table.cases.retain(|c| c.name.contains(&options.case));
+    if !table.title.contains(&options.only) || table.cases.is_empty() {
+        return None;
+    }
+    for case in &mut table.cases {
+        (case.run)(); // warm up
+    }
+    let counts = cfg!(feature = "allocs").then(|| count_allocs(&mut table));
+    let n = table.cases.len();
+    let mut samples = vec![Vec::new(); n];
+    let mut rounds = 0;
+    let start = now();
+    while counts.is_none()
+        && rounds < MOST_ROUNDS
+        && (rounds < LEAST_ROUNDS || now() - start < options.budget)
+    {
+        for turn in 0..n {
+            // Another one begins each time, and every other round goes backwards: nobody always runs after the same neighbour.
+            let i = (if rounds % 2 == 0 { turn } else { n - 1 - turn } + rounds) % n;
+            let time = (table.cases[i].run)();
+            samples[i].push(time.as_nanos() as f64 / table.divisor);
+        }
+        rounds += 1;
+    }
+    let best = best_peer(&table.cases, &samples, &[]);
+    let figures = (0..n).map(|i| Figures {
+        name: table.cases[i].name,
+        side: table.cases[i].side,
+        min: samples[i].iter().copied().fold(f64::INFINITY, f64::min),
+        median: median(samples[i].clone()),
+        ratio: best.map(|best| ratio(&samples[best], &samples[i])),
+        allocs: counts.as_ref().map(|c| c[i]),
+    });
+    let figures = figures.collect();
+    let verdicts = if rounds == 0 {
+        Vec::new()
+    } else {
+        table
+            .goals
+            .iter()
+            .filter_map(|g| judge(g, &table.cases, &samples))
+            .collect()
+    };
+    Some(Measured {
+        row,
+        title: table.title,
+        unit: table.unit,
+        rounds,
+        figures,
+        verdicts,
+    })
+}
+
+#[cfg(feature = "allocs")]
+fn count_allocs(table: &mut Table) -> Vec<f64> {
+    let ops = table.ops as f64;
+    let count = |case: &mut Case| {
+        let region = stats_alloc::Region::new(ALLOCATOR);
+        (case.run)();
+        let change = region.change();
+        (change.allocations + change.reallocations) as f64 / ops
+    };
+    table.cases.iter_mut().map(count).collect()
+}
+
+#[cfg(not(feature = "allocs"))]
+fn count_allocs(table: &mut Table) -> Vec<f64> {
+    vec![f64::NAN; table.ops.min(table.cases.len())]
+}
+
+fn best_peer(cases: &[Case], samples: &[Vec<f64>], named: &[&str]) -> Option<usize> {
+    (0..cases.len())
+        .filter(|i| cases[*i].side == Side::Peer && !samples[*i].is_empty())
+        .filter(|i| named.is_empty() || named.contains(&cases[*i].name))
+        .min_by(|a, b| median(samples[*a].clone()).total_cmp(&median(samples[*b].clone())))
+}
+
+/// `None` when a case it speaks of was left out.
+fn judge(goal: &Goal, cases: &[Case], samples: &[Vec<f64>]) -> Option<Verdict> {
+    let find = |name: &str| cases.iter().position(|c| c.name == name);
+    match goal {
+        Goal::Faster { ours, peers, times } => {
+            let peer = best_peer(cases, samples, peers)?;
+            let found = ratio(&samples[peer], &samples[find(ours)?]);
+            Some(Verdict {
+                goal: format!("{ours}: ≥ {times} × {}", cases[peer].name),
+                found: format!("{found:.2} ×"),
+                met: found >= *times,
+            })
+        }
+        Goal::AtMost {
+            ours,
+            base,
+            parts,
+            most,
+        } => {
+            let own = &samples[find(ours)?];
+            let extra = match base {
+                Some(base) => own
+                    .iter()
+                    .zip(&samples[find(base)?])
+                    .map(|(a, b)| a - b)
+                    .collect(),
+                None => own.clone(),
+            };
+            let found = median(extra) / parts;
+            let more = base.map_or(String::new(), |b| format!(" more than {b}"));
+            let share = if *parts > 1.0 {
+                format!(", a {parts}th")
+            } else {
+                String::new()
+            };
+            Some(Verdict {
+                goal: format!("{ours}: ≤ {most} ns{more}{share}"),
+                found: format!("{found:.2} ns"),
+                met: found <= *most,
+            })
+        }
+    }
+}
+
+fn ratio(peer: &[f64], own: &[f64]) -> f64 {
+    median(peer.iter().zip(own).map(|(p, o)| p / o).collect())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The real clock: this is what is measured here.
+#[expect(clippy::disallowed_methods, reason = "benches measure real time")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Does `f` so many times, one after the other.
+pub async fn time<Fut: Future>(times: usize, mut f: impl FnMut() -> Fut) -> Duration {
+    let start = now();
+    for _ in 0..times {
+        black_box(f().await);
+    }
+    now() - start
+}
+
+/// The same for plain calls.
+pub fn time_calls<R>(times: usize, mut f: impl FnMut() -> R) -> Duration {
+    let start = now();
+    for _ in 0..times {
+        black_box(f());
+    }
+    now() - start
+}

@@ -1,0 +1,126 @@
+//! H: timeouts around short work, and many sleeps.
+
+use crate::harness::{Table, now, time};
+use crate::runtimes::On;
+use futures_lite::future::{or, yield_now};
+use regatta::Runtime;
+use std::future::ready;
+use std::time::Duration;
+
+const CALLS: usize = 20_000;
+const SLEEPS: usize = 100_000;
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(10);
+
+async fn one_yield() -> u64 {
+    yield_now().await;
+    1
+}
+
+async fn ours<F: Future<Output = u64>>(work: F) -> Option<u64> {
+    regatta::time::timeout(LONG, work).await.ok()
+}
+
+async fn tokio_timeout<F: Future<Output = u64>>(work: F) -> Option<u64> {
+    tokio::time::timeout(LONG, work).await.ok()
+}
+
+async fn async_io_race<F: Future<Output = u64>>(work: F) -> Option<u64> {
+    let late = async {
+        async_io::Timer::after(LONG).await;
+        None
+    };
+    or(async { Some(work.await) }, late).await
+}
+
+fn calls<Fut>(on: On, f: fn() -> Fut) -> impl FnMut() -> Duration
+where
+    Fut: Future<Output: Send> + Send + 'static,
+{
+    move || on.run(time(CALLS, f))
+}
+
+fn around_ready(on: On) -> Table {
+    let mut table = Table::each(
+        format!("timeout around a ready future, {}", on.name()),
+        CALLS,
+    )
+    .bare("the future alone", calls(on, || ready(1)))
+    .ours("timeout", calls(on, || ours(ready(1))))
+    .peer(
+        "async-io Timer, race",
+        calls(on, || async_io_race(ready(1))),
+    );
+    if on != On::Smol {
+        table = table.peer(
+            "tokio::time::timeout",
+            calls(on, || tokio_timeout(ready(1))),
+        );
+    }
+    table.faster("timeout", &[], 10.0)
+}
+
+fn around_yield(on: On) -> Table {
+    let table = Table::each(format!("timeout around one yield, {}", on.name()), CALLS)
+        .bare("the future alone", calls(on, one_yield))
+        .ours("timeout", calls(on, || ours(one_yield())))
+        .peer(
+            "async-io Timer, race",
+            calls(on, || async_io_race(one_yield())),
+        );
+    if on == On::Smol {
+        return table.faster("timeout", &[], 0.95);
+    }
+    table
+        .peer(
+            "tokio::time::timeout",
+            calls(on, || tokio_timeout(one_yield())),
+        )
+        .faster("timeout", &["tokio::time::timeout"], 0.95)
+}
+
+/// Every sleep in a task of its own, spawned by the runtime itself: the sleeps are compared, not the spawning.
+async fn sleeps<Fut>(on: On, sleep: fn(Duration) -> Fut) -> Duration
+where
+    Fut: Future<Output: Send> + Send + 'static,
+{
+    let start = now();
+    if on == On::Smol {
+        let within = |f| Runtime::smol().within(f);
+        let tasks: Vec<_> = (0..SLEEPS)
+            .map(|_| smol::spawn(within(sleep(SHORT))))
+            .collect();
+        for task in tasks {
+            task.await;
+        }
+    } else {
+        let tasks: Vec<_> = (0..SLEEPS).map(|_| tokio::spawn(sleep(SHORT))).collect();
+        for task in tasks {
+            task.await.expect("no panic");
+        }
+    }
+    now() - start
+}
+
+fn many_sleeps(on: On) -> Table {
+    let mut table = Table::whole(format!("100k sleeps of 10 ms, {}", on.name()), SLEEPS)
+        .ours("sleep", move || on.run(sleeps(on, regatta::time::sleep)))
+        .peer("async-io Timer", move || {
+            on.run(sleeps(on, async_io::Timer::after))
+        });
+    if on == On::Smol {
+        return table.faster("sleep", &[], 0.95);
+    }
+    table = table.peer("tokio::time::sleep", move || {
+        on.run(sleeps(on, tokio::time::sleep))
+    });
+    table.faster("sleep", &["tokio::time::sleep"], 0.95)
+}
+
+pub fn tables() -> Vec<Table> {
+    let ready = On::ALL.map(around_ready).into_iter();
+    ready
+        .chain(On::ALL.map(around_yield))
+        .chain(On::ALL.map(many_sleeps))
+        .collect()
+}

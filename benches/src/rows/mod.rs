@@ -1,0 +1,49 @@
+//! The rows of the figures to beat, by their letters there.
+
+mod a_spawn;
+mod b_fail_fast;
+mod c_in_place;
+mod h_timeout;
+mod j_tokens;
+mod r_current;
+mod s_scope;
+
+use crate::harness::Table;
+
+pub struct Row {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub tables: fn() -> Vec<Table>,
+}
+
+const fn row(name: &'static str, what: &'static str, tables: fn() -> Vec<Table>) -> Row {
+    Row { name, what, tables }
+}
+
+pub const ROWS: &[Row] = &[
+    row("A", "spawn and join trivial tasks", a_spawn::tables),
+    row(
+        "B",
+        "fail fast: 10k pending tasks, one errors, all are gone",
+        b_fail_fast::tables,
+    ),
+    row(
+        "C",
+        "bounded concurrency: 100k items, at most 64 at once",
+        c_in_place::tables,
+    ),
+    row("H", "timeouts and sleeps", h_timeout::tables),
+    row("J", "cancel tokens", j_tokens::tables),
+    row("R", "Runtime::current()", r_current::tables),
+    row("S", "cancel scopes, cost of a poll", s_scope::tables),
+];
+
+pub fn find(name: &str) -> Result<&'static Row, String> {
+    let found = ROWS.iter().find(|r| r.name.eq_ignore_ascii_case(name));
+    found.ok_or_else(|| format!("no row `{name}`.\n{}", list()))
+}
+
+pub fn list() -> String {
+    let lines = ROWS.iter().map(|r| format!("\n  {}  {}", r.name, r.what));
+    format!("rows:{}", lines.collect::<String>())
+}

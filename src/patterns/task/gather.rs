@@ -1,0 +1,377 @@
+//! [`gather`]: many futures, their outputs in order.
+
+use super::error::{ErrorGroup, Fault};
+use super::member::{BUDGET, Member, dismiss};
+use super::spawned::Spawnable;
+use crate::internal::label;
+use crate::internal::slots::Slots;
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// How far a [`gather`] has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How many futures have ended.
+    pub done: usize,
+    /// How many there are, when the iterator knows.
+    pub total: Option<usize>,
+}
+
+/// Runs futures side by side, and gives their outputs in the order of the futures; awaited, or [built up](Gather) first.
+///
+/// In place, on the calling task: concurrent, not parallel; futures may borrow, and need neither `Send` nor a runtime. With a
+/// [`limit`](Gather::limit) the iterator is drawn as slots get free, without an allocation per future.
+///
+/// * `gather(futures).await` is for `Result`s: `Ok(Vec<T>)`, or after the first error every error there was ([`ErrorGroup`]): the
+///   others are cancelled and waited for, cleanup included. Python's `gather`, without the siblings that run on.
+/// * [`.settled()`](Gather::settled) waits for all and gives every output, errors too: `return_exceptions=True`.
+/// * [`.on_runtime()`](Gather::on_runtime) makes each future a task of the runtime: parallel.
+///
+/// # Errors
+///
+/// [`ErrorGroup`], when a future failed.
+///
+/// # Panics
+///
+/// A panic of a future goes on in the caller; the others are dropped.
+///
+/// # Cancel safety
+///
+/// Dropping it drops the futures at once, without their async cleanup.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::{task::gather, time};
+/// use std::time::Duration;
+///
+/// regatta::testing::run(async || {
+///     let words = ["regatta", "race", "row"];
+///     let lengths = gather(words.iter().map(|word| async move {
+///         time::sleep(Duration::from_secs(word.len() as u64)).await;
+///         if word.is_empty() { Err("empty") } else { Ok(word.len()) }
+///     }));
+///     assert_eq!(lengths.limit(2).await.expect("no word is empty"), [7, 4, 3]);
+/// });
+/// ```
+pub fn gather<I>(futures: I) -> Gather<I::IntoIter>
+where
+    I: IntoIterator,
+    I::Item: Future,
+{
+    Gather {
+        futures: futures.into_iter(),
+        limit: usize::MAX,
+        mode: FailFast(()),
+        observer: |_| {},
+    }
+}
+
+/// Stops at the first error; the mode of a plain [`gather`].
+#[derive(Debug)]
+pub struct FailFast(());
+
+/// Waits for all; the mode after [`Gather::settled`].
+#[derive(Debug)]
+pub struct Settled(());
+
+/// What to do with the outputs `O`.
+pub trait GatherMode<O> {
+    /// What the whole gives.
+    type Output;
+    #[doc(hidden)]
+    type Collector: Collector<O, Output = Self::Output> + Default;
+}
+
+/// Keeps outputs. Public only because [`GatherMode`] mentions it.
+pub trait Collector<O> {
+    type Output;
+    /// Makes room for one more future.
+    fn expect(&mut self) -> usize;
+    /// True: the rest is not wanted any more.
+    fn put(&mut self, index: usize, output: O) -> bool;
+    fn finish(&mut self) -> Self::Output;
+}
+
+#[derive(Debug)]
+pub struct FailFastCollector<T, E> {
+    values: Vec<Option<T>>,
+    faults: Vec<Fault<E>>,
+}
+
+impl<T, E> Default for FailFastCollector<T, E> {
+    fn default() -> Self {
+        FailFastCollector {
+            values: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl<T, E> Collector<Result<T, E>> for FailFastCollector<T, E> {
+    type Output = Result<Vec<T>, ErrorGroup<E>>;
+
+    fn expect(&mut self) -> usize {
+        self.values.push(None);
+        self.values.len() - 1
+    }
+
+    fn put(&mut self, index: usize, output: Result<T, E>) -> bool {
+        match output {
+            Ok(value) => self.values[index] = Some(value),
+            Err(error) => self.faults.push(Fault::Leaf(None, error)),
+        }
+        !self.faults.is_empty()
+    }
+
+    fn finish(&mut self) -> Self::Output {
+        if self.faults.is_empty() {
+            return Ok(std::mem::take(&mut self.values)
+                .into_iter()
+                .flatten()
+                .collect());
+        }
+        Err(ErrorGroup::new(None, std::mem::take(&mut self.faults)))
+    }
+}
+
+impl<T, E> GatherMode<Result<T, E>> for FailFast {
+    type Output = Result<Vec<T>, ErrorGroup<E>>;
+    type Collector = FailFastCollector<T, E>;
+}
+
+#[derive(Debug)]
+pub struct SettledCollector<O>(Vec<Option<O>>);
+
+impl<O> Default for SettledCollector<O> {
+    fn default() -> Self {
+        SettledCollector(Vec::new())
+    }
+}
+
+impl<O> Collector<O> for SettledCollector<O> {
+    type Output = Vec<O>;
+
+    fn expect(&mut self) -> usize {
+        self.0.push(None);
+        self.0.len() - 1
+    }
+
+    fn put(&mut self, index: usize, output: O) -> bool {
+        self.0[index] = Some(output);
+        false
+    }
+
+    fn finish(&mut self) -> Vec<O> {
+        std::mem::take(&mut self.0).into_iter().flatten().collect()
+    }
+}
+
+impl<O> GatherMode<O> for Settled {
+    type Output = Vec<O>;
+    type Collector = SettledCollector<O>;
+}
+
+/// A [`gather`] that is being set up; await it to run it.
+#[must_use = "it runs when it is awaited"]
+pub struct Gather<I, M = FailFast, P = fn(Progress)> {
+    pub(super) futures: I,
+    pub(super) limit: usize,
+    pub(super) mode: M,
+    pub(super) observer: P,
+}
+
+impl<I, M: fmt::Debug, P> fmt::Debug for Gather<I, M, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gather")
+            .field("limit", &self.limit)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<I, M, P> Gather<I, M, P> {
+    /// Runs at most `n` at once; the iterator is drawn as they end. Default: all at once.
+    ///
+    /// # Panics
+    ///
+    /// When `n` is 0.
+    pub fn limit(mut self, n: usize) -> Self {
+        assert!(
+            n > 0,
+            "gather(..).limit(0): no future would ever run; use at least 1"
+        );
+        self.limit = n;
+        self
+    }
+
+    /// Waits for all, and gives every output, errors too. The outputs need not be `Result`s.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::task::gather;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let jobs = [Ok(1), Err("broken"), Ok(3)].map(|r| async move { r });
+    ///     assert_eq!(gather(jobs).settled().await, [Ok(1), Err("broken"), Ok(3)]);
+    /// });
+    /// ```
+    pub fn settled(self) -> Gather<I, Settled, P> {
+        Gather {
+            futures: self.futures,
+            limit: self.limit,
+            mode: Settled(()),
+            observer: self.observer,
+        }
+    }
+
+    /// Calls `observer` each time a future has ended.
+    pub fn progress<Q: FnMut(Progress)>(self, observer: Q) -> Gather<I, M, Q> {
+        Gather {
+            futures: self.futures,
+            limit: self.limit,
+            mode: self.mode,
+            observer,
+        }
+    }
+
+    /// Makes each future a task of the current runtime, in a [task group](super::task_group): parallel. Without a runtime
+    /// they run in place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::task::gather;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let squares = gather((1..=4).map(|n| async move { Ok::<u32, String>(n * n) })).limit(2).on_runtime();
+    ///     assert_eq!(squares.await.expect("no overflow"), [1, 4, 9, 16]);
+    /// });
+    /// ```
+    pub fn on_runtime(self) -> Spawnable<I, M, P> {
+        Spawnable { plan: self }
+    }
+}
+
+impl<I, M, P> IntoFuture for Gather<I, M, P>
+where
+    I: Iterator<Item: Future>,
+    M: GatherMode<<I::Item as Future>::Output>,
+    P: FnMut(Progress),
+{
+    type Output = M::Output;
+    type IntoFuture = Gathering<I, M, P>;
+
+    fn into_future(self) -> Gathering<I, M, P> {
+        let total = match self.futures.size_hint() {
+            (low, Some(high)) if low == high => Some(high),
+            _ => None,
+        };
+        Gathering {
+            futures: Some(self.futures),
+            limit: self.limit,
+            members: Slots::default(),
+            places: Vec::new(),
+            outputs: M::Collector::default(),
+            progress: Progress { done: 0, total },
+            observer: self.observer,
+            stopped: false,
+        }
+    }
+}
+
+pin_project! {
+    /// A [`gather`] that is running in place.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Gathering<I, M, P>
+    where
+        I: Iterator,
+        I::Item: Future,
+        M: GatherMode<<I::Item as Future>::Output>,
+    {
+        // `None` when it is drawn dry.
+        futures: Option<I>,
+        limit: usize,
+        members: Slots<Member<I::Item>>,
+        // Which output the future in a slot is to give.
+        places: Vec<usize>,
+        outputs: M::Collector,
+        progress: Progress,
+        observer: P,
+        stopped: bool,
+    }
+}
+
+impl<I, M, P> fmt::Debug for Gathering<I, M, P>
+where
+    I: Iterator<Item: Future>,
+    M: GatherMode<<I::Item as Future>::Output>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gathering")
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<I, M, P> Future for Gathering<I, M, P>
+where
+    I: Iterator<Item: Future>,
+    M: GatherMode<<I::Item as Future>::Output>,
+    P: FnMut(Progress),
+{
+    type Output = M::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<M::Output> {
+        let this = self.project();
+        let mut budget = BUDGET;
+        loop {
+            let mut ended = None;
+            while ended.is_none() && this.members.len() < *this.limit {
+                let Some(future) = this.futures.as_mut().and_then(Iterator::next) else {
+                    *this.futures = None;
+                    break;
+                };
+                let index = this.outputs.expect();
+                match this.members.insert_polled(Member::new(future)) {
+                    Ok(slot) => {
+                        if slot >= this.places.len() {
+                            this.places.resize(slot + 1, 0);
+                        }
+                        this.places[slot] = index;
+                    }
+                    Err(output) => ended = Some((index, output)),
+                }
+            }
+            if ended.is_none() {
+                ended = match this.members.poll_next(cx) {
+                    Poll::Ready(Some((slot, output))) => Some((this.places[slot], output)),
+                    Poll::Ready(None) => return Poll::Ready(this.outputs.finish()),
+                    Poll::Pending => {
+                        label::set("gathered futures");
+                        return Poll::Pending;
+                    }
+                };
+            }
+            if let Some((index, Some(output))) = ended {
+                let stop = this.outputs.put(index, output);
+                this.progress.done += 1;
+                (this.observer)(*this.progress);
+                if stop && !*this.stopped {
+                    *this.stopped = true;
+                    *this.futures = None;
+                    dismiss(this.members);
+                }
+            }
+            budget -= 1;
+            if budget == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+}
