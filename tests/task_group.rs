@@ -14,6 +14,10 @@ mod errors;
 mod hosts;
 #[path = "task_group/in_place.rs"]
 mod in_place;
+#[path = "task_group/many.rs"]
+mod many;
+#[path = "task_group/orders.rs"]
+mod orders;
 #[path = "task_group/spawned.rs"]
 mod spawned;
 #[path = "task_group/support.rs"]

@@ -1,10 +1,13 @@
 //! Many futures polled in place by one task, without an allocation per future.
 //!
-//! A slot (a pinned place and a waker) is made once and used again. A wake sets a bit; a sweep takes 64 bits at a time, so polling
-//! costs what was woken, not what is there. Idea: futures-buffered; the bitmap is the prototype's.
+//! A slot (a pinned place and a waker) is made once and used again. A wake sets a bit; a sweep takes 64 bits at a time, and finds the
+//! words that have any in a second bitmap above, so polling costs what was woken, not what is there. Idea: futures-buffered; the bitmaps
+//! are our own.
 //!
-//! Invariant: a bit goes from "none set in this word" to "one set" only together with a wake of the parent task,
-//! and the parent registers itself before it takes the bits.
+//! Invariants:
+//! * A bit goes from "none set in this word" to "one set" only together with setting the word's bit above; that, from "none" to "one", only
+//!   together with a wake of the parent task. The parent registers itself before it takes bits, from above to below.
+//! * In `Taken`, a word has bits if and only if its bit above is set, and none of those lies before `cursor`.
 
 use futures_util::task::AtomicWaker;
 use std::future::Future;
@@ -15,9 +18,17 @@ use std::task::{Context, Poll, Wake, Waker};
 
 const BITS: usize = u64::BITS as usize;
 
-struct Word {
+/// Says which of 64 words have bits set.
+struct Above {
     ready: AtomicU64,
     parent: Arc<AtomicWaker>,
+}
+
+struct Word {
+    ready: AtomicU64,
+    /// Its bit above.
+    bit: u64,
+    above: Arc<Above>,
 }
 
 struct SlotWaker {
@@ -31,9 +42,52 @@ impl Wake for SlotWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.word.ready.fetch_or(self.bit, Ordering::AcqRel) == 0 {
-            self.word.parent.wake();
+        let word = &*self.word;
+        if word.ready.fetch_or(self.bit, Ordering::AcqRel) == 0
+            && word.above.ready.fetch_or(word.bit, Ordering::AcqRel) == 0
+        {
+            word.above.parent.wake();
         }
+    }
+}
+
+/// What the sweep that is going on still has to poll.
+#[derive(Default)]
+struct Taken {
+    words: Vec<u64>,
+    above: Vec<u64>,
+    cursor: usize,
+}
+
+impl Taken {
+    fn add(&mut self, word: usize, bits: u64) {
+        self.words[word] |= bits;
+        self.above[word / BITS] |= 1 << (word % BITS);
+        self.cursor = self.cursor.min(word / BITS);
+    }
+
+    fn is_empty(&self) -> bool {
+        let left = self.above.get(self.cursor..).unwrap_or_default();
+        left.iter().all(|above| *above == 0)
+    }
+
+    /// Takes one slot out, lowest first.
+    fn pop(&mut self) -> Option<usize> {
+        while let Some(above) = self.above.get_mut(self.cursor) {
+            if *above == 0 {
+                self.cursor += 1;
+                continue;
+            }
+            let w = self.cursor * BITS + above.trailing_zeros() as usize;
+            let bits = &mut self.words[w];
+            let slot = w * BITS + bits.trailing_zeros() as usize;
+            *bits &= *bits - 1;
+            if *bits == 0 {
+                *above &= *above - 1;
+            }
+            return Some(slot);
+        }
+        None
     }
 }
 
@@ -47,8 +101,8 @@ pub(crate) struct Slots<F> {
     slots: Vec<Slot<F>>,
     free: Vec<usize>,
     words: Vec<Arc<Word>>,
-    /// What this sweep still has to poll.
-    taken: Vec<u64>,
+    above: Vec<Arc<Above>>,
+    taken: Taken,
     parent: Arc<AtomicWaker>,
 }
 
@@ -66,7 +120,8 @@ impl<F> Default for Slots<F> {
             slots: Vec::new(),
             free: Vec::new(),
             words: Vec::new(),
-            taken: Vec::new(),
+            above: Vec::new(),
+            taken: Taken::default(),
             parent: Arc::default(),
         }
     }
@@ -87,7 +142,7 @@ impl<F> Slots<F> {
         for (i, slot) in self.slots.iter_mut().enumerate() {
             if let Some(future) = slot.future.as_mut().as_pin_mut() {
                 f(i, future);
-                self.taken[i / BITS] |= 1 << (i % BITS);
+                self.taken.add(i / BITS, 1 << (i % BITS));
             }
         }
     }
@@ -97,12 +152,21 @@ impl<F> Slots<F> {
             return i;
         }
         let i = self.slots.len();
-        if i.is_multiple_of(BITS) {
-            self.words.push(Arc::new(Word {
+        if i.is_multiple_of(BITS * BITS) {
+            self.above.push(Arc::new(Above {
                 ready: AtomicU64::new(0),
                 parent: self.parent.clone(),
             }));
-            self.taken.push(0);
+            self.taken.above.push(0);
+        }
+        if i.is_multiple_of(BITS) {
+            let w = i / BITS;
+            self.words.push(Arc::new(Word {
+                ready: AtomicU64::new(0),
+                bit: 1 << (w % BITS),
+                above: self.above[w / BITS].clone(),
+            }));
+            self.taken.words.push(0);
         }
         let waker = Waker::from(Arc::new(SlotWaker {
             bit: 1 << (i % BITS),
@@ -121,7 +185,7 @@ impl<F> Slots<F> {
     pub(crate) fn insert(&mut self, future: F) -> usize {
         let i = self.vacant();
         self.slots[i].future.set(Some(future));
-        self.taken[i / BITS] |= 1 << (i % BITS);
+        self.taken.add(i / BITS, 1 << (i % BITS));
         i
     }
 }
@@ -150,36 +214,58 @@ impl<F: Future> Slots<F> {
         }
     }
 
-    /// The next output. `Ready(None)`: every future has ended. One call polls each woken future at most once, so a future that
+    /// The next output. `Ready(None)`: every future has ended. One call polls each future at most once, so one that
     /// always wakes itself does not keep the task from giving way.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
         if self.is_empty() {
             return Poll::Ready(None);
         }
-        if let Some(found) = self.sweep() {
+        let fresh = self.taken.is_empty();
+        if fresh {
+            self.collect(cx);
+        }
+        if let Some(found) = self.next_collected() {
             return Poll::Ready(Some(found));
         }
-        self.parent.register(cx.waker());
-        for (taken, word) in self.taken.iter_mut().zip(&self.words) {
-            if word.ready.load(Ordering::Relaxed) != 0 {
-                *taken |= word.ready.swap(0, Ordering::AcqRel);
+        if !fresh {
+            // These had been collected before; what was woken since waits for the next call.
+            self.parent.register(cx.waker());
+            if self
+                .above
+                .iter()
+                .any(|a| a.ready.load(Ordering::Acquire) != 0)
+            {
+                cx.waker().wake_by_ref();
             }
         }
-        match self.sweep() {
-            Some(found) => Poll::Ready(Some(found)),
-            None => Poll::Pending,
+        Poll::Pending
+    }
+
+    /// Has the task woken by the futures from here on, and notes which were woken up to here.
+    pub(crate) fn collect(&mut self, cx: &Context<'_>) {
+        self.parent.register(cx.waker());
+        for (a, above) in self.above.iter().enumerate() {
+            if above.ready.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            let mut words = above.ready.swap(0, Ordering::AcqRel);
+            while words != 0 {
+                let w = a * BITS + words.trailing_zeros() as usize;
+                words &= words - 1;
+                let bits = self.words[w].ready.swap(0, Ordering::AcqRel);
+                // None: they were taken together with earlier ones, before their wake got to the bit above.
+                if bits != 0 {
+                    self.taken.add(w, bits);
+                }
+            }
         }
     }
 
-    fn sweep(&mut self) -> Option<(usize, F::Output)> {
-        for w in 0..self.taken.len() {
-            while self.taken[w] != 0 {
-                let bit = self.taken[w].trailing_zeros() as usize;
-                self.taken[w] &= self.taken[w] - 1;
-                let i = w * BITS + bit;
-                if let Some(output) = self.poll_slot(i) {
-                    return Some((i, output));
-                }
+    /// Polls what is collected or was inserted, until one ends.
+    pub(crate) fn next_collected(&mut self) -> Option<(usize, F::Output)> {
+        while let Some(i) = self.taken.pop() {
+            if let Some(output) = self.poll_slot(i) {
+                return Some((i, output));
             }
         }
         None

@@ -182,6 +182,14 @@ impl<T> JoinHandle<T> {
     }
 }
 
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        // The task may run for long: nobody is to be woken by it, or kept alive until then.
+        let waiter = self.cell.lock().waiter.take();
+        drop(waiter);
+    }
+}
+
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")

@@ -258,6 +258,27 @@ fn without_a_runtime_a_task_group_runs_in_place() {
     assert_eq!(sum, 3);
 }
 
+// 147
+#[test]
+fn a_report_shows_whom_a_host_waits_for() {
+    let report = testing::run_with(Config::new(0), async || {
+        let all = task_group(async |g: Free| {
+            drop(g.named("stuck").spawn(for_ever()));
+            Ok(())
+        });
+        all.await
+    });
+    let text = report.value.unwrap_err().to_string();
+    assert!(
+        text.contains("waiting on the children of its task group"),
+        "{text}"
+    );
+    assert!(
+        text.contains("`stuck` spawned at tests/task_group/hosts.rs:"),
+        "{text}"
+    );
+}
+
 fn never_waits(g: Free) -> BoxFuture<'static, ()> {
     Box::pin(async move { drop(g.spawn_with(never_waits)) })
 }

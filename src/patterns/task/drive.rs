@@ -32,17 +32,13 @@ impl<B> InPlace<B> {
 }
 
 impl<B: Future<Output = ()>> InPlace<B> {
-    /// Polls whoever was woken; true when a child ended or came.
-    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut progress = false;
+    /// Polls whoever came or was woken, once.
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        self.slots.collect(cx);
         for child in self.inbox.take() {
             self.slots.insert(child);
-            progress = true;
         }
-        while let Poll::Ready(Some(_)) = self.slots.poll_next(cx) {
-            progress = true;
-        }
-        progress
+        while self.slots.next_collected().is_some() {}
     }
 }
 
@@ -154,98 +150,86 @@ where
             let reason = scope::reason().unwrap_or(Reason::ScopeEnded);
             core.advance(Phase::Dropping, reason);
         }
-        for _round in 0..ROUNDS {
-            let mut progress = false;
-            if !*this.body_done {
-                let drop_now = core.body_phase() >= Phase::Dropping;
-                let stepped =
-                    catch_unwind(AssertUnwindSafe(|| this.body.as_mut().step(cx, drop_now)));
-                *this.body_done = match stepped {
-                    Ok(Step::Pending) => false,
-                    Ok(Step::Ready(Ok(value))) => {
-                        *this.value = Some(value);
-                        true
-                    }
-                    Ok(Step::Ready(Err(error))) => {
-                        core.failed(Fault::Leaf(None, error));
-                        true
-                    }
-                    Ok(Step::Gone) => {
-                        core.note_cut();
-                        true
-                    }
-                    Err(payload) => {
-                        core.panicked(None, payload);
-                        let cleared = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().clear()));
-                        super::core::drop_quietly(cleared.err());
-                        true
-                    }
-                };
-                progress = *this.body_done;
-                if *this.body_done {
-                    *this.alive = None;
+        // One pass: whatever happens in it that matters to an earlier part of it wakes the host, which gives others their turn first.
+        if !*this.body_done {
+            let drop_now = core.body_phase() >= Phase::Dropping;
+            let stepped = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().step(cx, drop_now)));
+            *this.body_done = match stepped {
+                Ok(Step::Pending) => false,
+                Ok(Step::Ready(Ok(value))) => {
+                    *this.value = Some(value);
+                    true
                 }
-            }
-            if let Some(in_place) = this.in_place {
-                progress |= in_place.poll(cx);
-            }
-            if core.body_phase() >= Phase::Dropping || core.children.phase() >= Phase::Dropping {
-                this.guard.home.dissolve();
-            }
-            let children_gone = *this.body_done && core.children.is_gone();
-            if children_gone {
-                core.services.cancel(Phase::Dropping, Reason::ScopeEnded);
-                progress |= this.service_alive.take().is_some();
-            }
-            if children_gone && core.services.is_gone() {
-                this.guard.ended = true;
-                *this.over = true;
-                *this.in_place = None;
-                *this.hold = None;
-                core.note_ended();
-                return resolve(&core, this.value.take(), Vec::new());
-            }
-            progress |= poll_grace(&core, this.grace.as_mut(), cx);
-            let ending = core.body_phase() != Phase::Open
-                || *this.body_done && (children_gone || core.children.phase() != Phase::Open);
-            if ending && poll_closing(&core, this.closing.as_mut(), cx) {
-                // Those in line have not started, so they are dropped and not named.
-                core.abandon();
-                this.guard.home.dissolve();
-                let mut names = core.straggler_names();
-                if !*this.body_done {
-                    names.insert(0, "the body of the group".to_owned());
+                Ok(Step::Ready(Err(error))) => {
+                    core.failed(Fault::Leaf(None, error));
+                    true
                 }
-                this.body.as_mut().clear();
-                *this.in_place = None;
-                this.guard.ended = true;
-                *this.over = true;
-                *this.hold = None;
-                return resolve(&core, this.value.take(), names);
-            }
-            if !progress {
-                label::set(if *this.body_done {
-                    "the children of its task group"
-                } else {
-                    "the body of its task group"
-                });
-                return Poll::Pending;
+                Ok(Step::Gone) => {
+                    core.note_cut();
+                    true
+                }
+                Err(payload) => {
+                    core.panicked(None, payload);
+                    let cleared = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().clear()));
+                    super::core::drop_quietly(cleared.err());
+                    true
+                }
+            };
+            if *this.body_done {
+                *this.alive = None;
             }
         }
-        // Children come as fast as they end: the executor has other tasks, too.
-        cx.waker().wake_by_ref();
+        if let Some(in_place) = this.in_place {
+            in_place.poll(cx);
+        }
+        if core.body_phase() >= Phase::Dropping || core.children.phase() >= Phase::Dropping {
+            this.guard.home.dissolve();
+        }
+        let children_gone = *this.body_done && core.children.is_gone();
+        if children_gone {
+            core.services.cancel(Phase::Dropping, Reason::ScopeEnded);
+            *this.service_alive = None;
+        }
+        if children_gone && core.services.is_gone() {
+            this.guard.ended = true;
+            *this.over = true;
+            *this.in_place = None;
+            *this.hold = None;
+            core.note_ended();
+            return resolve(&core, this.value.take(), Vec::new());
+        }
+        poll_grace(&core, this.grace.as_mut(), cx);
+        let ending = core.body_phase() != Phase::Open
+            || *this.body_done && (children_gone || core.children.phase() != Phase::Open);
+        if ending && poll_closing(&core, this.closing.as_mut(), cx) {
+            // Those in line have not started, so they are dropped and not named.
+            core.abandon();
+            this.guard.home.dissolve();
+            let mut names = core.straggler_names();
+            if !*this.body_done {
+                names.insert(0, "the body of the group".to_owned());
+            }
+            this.body.as_mut().clear();
+            *this.in_place = None;
+            this.guard.ended = true;
+            *this.over = true;
+            *this.hold = None;
+            return resolve(&core, this.value.take(), names);
+        }
+        label::set(if *this.body_done {
+            "the children of its task group"
+        } else {
+            "the body of its task group"
+        });
         Poll::Pending
     }
 }
 
-/// How often one poll looks again, because somebody ended or came.
-const ROUNDS: u32 = 32;
-
-/// Once the group was asked to end: arms the grace, and when it is over, starts dropping. True when it did.
-fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> bool {
+/// Once the group was asked to end: arms the grace, and when it is over, starts dropping.
+fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) {
     let (body, children) = (core.body_phase(), core.children.phase());
     if body != Phase::Asked && children != Phase::Asked {
-        return false;
+        return;
     }
     if grace.is_none() {
         let limit = core.state.lock().grace;
@@ -265,7 +249,6 @@ fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Co
             core.advance(Phase::Dropping, Reason::Requested);
         }
     }
-    over
 }
 
 /// True when a group that is ending has waited for its children as long as it may.

@@ -35,8 +35,9 @@ impl<E> Fault<E> {
 /// `{}` prints one line, `{:#}` a tree. Take it apart with [`into_first`](ErrorGroup::into_first), [`iter`](ErrorGroup::iter),
 /// [`split`](ErrorGroup::split) (by a test) and [`extract`](ErrorGroup::extract) (by type, Python's `except*`).
 ///
-/// A group that was [cancelled](super::TaskGroup::cancel) on request and where nothing failed gives one without an error, which says so:
-/// [`cancelled`](ErrorGroup::cancelled).
+/// A group that was [cancelled](super::TaskGroup::cancel) on request, where something was cut short and nothing failed, gives one without
+/// an error, which says so: [`cancelled`](ErrorGroup::cancelled). So does one whose runtime stopped, with the reason
+/// [`Shutdown`](crate::cancel::Reason::Shutdown).
 ///
 /// # Examples
 ///
@@ -154,13 +155,21 @@ impl<E> ErrorGroup<E> {
     /// # Examples
     ///
     /// ```
-    /// use regatta::task::gather;
+    /// use regatta::task::{self, OnFailure};
     ///
     /// regatta::testing::run(async || {
-    ///     let jobs = [3, -1, 5, -2].map(|n| async move { if n < 0 { Err(n) } else { Ok(n) } });
-    ///     let errors = gather(jobs).limit(4).await.expect_err("two are negative");
-    ///     let (small, rest) = errors.split(|n| *n < -1);
-    ///     assert!(small.is_none() && rest.is_some_and(|r| r.into_first() == Some(-1)));
+    ///     let errors = task::task_group(async |g| {
+    ///         g.on_failure(OnFailure::Collect);
+    ///         for n in [3, -1, 5, -2] {
+    ///             g.spawn(async move { if n < 0 { Err(n) } else { Ok(n) } });
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .await
+    ///     .expect_err("two are negative");
+    ///     let (low, rest) = errors.split(|n| *n < -1);
+    ///     assert_eq!(low.and_then(|l| l.into_first()), Some(-2));
+    ///     assert_eq!(rest.and_then(|r| r.into_first()), Some(-1));
     /// });
     /// ```
     pub fn split(self, mut test: impl FnMut(&E) -> bool) -> (Option<Self>, Option<Self>) {

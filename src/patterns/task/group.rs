@@ -89,7 +89,7 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     /// Spawns a child. Its error fails the group.
     ///
     /// Children of a `task_group` run in parallel with the body, those of a `scope` in turns with it. In a group that is ending, the
-    /// child never runs, and the handle says it is cancelled.
+    /// child never runs, and the handle says it is cancelled. Works from any thread, as long as the body or a child lives.
     ///
     /// # Panics
     ///
@@ -140,6 +140,9 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     }
 
     /// Spawns a group inside this one: its errors arrive as one nested entry of this group's [`ErrorGroup`].
+    ///
+    /// A group inside that was [cancelled](TaskGroup::cancel) on request is no failure but a cancelled child: this group goes on, and
+    /// [`Task::outcome`] gives the reason.
     ///
     /// # Panics
     ///
@@ -261,7 +264,10 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     }
 
     /// Spawns a service: a child that the others need until the end, such as a log writer. The group cancels it when all others have ended, and
-    /// does not wait for it to end by itself.
+    /// does not wait for it to end by itself. What it has to do then belongs into [`finally`](crate::cancel::finally); there is no
+    /// [grace](TaskGroup::grace) for services.
+    ///
+    /// Like every child, one that is cancelled before its first poll never runs, and has no cleanup to do.
     ///
     /// # Panics
     ///
@@ -384,7 +390,8 @@ impl<E, H: Line + ?Sized> TaskGroup<'_, E, H> {
         self.core.stop(reason);
     }
 
-    /// Cancels the children, services excepted, and lets the body go on, to finish with `Ok`. Children spawned later never run.
+    /// Cancels the children, services excepted, and lets the body go on, to finish with `Ok`. Children spawned later never run. Await the
+    /// handles of cancelled children with [`Task::outcome`].
     pub fn cancel_children(&self) {
         self.core.stop_children(Reason::Requested);
     }
@@ -418,15 +425,21 @@ impl<E, H: Line + ?Sized> TaskGroup<'_, E, H> {
         self.core.state.lock().on_failure = mode;
     }
 
-    /// Time for children and body to end by themselves when the group is cancelled: they can see it at once, and are dropped only after
-    /// this. Default zero.
+    /// Time for children and body to end by themselves when they are cancelled, for whatever reason: they can see it at once
+    /// ([`cancel::cancelled`](crate::cancel::cancelled()), [`check`](crate::cancel::check)), and are dropped only after this. Default zero.
+    ///
+    /// It counts once, from the first cancellation. A scope around the group that is cancelled has a grace of its own, or none, and does
+    /// not wait for this one.
     pub fn grace(&self, grace: Duration) {
         self.core.state.lock().grace = grace;
     }
 
-    /// How long a group that is being cancelled waits for its children, shields and cleanups included. Then it leaves
+    /// How long a group that is ending waits for those it has cancelled, services, shields and cleanups included. Then it leaves
     /// them: it ends with an [`ErrorGroup`] that names the [stragglers](ErrorGroup::stragglers), which are dropped at their next poll, shielded or
-    /// not. Call it before spawning, or a child that never yields goes unnamed. Default: waits as long as it takes.
+    /// not. Children that nobody has cancelled are waited for without limit. Default: waits as long as it takes.
+    ///
+    /// A child that never yields is left behind if it runs on another thread; in place, it keeps the host itself from looking at the clock.
+    /// Call it before spawning, or such a child goes unnamed.
     pub fn close_within(&self, limit: Duration) {
         self.core.tracked.store(true, Ordering::Release);
         self.core.state.lock().close_within = Some(limit);

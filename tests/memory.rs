@@ -1,0 +1,196 @@
+//! What long-lived groups, tokens and limits hold after much work: as much as after little. Counted by the allocator, so one test at a time.
+
+use regatta::Runtime;
+use regatta::cancel::CancelToken;
+use regatta::task::{TaskGroup, scope, task_group};
+use regatta::testing::yield_now;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
+use std::convert::Infallible;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+type Free = TaskGroup<'static, Infallible>;
+
+/// Bytes that are allocated now.
+fn held() -> isize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated as isize - stats.bytes_deallocated as isize
+}
+
+/// The allocator counts for the whole process.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Prints how it went, and fails when `after` is more than `before` and a little: the test harness allocates too.
+#[track_caller]
+fn no_more(what: &str, before: isize, after: isize, start: Instant) {
+    let took = Runtime::neutral().now() - start;
+    println!("{what}: {before} bytes, then {after}, in {took:.1?}");
+    assert!(
+        after <= before + 4096,
+        "{what}: {before} bytes after a thousand, {after} after all"
+    );
+}
+
+fn now() -> Instant {
+    Runtime::neutral().now()
+}
+
+const FEW: usize = 1_000;
+const MANY: usize = 10_000_000;
+
+/// Runs children in rounds of 100, and says how much is held between two rounds.
+async fn rounds(g: &Free, children: usize) -> isize {
+    for _ in 0..children / 100 {
+        for _ in 0..99 {
+            drop(g.spawn(async {}));
+        }
+        let mut last = g.spawn(async {
+            yield_now().await;
+            Ok(())
+        });
+        let _ = last.outcome().await;
+    }
+    held()
+}
+
+#[test]
+fn a_group_in_place_that_ran_ten_million_children_holds_what_it_held_after_a_thousand() {
+    let _alone = alone();
+    let start = now();
+    let measured = futures::executor::block_on(scope(async |g: Free| {
+        let few = rounds(&g, FEW).await;
+        Ok((few, rounds(&g, MANY).await))
+    }));
+    let (few, many) = measured.expect("no child fails");
+    no_more("10 million in place", few, many, start);
+}
+
+/// On the runtime of this thread, or in virtual time where there is none.
+fn on_a_runtime<F: Future<Output = ()>>(work: impl FnOnce() -> F) {
+    if Runtime::current().can_spawn() {
+        regatta::run(work())
+    } else {
+        let config = regatta::testing::Config::new(0).max_steps(u64::MAX);
+        let endless = config.max_real_time(std::time::Duration::MAX);
+        let fifo = endless.policy(regatta::testing::Policy::Fifo);
+        regatta::testing::run_with(fifo, work).unwrap()
+    }
+}
+
+/// The same as tasks of a runtime; waits for all of a round, whatever the threads do.
+async fn spawned_rounds(g: &Free, children: usize) -> isize {
+    let mut round = Vec::with_capacity(100);
+    for _ in 0..children / 100 {
+        round.extend((0..100).map(|_| g.spawn(async { Ok(()) })));
+        for mut task in round.drain(..) {
+            let _ = task.outcome().await;
+        }
+    }
+    held()
+}
+
+#[test]
+fn a_group_that_ran_ten_million_children_holds_what_it_held_after_a_thousand() {
+    let _alone = alone();
+    let start = now();
+    on_a_runtime(async || {
+        let measured = task_group(async |g: Free| {
+            // Once around first, so that the runtime has made what it keeps.
+            spawned_rounds(&g, 10 * FEW).await;
+            let few = spawned_rounds(&g, FEW).await;
+            Ok((few, spawned_rounds(&g, MANY).await))
+        });
+        let (few, many) = measured.await.expect("no child fails");
+        no_more("10 million on a runtime", few, many, start);
+    });
+}
+
+#[test]
+fn a_limit_holds_nothing_of_those_it_let_pass() {
+    let _alone = alone();
+    let start = now();
+    async fn pass(g: &Free, children: usize) -> isize {
+        for _ in 0..children {
+            drop(g.spawn_when_free(async {}).await);
+        }
+        held()
+    }
+    let measured = futures::executor::block_on(scope(async |g: Free| {
+        g.limit(16);
+        let few = pass(&g, FEW).await;
+        Ok((few, pass(&g, MANY / 5).await))
+    }));
+    let (few, many) = measured.expect("no child fails");
+    no_more("2 million under a limit", few, many, start);
+}
+
+#[test]
+fn a_token_holds_nothing_of_children_that_are_gone() {
+    let _alone = alone();
+    let start = now();
+    let token = CancelToken::new();
+    let children = |n: usize| {
+        for _ in 0..n {
+            let child = token.child();
+            drop(child.child());
+            drop(child);
+        }
+        held()
+    };
+    let few = children(FEW);
+    no_more("10 million children of a token", few, children(MANY), start);
+    drop(token);
+}
+
+#[test]
+fn a_million_children_at_once_give_their_memory_back() {
+    let _alone = alone();
+    for limit in [usize::MAX, 100] {
+        let start = now();
+        let before = held();
+        let all = scope(async |g: Free| {
+            g.limit(limit);
+            for _ in 0..1_000_000 {
+                drop(g.spawn(yield_now()));
+            }
+            Ok(())
+        });
+        futures::executor::block_on(all).expect("no child fails");
+        no_more("a million at once, in place", before, held(), start);
+    }
+    on_a_runtime(async || {
+        for limit in [usize::MAX, 100] {
+            let mut before = 0;
+            for _ in 0..2 {
+                let start = now();
+                task_group(async |g: Free| {
+                    g.limit(limit);
+                    for _ in 0..100_000 {
+                        drop(g.spawn(yield_now()));
+                    }
+                    Ok(())
+                })
+                .await
+                .expect("no child fails");
+                // What the runtime keeps after the first time is the runtime's.
+                let after = held();
+                println!(
+                    "100,000 at once, on a runtime: {after} bytes, in {:.1?}",
+                    now() - start
+                );
+                before = if before == 0 { after } else { before };
+                assert!(
+                    after <= before + before / 4 + 65_536,
+                    "{before} bytes, then {after}"
+                );
+            }
+        }
+    });
+}

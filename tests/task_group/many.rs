@@ -1,0 +1,235 @@
+//! A million children, and a thousand groups inside groups.
+
+use crate::support::{Count, for_ever, pending, sleep, yield_now};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use regatta::Runtime;
+use regatta::cancel::CancelToken;
+use regatta::task::{TaskGroup, scope, task_group};
+use std::convert::Infallible;
+
+type Free = TaskGroup<'static, Infallible>;
+
+const MILLION: usize = 1_000_000;
+
+async fn a_million(g: Free, ended: Count) -> Result<(), Infallible> {
+    for i in 0..MILLION {
+        let ended = ended.clone();
+        drop(g.spawn(async move {
+            if i % 2 == 0 {
+                yield_now().await;
+            }
+            ended.add();
+        }));
+    }
+    Ok(())
+}
+
+async fn a_million_children_end_in_seconds() {
+    let ended = Count::default();
+    let counted = ended.clone();
+    task_group(async |g| a_million(g, counted).await)
+        .await
+        .unwrap();
+    assert_eq!(ended.get(), MILLION);
+}
+
+async fn a_million_children_in_line_end_in_seconds() {
+    let ended = Count::default();
+    let counted = ended.clone();
+    let limited = task_group(async |g: Free| {
+        g.limit(100);
+        a_million(g, counted).await
+    });
+    limited.await.unwrap();
+    assert_eq!(ended.get(), MILLION);
+}
+
+#[test]
+fn a_million_children_in_place_end_in_seconds() {
+    let ended = Count::default();
+    let counted = ended.clone();
+    let all = scope(async |g| a_million(g, counted).await);
+    futures::executor::block_on(all).unwrap();
+    assert_eq!(ended.get(), MILLION);
+}
+
+#[test]
+fn a_million_children_in_place_are_cancelled_in_seconds() {
+    let alive = Count::default();
+    let all = scope::<(), Infallible, _, _>(async |g| {
+        g.limit(MILLION / 2);
+        for _ in 0..MILLION {
+            let one = alive.one();
+            drop(g.spawn(async move {
+                let _one = one;
+                for_ever().await;
+            }));
+        }
+        yield_now().await;
+        g.cancel();
+        pending().await
+    });
+    assert!(futures::executor::block_on(all).is_err());
+    assert_eq!(alive.get(), 0);
+}
+
+/// Bodies inside one another need stack: 3.5 KiB a level in these tests, 11 KiB without any optimisation. 8 MiB is what main threads have; the
+/// 2 MiB of tokio's and std's threads are enough for 600 levels. Groups that are *spawned* need none.
+const STACK: usize = 8 << 20;
+const DEEP: u32 = 1000;
+
+fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(work);
+    thread.unwrap().join().unwrap();
+}
+
+/// Each body awaits the next group.
+fn bodies(depth: u32, alive: Count) -> BoxFuture<'static, u32> {
+    Box::pin(async move {
+        let group = scope(async move |g: Free| {
+            let counted = alive.one();
+            let child = g.spawn(async move {
+                let _alive = counted;
+                yield_now().await;
+                Ok(1)
+            });
+            let below = if depth > 0 {
+                bodies(depth - 1, alive).await
+            } else {
+                0
+            };
+            Ok(below + child.await)
+        });
+        group.await.unwrap()
+    })
+}
+
+#[test]
+fn bodies_a_thousand_deep_end() {
+    on_a_small_stack(|| {
+        let alive = Count::default();
+        let all = bodies(DEEP, alive.clone());
+        let neutral = Runtime::neutral().within(all);
+        assert_eq!(futures::executor::block_on(neutral), DEEP + 1);
+        assert_eq!(alive.get(), 0);
+    });
+}
+
+#[test]
+fn bodies_a_thousand_deep_are_cancelled_and_dropped() {
+    on_a_small_stack(|| {
+        for cancelled in [true, false] {
+            let alive = Count::default();
+            let counted = alive.clone();
+            let mut all = Box::pin(scope(async move |g: Free| {
+                let canceller = g.clone();
+                drop(g.spawn(async move {
+                    yield_now().await;
+                    if cancelled {
+                        canceller.cancel();
+                    }
+                }));
+                nobody_ends(DEEP, counted).await;
+                Ok(())
+            }));
+            assert!(all.as_mut().now_or_never().is_none());
+            assert_eq!(alive.get(), DEEP as usize + 1);
+            if cancelled {
+                assert!(
+                    futures::executor::block_on(all)
+                        .unwrap_err()
+                        .cancelled()
+                        .is_some()
+                );
+            } else {
+                drop(all);
+            }
+            assert_eq!(alive.get(), 0);
+        }
+    });
+}
+
+fn nobody_ends(depth: u32, alive: Count) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let group = scope::<(), Infallible, _, _>(async move |g| {
+            let counted = alive.one();
+            drop(g.spawn(async move {
+                let _alive = counted;
+                for_ever().await;
+            }));
+            if depth > 0 {
+                nobody_ends(depth - 1, alive).await;
+            }
+            pending().await
+        });
+        drop(group.await);
+    })
+}
+
+/// Each child is a group with a child.
+fn children(depth: u32, alive: Count) -> BoxFuture<'static, u32> {
+    Box::pin(async move {
+        let group = task_group(async move |g: Free| {
+            let _alive = alive.one();
+            if depth == 0 {
+                return Ok(1);
+            }
+            let below = children(depth - 1, alive.clone());
+            Ok(1 + g.spawn(below.map(Ok)).await)
+        });
+        group.await.unwrap()
+    })
+}
+
+async fn groups_spawned_a_thousand_deep_end() {
+    let alive = Count::default();
+    assert_eq!(children(DEEP, alive.clone()).await, DEEP + 1);
+    assert_eq!(alive.get(), 0);
+}
+
+fn nobody_ends_spawned(depth: u32, alive: Count) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let group = task_group::<(), Infallible, _, _>(async move |g| {
+            let _alive = alive.one();
+            if depth > 0 {
+                drop(g.spawn(nobody_ends_spawned(depth - 1, alive.clone())));
+            }
+            pending().await
+        });
+        drop(group.await);
+    })
+}
+
+async fn groups_spawned_a_thousand_deep_are_cancelled_and_dropped() {
+    for cancelled in [true, false] {
+        let alive = Count::default();
+        let counted = alive.clone();
+        let token = CancelToken::new();
+        let mut all = Box::pin(token.run(task_group::<(), Infallible, _, _>(async |g| {
+            drop(g.spawn(nobody_ends_spawned(DEEP, counted)));
+            pending().await
+        })));
+        while alive.get() <= DEEP as usize {
+            assert!(futures::poll!(all.as_mut()).is_pending());
+            sleep(1).await;
+        }
+        if !cancelled {
+            drop(all);
+            while alive.get() > 0 {
+                sleep(1).await;
+            }
+            continue;
+        }
+        token.cancel();
+        assert!(all.await.is_err());
+        assert_eq!(alive.get(), 0);
+    }
+}
+
+regatta::matrix! {
+    a_million_children_end_in_seconds [tokio_multi, smol];
+    a_million_children_in_line_end_in_seconds [tokio_multi, smol];
+    groups_spawned_a_thousand_deep_end;
+    groups_spawned_a_thousand_deep_are_cancelled_and_dropped;
+}
