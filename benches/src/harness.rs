@@ -1,5 +1,6 @@
 //! Runs the cases of a table in turns, so that a busy machine hurts all of them alike, and judges the goals by paired figures.
 
+use crate::table::{Case, Goal, Side, Table};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -25,126 +26,8 @@ impl Default for Options {
 }
 
 const LEAST_ROUNDS: usize = 5;
-const MOST_ROUNDS: usize = 101;
-
-#[derive(Clone, Copy, PartialEq)]
-pub enum Side {
-    Ours,
-    Peer,
-    /// Neither: shows what the measuring itself costs.
-    Bare,
-}
-
-/// One thing that is measured: does it once, and says how long that took.
-struct Case {
-    name: &'static str,
-    side: Side,
-    run: Box<dyn FnMut() -> Duration>,
-}
-
-/// What a case has to reach.
-pub enum Goal {
-    /// At least this many times as fast as the best of these peers (none named: of all).
-    Faster {
-        ours: &'static str,
-        peers: &'static [&'static str],
-        times: f64,
-    },
-    /// At most this much more than `base` (none: than nothing), divided by `parts`.
-    AtMost {
-        ours: &'static str,
-        base: Option<&'static str>,
-        parts: f64,
-        most: f64,
-    },
-}
-
-/// Cases that are compared with one another.
-pub struct Table {
-    title: String,
-    unit: &'static str,
-    /// Nanoseconds of a run that make one unit.
-    divisor: f64,
-    /// Operations in a run, for the count of allocations.
-    ops: usize,
-    cases: Vec<Case>,
-    goals: Vec<Goal>,
-}
-
-impl Table {
-    /// A run does `ops` operations; figures are nanoseconds for each.
-    pub fn each(title: impl Into<String>, ops: usize) -> Self {
-        Table {
-            title: title.into(),
-            unit: "ns each",
-            divisor: ops as f64,
-            ops,
-            cases: Vec::new(),
-            goals: Vec::new(),
-        }
-    }
-
-    /// Figures are microseconds for the whole run, which does `ops` operations.
-    pub fn whole(title: impl Into<String>, ops: usize) -> Self {
-        Table {
-            unit: "µs",
-            divisor: 1e3,
-            ..Table::each(title, ops)
-        }
-    }
-
-    fn case(
-        mut self,
-        name: &'static str,
-        side: Side,
-        run: impl FnMut() -> Duration + 'static,
-    ) -> Self {
-        self.cases.push(Case {
-            name,
-            side,
-            run: Box::new(run),
-        });
-        self
-    }
-
-    pub fn ours(self, name: &'static str, run: impl FnMut() -> Duration + 'static) -> Self {
-        self.case(name, Side::Ours, run)
-    }
-
-    pub fn peer(self, name: &'static str, run: impl FnMut() -> Duration + 'static) -> Self {
-        self.case(name, Side::Peer, run)
-    }
-
-    pub fn bare(self, name: &'static str, run: impl FnMut() -> Duration + 'static) -> Self {
-        self.case(name, Side::Bare, run)
-    }
-
-    pub fn faster(
-        mut self,
-        ours: &'static str,
-        peers: &'static [&'static str],
-        times: f64,
-    ) -> Self {
-        self.goals.push(Goal::Faster { ours, peers, times });
-        self
-    }
-
-    pub fn at_most(
-        mut self,
-        ours: &'static str,
-        base: Option<&'static str>,
-        parts: f64,
-        most: f64,
-    ) -> Self {
-        self.goals.push(Goal::AtMost {
-            ours,
-            base,
-            parts,
-            most,
-        });
-        self
-    }
-}
+/// Runs are short (a few milliseconds at most, where the row allows), so that most fit between two turns of other processes.
+const MOST_ROUNDS: usize = 501;
 
 /// The figures of one case, in the unit of its table.
 pub struct Figures {

@@ -11,6 +11,7 @@ mod harness;
 mod report;
 mod rows;
 mod runtimes;
+mod table;
 
 use harness::Options;
 use std::process::ExitCode;

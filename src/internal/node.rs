@@ -359,6 +359,14 @@ impl Waiter {
         &self.node
     }
 
+    /// Nothing is left to do for this poll: `waker` is registered, the node is not cancelled, and no deadline needs a timer.
+    #[inline]
+    pub(crate) fn is_settled(&self, waker: &Waker) -> bool {
+        self.waker.as_ref().is_some_and(|w| w.will_wake(waker))
+            && !self.node.flag()
+            && !self.node.is_timed()
+    }
+
     /// Has `waker` woken when the node is cancelled. True when it is cancelled already.
     #[inline]
     pub(crate) fn register(&mut self, waker: &Waker) -> bool {

@@ -63,7 +63,7 @@ impl<F> Timed<F> {
     pub(crate) fn new(limit: Limit, future: F) -> Self {
         let seed = match &limit {
             Limit::After(d) => Seed::After(*d),
-            Limit::At(at) => Seed::At(*at, None),
+            Limit::At(at) => Seed::at(*at, None),
             Limit::Cell(keeper) => Seed::Cell(keeper.cell.clone()),
         };
         Timed {

@@ -1,7 +1,7 @@
 //! Which runtime is the ambient one on this thread.
 
 use super::Runtime;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -23,7 +23,20 @@ struct Ambient {
     role: Role,
 }
 
-thread_local!(static AMBIENT: RefCell<Ambient> = const { RefCell::new(Ambient { runtime: None, role: Role::Plain }) });
+thread_local! {
+    static AMBIENT: RefCell<Ambient> = const { RefCell::new(Ambient { runtime: None, role: Role::Plain }) };
+    /// Whether `AMBIENT` has a runtime: one byte, for the many look-ups where it has none.
+    static ENTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Changes what is ambient, and gives what was.
+fn replace(ambient: Ambient) -> Option<Ambient> {
+    let entered = ambient.runtime.is_some();
+    // `try_with`: a guard kept in another thread-local may outlive ours.
+    let previous = AMBIENT.try_with(|a| a.replace(ambient)).ok()?;
+    ENTERED.with(|e| e.set(entered));
+    Some(previous)
+}
 
 /// Keeps a runtime current on this thread until it is dropped; made by [`Runtime::enter`].
 ///
@@ -39,17 +52,16 @@ pub struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let previous = Ambient {
+        let mine = replace(Ambient {
             runtime: self.previous.take(),
             role: self.role,
-        };
-        // `try_with`: a guard kept in another thread-local may outlive ours.
-        let mine = AMBIENT.try_with(|a| a.replace(previous));
+        });
         drop(mine);
     }
 }
 
 pub(super) fn enter(runtime: Runtime, role: Option<Role>) -> Entered {
+    ENTERED.with(|e| e.set(true));
     AMBIENT.with(|a| {
         let mut a = a.borrow_mut();
         let previous = (a.runtime.replace(runtime), a.role);
@@ -87,16 +99,27 @@ pub(super) fn role() -> Role {
 
 /// The runtime that was entered on this thread.
 pub(super) fn entered() -> Option<Runtime> {
+    if !ENTERED.with(Cell::get) {
+        return None;
+    }
     AMBIENT.with(|a| a.borrow().runtime.clone())
 }
 
+#[inline]
 pub(super) fn current() -> Runtime {
+    #[cfg(feature = "tokio")]
+    if !ENTERED.with(Cell::get)
+        && let Some(handle) = super::tokio::current()
+    {
+        return Runtime(super::Kind::Tokio(handle));
+    }
+    entered_or_default()
+}
+
+#[inline(never)]
+fn entered_or_default() -> Runtime {
     if let Some(runtime) = entered() {
         return runtime;
-    }
-    #[cfg(feature = "tokio")]
-    if let Some(handle) = super::tokio::current() {
-        return Runtime(super::Kind::Tokio(handle));
     }
     #[cfg(feature = "smol")]
     return super::smol::chosen_by_default();
@@ -133,7 +156,7 @@ struct Restore<'a> {
 impl Drop for Restore<'_> {
     fn drop(&mut self) {
         if let Some(previous) = self.previous.take() {
-            *self.slot = AMBIENT.with(|a| a.replace(previous)).runtime;
+            *self.slot = replace(previous).and_then(|mine| mine.runtime);
         }
     }
 }
@@ -147,7 +170,7 @@ impl<F: Future> Future for Within<F> {
             runtime: this.runtime.take(),
             role: Role::Polling,
         };
-        let previous = Some(AMBIENT.with(|a| a.replace(mine)));
+        let previous = replace(mine);
         let _restore = Restore {
             slot: this.runtime,
             previous,

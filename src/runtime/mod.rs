@@ -93,6 +93,7 @@ enum Kind {
 
 impl Runtime {
     /// The runtime the calling code runs on; at most 2 ns in a tokio task that has looked before.
+    #[inline]
     pub fn current() -> Runtime {
         current::current()
     }

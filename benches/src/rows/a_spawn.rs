@@ -1,7 +1,8 @@
 //! A: spawn and join trivial tasks.
 
-use crate::harness::{Table, time};
+use crate::harness::time;
 use crate::runtimes::On;
+use crate::table::Table;
 use regatta::task::{TaskGroup, gather, task_group};
 use std::convert::Infallible;
 use std::hint::black_box;

@@ -1,7 +1,8 @@
 //! B: 10k tasks are pending, one errors; measured from the error until the futures of all are dropped.
 
-use crate::harness::{Table, now};
+use crate::harness::now;
 use crate::runtimes::On;
+use crate::table::Table;
 use futures::stream::{FuturesUnordered, StreamExt};
 use regatta::task::{TaskGroup, task_group};
 use std::future::pending;

@@ -1,7 +1,8 @@
 //! C: 100k items, at most 64 at once, in place and spawned.
 
-use crate::harness::{Table, time};
+use crate::harness::time;
 use crate::runtimes::On;
+use crate::table::Table;
 use futures::stream::{self, StreamExt};
 use futures_buffered::BufferedStreamExt;
 use futures_concurrency::prelude::*;

@@ -1,7 +1,8 @@
 //! J: cancel tokens.
 
-use crate::harness::{Table, now, time, time_calls};
+use crate::harness::{now, time, time_calls};
 use crate::runtimes::On;
+use crate::table::Table;
 use futures_lite::future::yield_now;
 use regatta::cancel::CancelToken;
 use std::future::{poll_fn, ready};
@@ -11,9 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-const ASKS: usize = 100_000;
+const ASKS: usize = 20_000;
 const CHILDREN: usize = 10_000;
-const RUNS: usize = 20_000;
+const RUNS: usize = 5_000;
 
 fn asking() -> Table {
     let (ours, peer) = (

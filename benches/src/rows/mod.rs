@@ -8,7 +8,7 @@ mod j_tokens;
 mod r_current;
 mod s_scope;
 
-use crate::harness::Table;
+use crate::table::Table;
 
 pub struct Row {
     pub name: &'static str,

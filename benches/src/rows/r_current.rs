@@ -1,13 +1,14 @@
 //! R: finding the current runtime.
 
-use crate::harness::{Table, time_calls};
+use crate::harness::time_calls;
 use crate::runtimes::{On, multi};
+use crate::table::Table;
 use regatta::Runtime;
 use regatta::runtime::{Flavor, run_on};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-const ASKS: usize = 100_000;
+const ASKS: usize = 20_000;
 
 fn current() -> Duration {
     time_calls(ASKS, Runtime::current)

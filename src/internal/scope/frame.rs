@@ -24,7 +24,7 @@ pub(crate) enum Seed {
     /// A deadline, this long after its first poll, which is going on.
     After(Duration),
     /// A deadline.
-    At(Instant, Option<Duration>),
+    At(Box<(Instant, Option<Duration>)>),
     /// Either of them with a name; boxed, for few have one and all pay for the size.
     Named(Box<Named>),
     /// A deadline that somebody may move.
@@ -39,6 +39,10 @@ pub(crate) struct Named {
 }
 
 impl Seed {
+    pub(crate) fn at(at: Instant, limit: Option<Duration>) -> Self {
+        Seed::At(Box::new((at, limit)))
+    }
+
     /// Turns a deadline that starts now into a moment.
     pub(super) fn stamp(&mut self, now: Instant) {
         match self {
@@ -46,7 +50,7 @@ impl Seed {
                 let limit = *d;
                 *self = now
                     .checked_add(limit)
-                    .map_or(Seed::Plain, |at| Seed::At(at, Some(limit)));
+                    .map_or(Seed::Plain, |at| Seed::at(at, Some(limit)));
             }
             Seed::Named(named) => {
                 if let When::After(d) = named.when {
@@ -54,7 +58,7 @@ impl Seed {
                 }
             }
             Seed::Cell(cell) => cell.start(now),
-            Seed::Plain | Seed::Follow(_) | Seed::Below(_) | Seed::At(..) => {}
+            Seed::Plain | Seed::Follow(_) | Seed::Below(_) | Seed::At(_) => {}
         }
     }
 
@@ -62,7 +66,7 @@ impl Seed {
     pub(super) fn name(&mut self, name: Arc<str>) {
         let (when, limit) = match *self {
             Seed::After(d) => (When::After(d), Some(d)),
-            Seed::At(at, limit) => (When::At(at), limit),
+            Seed::At(ref at) => (When::At(at.0), at.1),
             _ => return,
         };
         *self = Seed::Named(Box::new(Named { when, limit, name }));
@@ -71,7 +75,7 @@ impl Seed {
     /// When its own deadline passes, if it has one that has started.
     pub(super) fn moment(&self) -> Option<Instant> {
         match self {
-            Seed::At(at, _) => Some(*at),
+            Seed::At(at) => Some(at.0),
             Seed::Cell(cell) => cell.at(),
             Seed::Named(named) => match named.when {
                 When::At(at) => Some(at),
@@ -89,10 +93,10 @@ impl Seed {
             Seed::Plain | Seed::After(_) => Node::root(),
             Seed::Follow(node) => node,
             Seed::Below(node) => Node::child_of(&[node], None),
-            Seed::At(at, limit) => Node::with_deadline(DeadlineCell::new(
+            Seed::At(at) => Node::with_deadline(DeadlineCell::new(
                 Runtime::current(),
-                When::At(at),
-                limit,
+                When::At(at.0),
+                at.1,
                 None,
             )),
             Seed::Named(named) => Node::with_deadline(DeadlineCell::new(

@@ -73,32 +73,78 @@ impl Entry {
     }
 }
 
-thread_local!(static STACK: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) });
+/// The scopes, innermost last. Places from `depth` on are empty, and kept for the next scopes.
+struct Stack {
+    places: Vec<Option<Entry>>,
+    depth: usize,
+}
+
+impl Stack {
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        self.places.push(None);
+    }
+}
+
+thread_local!(static STACK: RefCell<Stack> = const { RefCell::new(Stack { places: Vec::new(), depth: 0 }) });
+
+/// `LocalKey::with` is not inlined, `try_with` is.
+#[inline(always)]
+fn with_stack<R>(f: impl FnOnce(&mut Stack) -> R) -> R {
+    match STACK.try_with(|s| f(&mut s.borrow_mut())) {
+        Ok(result) => result,
+        Err(gone) => panic!("a scope was polled after the thread-locals of its thread: {gone}"),
+    }
+}
 
 /// Has a scope on the stack while it lives, and puts it back where it came from afterwards, also when a poll panics.
 pub(super) struct Pushed<'a> {
     home: &'a mut Option<Entry>,
+    at: usize,
 }
 
 impl Drop for Pushed<'_> {
     #[inline]
     fn drop(&mut self) {
-        *self.home = STACK.with(|s| s.borrow_mut().pop());
+        leave(self.home, self.at);
     }
 }
 
 #[inline]
 pub(super) fn push(home: &mut Option<Entry>) -> Pushed<'_> {
-    if let Some(entry) = home.take() {
-        STACK.with(|s| s.borrow_mut().push(entry));
-    }
-    Pushed { home }
+    let at = enter(home);
+    Pushed { home, at }
+}
+
+// A scope changes places with an empty one instead of being moved out and in: a move goes field by field, and a load that is wider than
+// the stores before it waits for them. Neither function is inlined, or the compiler copies in other widths here than there.
+
+#[inline(never)]
+fn enter(home: &mut Option<Entry>) -> usize {
+    with_stack(|s| {
+        let at = s.depth;
+        if at == s.places.len() {
+            s.grow();
+        }
+        std::mem::swap(&mut s.places[at], home);
+        s.depth = at + 1;
+        at
+    })
+}
+
+#[inline(never)]
+fn leave(home: &mut Option<Entry>, at: usize) {
+    with_stack(|s| {
+        std::mem::swap(&mut s.places[at], home);
+        s.depth = at;
+    });
 }
 
 /// Visits the scopes around the running code from the inside out, as far as the next shield or the root of the task.
 fn walk(mut visit: impl FnMut(&mut Entry) -> ControlFlow<()>) {
-    STACK.with(|s| {
-        for entry in s.borrow_mut().iter_mut().rev() {
+    with_stack(|s| {
+        for entry in s.places[..s.depth].iter_mut().rev().flatten() {
             if matches!(entry.mark, Mark::Shield) {
                 return;
             }

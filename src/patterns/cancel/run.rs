@@ -49,11 +49,35 @@ impl<F> Run<F> {
 impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Cancelled>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.as_mut().project();
+        if *this.drop_now || this.waiter.node().flag() {
+            return self.go_on(None, cx);
+        }
+        match this.scoped.step(cx, false) {
+            Step::Ready(value) => Poll::Ready(Ok(value)),
+            // The usual case ends here; the frame of the rest alone would cost half of it.
+            Step::Pending if this.waiter.is_settled(cx.waker()) => Poll::Pending,
+            step => self.go_on(Some(step), cx),
+        }
+    }
+}
+
+impl<F: Future> Run<F> {
+    /// After `step`, or under a token that is cancelled: registers, arms timers, and drops the future when it is time.
+    #[inline(never)]
+    fn go_on(
+        self: Pin<&mut Self>,
+        step: Option<Step<F::Output>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, Cancelled>> {
         let mut this = self.project();
-        let mut cancelled = this.waiter.node().flag();
+        let mut cancelled = step.is_none() && this.waiter.node().flag();
         *this.drop_now |= cancelled && this.grace.is_zero();
-        let mut step = this.scoped.as_mut().step(cx, *this.drop_now);
+        let mut step = match step {
+            Some(step) => step,
+            None => this.scoped.as_mut().step(cx, *this.drop_now),
+        };
         loop {
             match step {
                 Step::Ready(value) => return Poll::Ready(Ok(value)),
