@@ -161,7 +161,7 @@ async fn services_and_children_from_before_do_not_count() {
         g.limit(1);
         drop(g.service(for_ever()));
         assert_eq!(g.spawn(async { Ok(1) }).await, 1);
-        assert_eq!(g.named("s").service().spawn(async { Ok(2) }).await, 2);
+        assert_eq!(g.named("s").service(async { Ok(2) }).await, 2);
         g.cancel_children();
         Ok(())
     })

@@ -38,8 +38,7 @@ async fn services_end_after_all_others() {
         let cleanup = async move { named.say("service") };
         drop(
             g.named("log")
-                .service()
-                .spawn(cancel::on_cancel(for_ever(), cleanup)),
+                .service(cancel::on_cancel(for_ever(), cleanup)),
         );
         drop(g.spawn(async move {
             sleep(3).await;
@@ -206,7 +205,7 @@ async fn the_close_deadline_holds_for_services_and_cancelled_children() {
             g.close_within(MS * 2);
             let stuck = cancel::shield(for_ever());
             if service {
-                drop(g.named("stuck").service().spawn(stuck));
+                drop(g.named("stuck").service(stuck));
             } else {
                 drop(g.named("stuck").spawn(stuck));
             }
