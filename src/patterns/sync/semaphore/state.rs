@@ -15,10 +15,10 @@ use crate::internal::lock::Lock;
 use std::task::Waker;
 
 /// Most permits there can be: one bit of the word is taken.
-pub(super) const MOST: usize = usize::MAX >> 1;
+pub(crate) const MOST: usize = usize::MAX >> 1;
 const BY_THE_LINE: usize = !MOST;
 
-pub(super) struct State {
+pub(crate) struct State {
     word: AtomicUsize,
     slow: Lock<Slow>,
 }
@@ -35,14 +35,14 @@ struct Slow {
 }
 
 /// What a waiter wants, or was given.
-pub(super) enum Wait {
+pub(crate) enum Wait {
     Wants(usize),
     Granted,
     Refused(AcquireError),
 }
 
 /// What came of asking.
-pub(super) enum Entered {
+pub(crate) enum Entered {
     Granted,
     Waits(Place),
     Refused(AcquireError),
@@ -67,7 +67,7 @@ impl Slow {
 }
 
 impl State {
-    pub(super) fn new(permits: usize) -> Self {
+    pub(crate) fn new(permits: usize) -> Self {
         State {
             word: AtomicUsize::new(permits),
             slow: Lock::new(Slow {
@@ -82,7 +82,7 @@ impl State {
 
     /// Takes `n` permits if nobody has to be asked; `n` is not 0.
     #[inline]
-    pub(super) fn take(&self, n: usize) -> bool {
+    pub(crate) fn take(&self, n: usize) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word & BY_THE_LINE != 0 || word < n {
@@ -101,12 +101,12 @@ impl State {
     }
 
     /// Whether [`take`](State::take) would.
-    pub(super) fn would_take(&self, n: usize) -> bool {
+    pub(crate) fn would_take(&self, n: usize) -> bool {
         let word = self.word.load(Ordering::Relaxed);
         word & BY_THE_LINE == 0 && word >= n
     }
 
-    pub(super) fn try_take(&self, n: usize) -> Result<(), TryAcquireError> {
+    pub(crate) fn try_take(&self, n: usize) -> Result<(), TryAcquireError> {
         if n > 0 && self.take(n) {
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl State {
     }
 
     /// Takes `n` permits, or a place in the line for them.
-    pub(super) fn enter(&self, n: usize, waker: Waker) -> Entered {
+    pub(crate) fn enter(&self, n: usize, waker: Waker) -> Entered {
         let mut slow = self.slow.lock();
         if let Some(error) = slow.refuses(n) {
             return Entered::Refused(error);
@@ -141,7 +141,7 @@ impl State {
 
     /// Gives `n` permits back.
     #[inline]
-    pub(super) fn give(&self, n: usize) {
+    pub(crate) fn give(&self, n: usize) {
         let before = self.word.fetch_add(n, Ordering::Release);
         if before & BY_THE_LINE != 0 {
             self.settle();
@@ -184,7 +184,7 @@ impl State {
     }
 
     /// How a waiter stands; its place is gone unless it still waits. The waker is the one to wake from now on.
-    pub(super) fn look(&self, place: Place, waker: &Waker) -> Option<Result<(), AcquireError>> {
+    pub(crate) fn look(&self, place: Place, waker: &Waker) -> Option<Result<(), AcquireError>> {
         let mut slow = self.slow.lock();
         if slow.line.is_waiting(place) {
             let old = slow.line.set_waker(place, waker);
@@ -202,7 +202,7 @@ impl State {
     }
 
     /// A waiter for `n` permits goes; what it was granted goes to the next.
-    pub(super) fn abandon(&self, place: Place, n: usize) {
+    pub(crate) fn abandon(&self, place: Place, n: usize) {
         let mut slow = self.slow.lock();
         let was_first = slow.line.is_first(place);
         let Some((wait, waker)) = slow.line.leave(place) else {
@@ -222,7 +222,7 @@ impl State {
     }
 
     /// Everybody who waits, and whoever comes, is refused. Permits out stay valid.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut slow = self.slow.lock();
         slow.closed = true;
         self.word.fetch_or(BY_THE_LINE, Ordering::AcqRel);
@@ -236,12 +236,12 @@ impl State {
     }
 
     /// There are `n` permits from now on.
-    pub(super) fn resize(&self, n: usize) -> Result<(), ResizeError> {
+    pub(crate) fn resize(&self, n: usize) -> Result<(), ResizeError> {
         self.change(|_| Ok((n, n)))
     }
 
     /// There are `n` permits more.
-    pub(super) fn add(&self, n: usize) -> Result<(), ResizeError> {
+    pub(crate) fn add(&self, n: usize) -> Result<(), ResizeError> {
         self.change(|slow| match slow.total.checked_add(n) {
             Some(total) => Ok((total, slow.size.max(total))),
             None => Err(ResizeError::Overflow {
@@ -298,7 +298,7 @@ impl State {
     }
 
     /// `n` permits that are out do not come back.
-    pub(super) fn forget(&self, n: usize) {
+    pub(crate) fn forget(&self, n: usize) {
         let mut slow = self.slow.lock();
         let paid = slow.owed.min(n);
         slow.owed -= paid;
@@ -308,19 +308,19 @@ impl State {
         wakers.wake();
     }
 
-    pub(super) fn free(&self) -> usize {
+    pub(crate) fn free(&self) -> usize {
         self.word.load(Ordering::Acquire) & MOST
     }
 
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.slow.lock().line.len()
     }
 
-    pub(super) fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.slow.lock().total
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.slow.lock().closed
     }
 }
