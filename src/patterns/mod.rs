@@ -2,5 +2,6 @@
 
 pub mod background;
 pub mod cancel;
+pub mod sync;
 pub mod task;
 pub mod time;
