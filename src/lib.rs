@@ -13,6 +13,8 @@
 //! | [`task::as_completed`] | results one by one, the quickest first |
 //! | [`task::wait`] | to go on at the first result or the first error, and to keep the others running |
 //! | [`task::race`], [`task::race_ok`], [`task::staggered_race`] | the first result, or the first success; the others are cancelled |
+//! | [`queue::Queue`] | tasks that make what others work on: back-pressure, order, acknowledgement, a clean end |
+//! | [`queue::Broadcast`] | every consumer to see every item |
 //! | [`background::Background`] | work that outlives the call, with its errors reported and a shutdown that waits |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
@@ -58,7 +60,7 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{background, cancel, task, time};
+pub use patterns::{background, cancel, queue, task, time};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
 

@@ -2,5 +2,6 @@
 
 pub mod background;
 pub mod cancel;
+pub mod queue;
 pub mod task;
 pub mod time;
