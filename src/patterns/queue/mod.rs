@@ -78,17 +78,21 @@
 mod broadcast;
 mod error;
 mod get;
+mod getting;
+mod heap;
 mod item;
 mod join;
 mod policy;
 mod put;
+mod putting;
 mod shared;
 mod split;
 mod state;
 mod stats;
 mod store;
+mod subscriber;
 
-pub use broadcast::{Broadcast, Recv, Subscriber};
+pub use broadcast::Broadcast;
 pub use error::{Closed, Lagged, PutError, TryPutError};
 pub use get::{Get, GetMany, Items, Take, TakeMany};
 pub use item::Item;
@@ -97,13 +101,11 @@ pub use policy::{Builder, OnDrop, Overflow, UNBOUNDED};
 pub use put::{Put, Reserve, Slot};
 pub use split::{Consumer, Producer};
 pub use stats::Stats;
+pub use subscriber::{Recv, Subscriber};
 
-use crate::time;
 use shared::Shared;
-use state::Offer;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A queue between tasks; see the [module](self). Clones are the same queue.
 pub struct Queue<T> {
@@ -184,283 +186,6 @@ impl<T> Queue<T> {
     #[track_caller]
     pub fn builder(capacity: usize) -> Builder<T> {
         Builder::new(capacity)
-    }
-
-    /// Puts an item; waits while there is no room, if the queue's [`Overflow`] says so. Those who wait are served in order.
-    ///
-    /// # Errors
-    ///
-    /// [`PutError`], with the item: the queue is closed, or was closed meanwhile; it is full and does not wait; the priority is NaN.
-    ///
-    /// # Panics
-    ///
-    /// When comparing items by priority panics; the put did not happen.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped before it is ready, it did not happen: nothing is enqueued, and the item is dropped. [`Put::into_item`] gives the item back instead, and so do
-    /// [`put_timeout`](Queue::put_timeout) and [`reserve`](Queue::reserve).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use regatta::{queue::{PutError, Queue}, time};
-    /// use std::time::Duration;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let queue = Queue::bounded(1);
-    ///     queue.put("first").await.expect("it is open");
-    ///     let mut second = queue.put("second");
-    ///     assert!(time::timeout(Duration::from_secs(1), &mut second).await.is_err());
-    ///     assert_eq!(second.into_item(), Some("second"));
-    ///     queue.close();
-    ///     assert_eq!(queue.put("third").await, Err(PutError::Closed("third")));
-    /// });
-    /// ```
-    #[inline]
-    pub fn put(&self, item: T) -> Put<'_, T> {
-        Put::new(&self.shared, item)
-    }
-
-    /// Puts an item if it can be done at once, as the queue's [`Overflow`] says.
-    ///
-    /// # Errors
-    ///
-    /// [`TryPutError`], with the item.
-    pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        self.offer(item, |state, item| state.offer(item)).map(drop)
-    }
-
-    /// Puts an item without waiting, in place of the oldest when there is no room, and hands that one back. It counts as acknowledged, and as dropped in
-    /// the [`stats`](Queue::stats).
-    ///
-    /// # Errors
-    ///
-    /// [`TryPutError`], with the item; [`Full`](TryPutError::Full) when there is no oldest: in a queue by priority, and when all room is reserved.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use regatta::queue::Queue;
-    ///
-    /// let chunks = Queue::bounded(2);
-    /// assert_eq!(chunks.displace('a'), Ok(None));
-    /// assert_eq!(chunks.displace('b'), Ok(None));
-    /// assert_eq!(chunks.displace('c'), Ok(Some('a')));
-    /// ```
-    pub fn displace(&self, item: T) -> Result<Option<T>, TryPutError<T>> {
-        self.offer(item, |state, item| state.displace(item))
-    }
-
-    fn offer(
-        &self,
-        item: T,
-        offer: impl FnOnce(&mut state::State<T>, &mut Option<T>) -> Offer<T>,
-    ) -> Result<Option<T>, TryPutError<T>> {
-        if !self.shared.is_valid(&item) {
-            return Err(TryPutError::NotANumber(item));
-        }
-        let mut item = Some(item);
-        let offered = offer(&mut self.shared.lock(), &mut item);
-        match (offered, item) {
-            (Offer::Taken(displaced), _) => Ok(displaced),
-            (Offer::Full, Some(item)) => Err(TryPutError::Full(item)),
-            (Offer::Closed, Some(item)) => Err(TryPutError::Closed(item)),
-            (Offer::Full | Offer::Closed, None) => unreachable!("what is not taken stays"),
-        }
-    }
-
-    /// Puts an item, unless that takes longer than `limit`. An item that can be put in the last moment is put.
-    ///
-    /// # Errors
-    ///
-    /// [`PutError`], with the item; [`Elapsed`](PutError::Elapsed) when the time has passed.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`put`](Queue::put).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use regatta::queue::{PutError, Queue};
-    /// use std::time::Duration;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let queue = Queue::bounded(1);
-    ///     let second = Duration::from_secs(1);
-    ///     queue.put_timeout(second, 1).await.expect("there is room");
-    ///     assert_eq!(queue.put_timeout(second, 2).await, Err(PutError::Elapsed(2)));
-    /// });
-    /// ```
-    pub async fn put_timeout(&self, limit: Duration, item: T) -> Result<(), PutError<T>> {
-        let mut put = self.put(item);
-        match time::timeout(limit, &mut put).await {
-            Ok(ended) => ended,
-            Err(_) => match put.into_item() {
-                Some(item) => Err(PutError::Elapsed(item)),
-                None => Ok(()),
-            },
-        }
-    }
-
-    /// Waits for room and keeps it: the item can be made when there is a place for it. Waits also where the queue's [`Overflow`] would not.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`], when the queue is, or was closed meanwhile.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping it gives its room to the next; so does dropping the [`Slot`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use regatta::queue::Queue;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let queue = Queue::bounded(1);
-    ///     let slot = queue.reserve().await.expect("it is open");
-    ///     assert!(queue.try_put("no").is_err(), "the room is taken");
-    ///     slot.put("yes").expect("it is open");
-    ///     assert_eq!(queue.take().await, Some("yes"));
-    /// });
-    /// ```
-    pub fn reserve(&self) -> Reserve<'_, T> {
-        Reserve::new(&self.shared)
-    }
-
-    /// Waits for the next item, to be acknowledged when it is processed; `None` at the end. Those who wait are served in order.
-    ///
-    /// # Panics
-    ///
-    /// When comparing items by priority panics; the get did not happen.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped before it is ready, it did not happen: an item that it was given goes to the next who waits, or back to its place.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use regatta::queue::Queue;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let queue = Queue::bounded(8);
-    ///     queue.put("mail").await.expect("it is open");
-    ///     queue.close();
-    ///     while let Some(item) = queue.get().await {
-    ///         assert_eq!(item.len(), 4);
-    ///         item.done();
-    ///     }
-    ///     queue.join().await;
-    /// });
-    /// ```
-    #[inline]
-    pub fn get(&self) -> Get<'_, T> {
-        Get::new(&self.shared)
-    }
-
-    /// The next item, if it is there and belongs to nobody who waits.
-    ///
-    /// # Panics
-    ///
-    /// As [`get`](Queue::get).
-    pub fn try_get(&self) -> Option<Item<T>> {
-        let entry = self.shared.lock().pop()?;
-        Some(Item::new(self.shared.clone(), entry))
-    }
-
-    /// Waits for one item, and takes what else is there up to `limit`, under one lock. Appends to `into`, and says how many came: 0 is the end.
-    ///
-    /// # Panics
-    ///
-    /// When `limit` is 0. As [`get`](Queue::get); what was taken before is in `into`.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get`](Queue::get).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use regatta::queue::Queue;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let queue = Queue::bounded(8);
-    ///     for n in 0..5 {
-    ///         queue.put(n).await.expect("it is open");
-    ///     }
-    ///     let mut batch = Vec::new();
-    ///     assert_eq!(queue.get_many(3, &mut batch).await, 3);
-    ///     assert_eq!(*batch[2], 2);
-    /// });
-    /// ```
-    #[track_caller]
-    pub fn get_many<'a>(&'a self, limit: usize, into: &'a mut Vec<Item<T>>) -> GetMany<'a, T> {
-        GetMany::new(&self.shared, limit, into)
-    }
-
-    /// [`get`](Queue::get) without acknowledgement: the item is acknowledged at once, and its value is yours.
-    ///
-    /// # Panics
-    ///
-    /// As [`get`](Queue::get).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get`](Queue::get).
-    #[inline]
-    pub fn take(&self) -> Take<'_, T> {
-        Take::new(&self.shared)
-    }
-
-    /// [`try_get`](Queue::try_get) without acknowledgement.
-    ///
-    /// # Panics
-    ///
-    /// As [`get`](Queue::get).
-    pub fn try_take(&self) -> Option<T> {
-        let mut state = self.shared.lock();
-        let entry = state.pop()?;
-        state.acknowledge(1);
-        Some(entry.item)
-    }
-
-    /// [`get_many`](Queue::get_many) without acknowledgement: the quickest way to empty a queue.
-    ///
-    /// # Panics
-    ///
-    /// As [`get_many`](Queue::get_many).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get`](Queue::get).
-    #[track_caller]
-    pub fn take_many<'a>(&'a self, limit: usize, into: &'a mut Vec<T>) -> TakeMany<'a, T> {
-        TakeMany::new(&self.shared, limit, into)
-    }
-
-    /// The items as a stream, which ends when the queue does. Any number of streams and gets may share the queue.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures::StreamExt;
-    /// use regatta::queue::Queue;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let queue = Queue::bounded(8);
-    ///     queue.put(3).await.expect("it is open");
-    ///     queue.put(4).await.expect("it is open");
-    ///     queue.close();
-    ///     let words: Vec<_> = queue.items().map(|item| item.into_inner() * 2).collect().await;
-    ///     assert_eq!(words, [6, 8]);
-    /// });
-    /// ```
-    pub fn items(&self) -> Items<T> {
-        Items::new(self.shared.clone())
     }
 
     /// Waits until every item that was put is acknowledged; returns at once when none is open. More may have come by the time the caller runs.

@@ -1,8 +1,9 @@
 //! What the user chooses when a queue is built.
 
 use super::Queue;
+use super::heap::{Compare, Heap, Rank};
 use super::shared::Shared;
-use super::store::{Compare, Heap, Rank, Store};
+use super::store::Store;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,7 +1,8 @@
 //! The state of a queue behind its lock.
 
+use super::heap::comparing;
 use super::state::{Limits, State};
-use super::store::{Store, comparing};
+use super::store::Store;
 use crate::internal::lock::Lock;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
