@@ -116,8 +116,7 @@ impl<T> Drop for Acknowledge<'_, T> {
 impl<T> Drop for Item<T> {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            let how = self.shared.lock().limits.on_drop;
-            self.settle(entry, how);
+            self.settle(entry, self.shared.limits.on_drop);
         }
     }
 }

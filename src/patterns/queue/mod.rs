@@ -243,7 +243,7 @@ impl<T> Queue<T> {
 
     /// How many items it holds at most; [`UNBOUNDED`] when it has no bound.
     pub fn capacity(&self) -> usize {
-        self.shared.lock().limits.capacity
+        self.shared.limits.capacity
     }
 
     /// Figures, all of the same moment.

@@ -102,7 +102,7 @@ impl<T> Future for Put<'_, T> {
                     drop(state);
                     return this.hand_back(PutError::Closed);
                 }
-                Offer::Full if state.limits.overflow != Overflow::Wait => {
+                Offer::Full if shared.limits.overflow != Overflow::Wait => {
                     drop(state);
                     return this.hand_back(PutError::Full);
                 }

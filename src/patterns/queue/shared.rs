@@ -12,6 +12,8 @@ type Valid<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
 pub(super) struct Shared<T> {
     state: Lock<State<T>>,
+    /// Those of the state, to be read without the lock.
+    pub(super) limits: Limits,
     /// Comparisons run code of the user under the lock.
     ranked: bool,
     valid: Option<Valid<T>>,
@@ -32,6 +34,7 @@ impl<T> Shared<T> {
     ) -> Self {
         Shared {
             state: Lock::new(State::new(store, limits)),
+            limits,
             ranked,
             valid,
         }

@@ -66,7 +66,7 @@ pub(super) struct Counts {
 #[derive(Debug)]
 pub(super) struct State<T> {
     store: Store<T>,
-    pub(super) limits: Limits,
+    limits: Limits,
     /// Room that belongs to somebody: a slot, or a put whose turn it is.
     reserved: usize,
     /// Items handed over to gets that have not seen them yet.
