@@ -16,6 +16,8 @@
 //! | [`sync::Semaphore`], [`sync::Limiter`] | at most n at once, first come, first served |
 //! | [`sync::Mutex`], [`sync::RwLock`], [`sync::Condition`] | a value that tasks take turns with, and to wait until it has changed |
 //! | [`sync::Event`], [`sync::Barrier`] | to release all who wait; to go on together |
+//! | [`queue::Queue`] | tasks that make what others work on: back-pressure, order, acknowledgement, a clean end |
+//! | [`queue::Broadcast`] | every consumer to see every item |
 //! | [`background::Background`] | work that outlives the call, with its errors reported and a shutdown that waits |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
@@ -61,7 +63,7 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{background, cancel, sync, task, time};
+pub use patterns::{background, cancel, queue, sync, task, time};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
 

@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod cancel;
+pub mod queue;
 pub mod sync;
 pub mod task;
 pub mod time;
