@@ -58,7 +58,7 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{background, cancel, task, time};
+pub use patterns::{background, blocking, cancel, task, time};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
 
