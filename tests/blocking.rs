@@ -8,10 +8,11 @@
 mod cancelling;
 #[path = "blocking/pool.rs"]
 mod pool;
+#[path = "blocking/portal.rs"]
+mod portal;
 #[path = "blocking/shutdown.rs"]
 mod shutdown;
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
@@ -20,18 +21,18 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// Holds a worker until it is let go (or its owner is gone).
 struct Gate {
-    open: mpsc::Sender<()>,
+    open: async_channel::Sender<()>,
     entered: async_channel::Receiver<()>,
 }
 
 impl Gate {
     /// The gate, and the closure that waits at it.
     fn new() -> (Gate, impl FnOnce() + Send + 'static) {
-        let (open, opened) = mpsc::channel();
+        let (open, opened) = async_channel::unbounded();
         let (enter, entered) = async_channel::unbounded();
         let wait = move || {
             let _ = enter.try_send(());
-            let _ = opened.recv();
+            let _ = opened.recv_blocking();
         };
         (Gate { open, entered }, wait)
     }
@@ -42,6 +43,6 @@ impl Gate {
     }
 
     fn open(self) {
-        let _ = self.open.send(());
+        let _ = self.open.try_send(());
     }
 }

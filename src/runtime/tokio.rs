@@ -117,8 +117,7 @@ pub(super) fn in_context() -> bool {
 /// Runs `wait`, which blocks; the tasks of this worker go to another thread first, as far as it is one.
 pub(super) fn handing_over<R>(wait: impl FnOnce() -> R) -> R {
     let worker = ::tokio::task::try_id().is_some()
-        && Handle::try_current()
-            .is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
+        && Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
     if worker {
         ::tokio::task::block_in_place(wait)
     } else {

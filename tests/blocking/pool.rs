@@ -64,7 +64,7 @@ async fn a_panic_ends_its_job_only() {
             .await;
         match failed {
             Err(JobError::Panicked(panic)) => {
-                assert_eq!(panic.to_string(), format!("the job panicked: boom {round}"));
+                assert_eq!(panic.to_string(), format!("it panicked: boom {round}"));
                 let payload = panic.into_payload();
                 assert!(payload.downcast::<String>().is_ok());
             }

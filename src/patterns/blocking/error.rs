@@ -21,7 +21,7 @@ pub enum JobError {
 
 impl JobError {
     pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Self {
-        JobError::Panicked(JobPanic(Mutex::new(payload)))
+        JobError::Panicked(JobPanic::new(payload))
     }
 
     /// It panicked.
@@ -50,11 +50,15 @@ impl fmt::Display for JobError {
 
 impl std::error::Error for JobError {}
 
-/// What a job panicked with.
+/// What a job, or a call through a [`Portal`](super::Portal), panicked with.
 // A payload is `Send` only; the lock makes the error `Sync`, so that it fits any error box.
 pub struct JobPanic(Mutex<Box<dyn Any + Send>>);
 
 impl JobPanic {
+    pub(super) fn new(payload: Box<dyn Any + Send>) -> Self {
+        JobPanic(Mutex::new(payload))
+    }
+
     /// The payload, for [`resume_unwind`](std::panic::resume_unwind).
     pub fn into_payload(self) -> Box<dyn Any + Send> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
@@ -65,8 +69,8 @@ impl fmt::Display for JobPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let payload = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match panic_text(&**payload) {
-            Some(text) => write!(f, "the job panicked: {text}"),
-            None => f.write_str("the job panicked"),
+            Some(text) => write!(f, "it panicked: {text}"),
+            None => f.write_str("it panicked"),
         }
     }
 }

@@ -41,6 +41,7 @@ mod error;
 mod job;
 mod policy;
 mod pool;
+mod portal;
 mod report;
 mod room;
 mod state;
@@ -51,6 +52,7 @@ pub use error::{JobError, JobPanic, SubmitError, TrySubmitError};
 pub use job::Job;
 pub use policy::ThreadPoolBuilder;
 pub use pool::ThreadPool;
+pub use portal::{Portal, PortalError, PortalTask};
 pub use report::{PoolReport, PoolStats};
 
 /// Whether whoever waits for the running job is cancelled, or has cancelled the job. For closures that compute for long, inside a pool.
