@@ -42,6 +42,7 @@ mod job;
 mod policy;
 mod pool;
 mod portal;
+mod process;
 mod report;
 mod room;
 mod state;
@@ -53,6 +54,9 @@ pub use job::Job;
 pub use policy::ThreadPoolBuilder;
 pub use pool::ThreadPool;
 pub use portal::{Portal, PortalError, PortalTask};
+pub use process::{
+    ProcessError, ProcessFunction, ProcessPool, ProcessPoolBuilder, ProcessStats, process_entry,
+};
 pub use report::{PoolReport, PoolStats};
 
 /// Whether whoever waits for the running job is cancelled, or has cancelled the job. For closures that compute for long, inside a pool.

@@ -103,7 +103,7 @@ impl Shared {
     }
 
     /// Drops what is queued, and tells what runs.
-    fn give_up(&self) {
+    pub(super) fn give_up(&self) {
         let mut state = self.state.lock();
         let queued = state.drain();
         let running: Vec<_> = state.running.iter().map(|(_, r)| r.token.clone()).collect();
@@ -368,11 +368,9 @@ impl ThreadPool {
     /// ```
     pub async fn shutdown(&self, grace: Duration) -> PoolReport {
         let shared = self.shared();
-        shared.close();
-        let ended = async || time::timeout(grace, shared.ended.cancelled()).await.is_ok();
-        if !ended().await {
+        if !self.drained(grace).await {
             shared.give_up();
-            ended().await;
+            self.drained(grace).await;
         }
         let stuck = shared
             .state
@@ -389,6 +387,13 @@ impl ThreadPool {
             dropped: tally.dropped.load(Relaxed),
             stuck,
         }
+    }
+
+    /// Takes no more jobs and waits up to `grace` for the others; whether they have ended.
+    pub(super) async fn drained(&self, grace: Duration) -> bool {
+        let shared = self.shared();
+        shared.close();
+        time::timeout(grace, shared.ended.cancelled()).await.is_ok()
     }
 
     /// What the pool does right now, and has done.
