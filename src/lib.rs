@@ -14,6 +14,9 @@
 //! | [`task::wait`] | to go on at the first result or the first error, and to keep the others running |
 //! | [`task::race`], [`task::race_ok`], [`task::staggered_race`] | the first result, or the first success; the others are cancelled |
 //! | [`background::Background`] | work that outlives the call, with its errors reported and a shutdown that waits |
+//! | [`blocking::ThreadPool`], [`blocking::CpuPool`] | calls that block, and computations, on bounded threads |
+//! | [`blocking::ProcessPool`] | computations that may crash or hang, in processes of their own |
+//! | [`blocking::Portal`] | to call async code from plain threads |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |

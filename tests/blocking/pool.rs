@@ -1,12 +1,12 @@
 //! Running jobs: order, bounds, panics, threads.
 
 use crate::{Gate, LONG, MS};
-use regatta::blocking::{CpuPool, JobError, ThreadPool, TrySubmitError};
+use regatta::blocking::{CpuPool, JobError, ProcessPool, ThreadPool, TrySubmitError};
 use regatta::runtime::{Flavor, run_on};
 use regatta::task::gather;
 use regatta::{Runtime, matrix, time};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 
 async fn a_job_gives_its_value() {
@@ -117,6 +117,34 @@ async fn timers_go_on_while_every_worker_is_busy() {
     done.unwrap();
 }
 
+/// P21: every core computes, and the timers of the loop go on.
+async fn timers_go_on_while_every_core_computes() {
+    let cores = CpuPool::new();
+    let done = Arc::new(AtomicBool::new(false));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let crunching = gather((0..workers).map(|_| {
+        let done = done.clone();
+        cores.run(move || {
+            let mut rounds = 0u64;
+            while !done.load(SeqCst) {
+                rounds += 1;
+            }
+            rounds
+        })
+    }));
+    let ticks = async {
+        while cores.stats().running < workers {
+            time::sleep(MS).await;
+        }
+        for _ in 0..20 {
+            time::timeout(LONG, time::sleep(MS)).await.unwrap();
+        }
+        done.store(true, SeqCst);
+    };
+    let (rounds, ()) = futures_lite::future::zip(crunching.into_future(), ticks).await;
+    assert!(rounds.unwrap().into_iter().all(|n| n > 0));
+}
+
 /// A job may wait for a later one: each has a thread of its own before it runs.
 async fn jobs_may_wait_for_each_other() {
     let pool = ThreadPool::new(8);
@@ -215,6 +243,7 @@ matrix! {
     a_destructor_that_panics_is_survived [tokio_current, tokio_multi, smol];
     // Closures that wait for the test need a thread of their own.
     timers_go_on_while_every_worker_is_busy [tokio_current, tokio_multi, smol];
+    timers_go_on_while_every_core_computes [tokio_current, tokio_multi, smol];
     jobs_may_wait_for_each_other [tokio_current, tokio_multi, smol];
     submit_waits_for_room_in_order [tokio_current, tokio_multi, smol];
     a_submit_that_is_dropped_leaves_nothing [tokio_current, tokio_multi, smol];
@@ -303,6 +332,16 @@ fn nonsense_is_refused_in_words() {
     assert!(zero.contains("queue of 0"), "{zero}");
     let nul = message(|| drop(ThreadPool::builder().thread_name("a\0b")));
     assert!(nul.contains("NUL"), "{nul}");
+}
+
+/// Nobody called `process_entry` here: a worker would be this program all over, starting workers.
+#[test]
+fn a_process_pool_needs_its_entry() {
+    let refused = ProcessPool::new(1).unwrap_err();
+    assert!(
+        refused.to_string().contains("first line of `main`"),
+        "{refused}"
+    );
 }
 
 /// 100 plain threads submit to one pool.
