@@ -1,7 +1,7 @@
 //! A job: its closure, then its result, in one allocation that the queue and the handle share.
 
 use super::error::JobError;
-use super::pool::Shared;
+use super::shared::Shared;
 use crate::cancel::{CancelToken, Reason};
 use crate::internal::label;
 use crate::internal::lock::Lock;

@@ -45,6 +45,7 @@ mod portal;
 mod process;
 mod report;
 mod room;
+mod shared;
 mod state;
 mod worker;
 

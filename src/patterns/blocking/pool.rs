@@ -1,21 +1,19 @@
 //! [`ThreadPool`]: the async side.
 
 use super::error::{JobError, SubmitError, TrySubmitError};
-use super::job::{Ended, Job, Task, Work};
+use super::job::{Job, Task};
 use super::policy::{ThreadPoolBuilder, check_workers};
 use super::report::{PoolReport, PoolStats};
 use super::room::{Grant, Room};
-use super::state::State;
-use super::worker::Crew;
-use crate::cancel::{self, CancelToken, Reason};
-use crate::internal::lock::Lock;
+use super::shared::Shared;
+use crate::cancel::{self, CancelToken};
 use crate::time;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -51,83 +49,6 @@ impl Drop for Owner {
     }
 }
 
-/// What the pool, its workers and the handles share.
-pub(super) struct Shared {
-    pub(super) state: Lock<State>,
-    /// Parked workers wait here.
-    pub(super) bell: Condvar,
-    pub(super) crew: Crew,
-    /// Cancelled when the pool is closed and nothing is left in it.
-    ended: CancelToken,
-    tally: Tally,
-}
-
-#[derive(Default)]
-struct Tally {
-    completed: AtomicU64,
-    panicked: AtomicU64,
-    cancelled: AtomicU64,
-    dropped: AtomicU64,
-}
-
-impl Shared {
-    pub(super) fn count(&self, ended: Ended) {
-        match ended {
-            Ended::Completed => self.tally.completed.fetch_add(1, Relaxed),
-            Ended::Panicked => self.tally.panicked.fetch_add(1, Relaxed),
-            // Counted by who cancelled it.
-            Ended::Skipped => 0,
-        };
-    }
-
-    /// Forgets a job whose handle was settled before it started.
-    pub(super) fn took_back(self: &Arc<Self>, number: u64) {
-        self.tally.cancelled.fetch_add(1, Relaxed);
-        let removed = self.state.lock().remove(number);
-        if let Some((job, after)) = removed {
-            self.follow(after);
-            drop(job);
-        }
-    }
-
-    pub(super) fn refuse(&self, jobs: Vec<Arc<dyn Work>>, why: fn() -> JobError) {
-        for job in jobs {
-            if job.refuse(why()) {
-                self.tally.dropped.fetch_add(1, Relaxed);
-            }
-        }
-    }
-
-    pub(super) fn end(&self) {
-        self.ended.cancel();
-    }
-
-    /// Drops what is queued, and tells what runs.
-    pub(super) fn give_up(&self) {
-        let mut state = self.state.lock();
-        let queued = state.drain();
-        let running: Vec<_> = state.running.iter().map(|(_, r)| r.token.clone()).collect();
-        let ended = state.has_ended();
-        drop(state);
-        self.refuse(queued, || JobError::Closed);
-        for token in running {
-            token.cancel_with(Reason::Shutdown);
-        }
-        if ended {
-            self.end();
-        }
-    }
-
-    fn close(&self) {
-        let (wakers, ended) = self.state.lock().close();
-        self.bell.notify_all();
-        wakers.into_iter().for_each(std::task::Waker::wake);
-        if ended {
-            self.end();
-        }
-    }
-}
-
 impl ThreadPool {
     /// A pool of at most `max_workers` threads, with the other [defaults](ThreadPoolBuilder).
     ///
@@ -146,16 +67,8 @@ impl ThreadPool {
 
     pub(super) fn from_builder(builder: ThreadPoolBuilder) -> Self {
         check_workers(builder.limits.workers);
-        let crew = Crew::new(&builder);
-        let state = State::new(builder.limits, crew.at_once());
         ThreadPool {
-            owner: Arc::new(Owner(Arc::new(Shared {
-                state: Lock::new(state),
-                bell: Condvar::new(),
-                crew,
-                ended: CancelToken::new(),
-                tally: Tally::default(),
-            }))),
+            owner: Arc::new(Owner(Arc::new(Shared::new(&builder)))),
         }
     }
 

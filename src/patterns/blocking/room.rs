@@ -1,7 +1,7 @@
 //! Waiting for room in the queue of a pool.
 
 use super::job::Work;
-use super::pool::Shared;
+use super::shared::Shared;
 use super::state::Seat;
 use crate::internal::label;
 use crate::internal::line::Place;

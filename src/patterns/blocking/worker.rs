@@ -6,7 +6,7 @@
 use super::error::JobError;
 use super::job::{Ended, Work};
 use super::policy::ThreadPoolBuilder;
-use super::pool::Shared;
+use super::shared::Shared;
 use super::state::{After, Call, State};
 use crate::runtime::Runtime;
 use std::borrow::Cow;
