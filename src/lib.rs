@@ -19,6 +19,9 @@
 //! | [`queue::Queue`] | tasks that make what others work on: back-pressure, order, acknowledgement, a clean end |
 //! | [`queue::Broadcast`] | every consumer to see every item |
 //! | [`background::Background`] | work that outlives the call, with its errors reported and a shutdown that waits |
+//! | [`blocking::ThreadPool`], [`blocking::CpuPool`] | calls that block, and computations, on bounded threads |
+//! | [`blocking::ProcessPool`] | computations that may crash or hang, in processes of their own |
+//! | [`blocking::Portal`] | to call async code from plain threads |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |
@@ -63,7 +66,7 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{background, cancel, queue, sync, task, time};
+pub use patterns::{background, blocking, cancel, queue, sync, task, time};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
 

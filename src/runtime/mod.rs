@@ -54,6 +54,7 @@ pub use run::{Flavor, UnknownFlavor, run, run_on};
 pub use sleep::Sleep;
 
 pub(crate) use join::panic_text;
+pub(crate) use run::{on_blocking_thread, on_event_loop, wait_here};
 pub(crate) use site::{Site, announced};
 
 use current::Role;
