@@ -1,9 +1,11 @@
 //! One test body on every runtime.
 
 use super::check;
+use crate::runtime::BoxFuture;
 use crate::runtime::matrix::run_test;
 use std::fmt::Debug;
 use std::future::Future;
+use std::pin::Pin;
 
 #[doc(hidden)]
 pub use crate::runtime::matrix::Ground;
@@ -37,10 +39,18 @@ fn pass(verdict: Result<(), String>) {
     }
 }
 
+// Bodies are boxed, so that simulations and runtimes are compiled once, and not again for each of a thousand tests.
+type LocalBox<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 #[doc(hidden)]
 #[track_caller]
 pub fn __sim<Fut: Future<Output: Verdict>>(body: impl Fn() -> Fut) {
-    check(SEEDS, || async { pass(body().await.verdict()) }).unwrap();
+    in_virtual_time(&|| Box::pin(async { pass(body().await.verdict()) }));
+}
+
+#[track_caller]
+fn in_virtual_time<'a>(body: &'a dyn Fn() -> LocalBox<'a>) {
+    check(SEEDS, body).unwrap();
 }
 
 #[doc(hidden)]
@@ -49,7 +59,10 @@ pub fn __real<Fut>(ground: Ground, test: &str, body: impl FnOnce() -> Fut)
 where
     Fut: Future<Output: Verdict> + Send + 'static,
 {
-    pass(run_test(ground, test, body()).verdict());
+    let body = body();
+    let boxed: BoxFuture<'static, Result<(), String>> =
+        Box::pin(async move { body.await.verdict() });
+    pass(run_test(ground, test, boxed));
 }
 
 /// Turns `async fn`s into tests on virtual time, tokio and smol.
