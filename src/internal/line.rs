@@ -112,6 +112,11 @@ impl<T> Line<T> {
         entry.waker.take()
     }
 
+    /// What a waiter has; for its own future.
+    pub(crate) fn get(&self, place: Place) -> Option<&T> {
+        self.entries.get(place.0).map(|entry| &entry.value)
+    }
+
     /// Has the waiter woken through another waker. Gives the old one back, to be dropped after unlocking.
     pub(crate) fn set_waker(&mut self, place: Place, waker: &Waker) -> Option<Waker> {
         let entry = self.entries.get_mut(place.0)?;

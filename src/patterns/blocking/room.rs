@@ -99,7 +99,7 @@ impl<'a> Future for Room<'a> {
             label::set("room in the queue of a thread pool");
             return Poll::Pending;
         };
-        let seat = state.line.get_mut(place).map_or(Seat::Closed, |seat| *seat);
+        let seat = state.line.get(place).copied().unwrap_or(Seat::Closed);
         let (old, polled) = match seat {
             Seat::Waiting => (state.line.set_waker(place, cx.waker()), Poll::Pending),
             Seat::Granted(number) => {
