@@ -45,7 +45,7 @@ async fn a_plain_thread_may_cancel_a_child_and_the_group() {
     for in_place in [true, false] {
         let body = async |g: Free| {
             let canceller = g.clone();
-            let mut child = g.spawn(async {
+            let child = g.spawn(async {
                 pending::<()>().await;
                 Ok(())
             });

@@ -222,6 +222,9 @@ pub(super) struct State<E> {
     pub(super) close_within: Option<Duration>,
 }
 
+/// A new group, and its host's places among the children and the services.
+pub(super) type Parts<E> = (Arc<Core<E>>, Arc<Alive<E>>, Arc<Alive<E>>);
+
 pub(super) struct Core<E> {
     pub(super) state: Lock<State<E>>,
     /// The group as a whole, body included.
@@ -241,12 +244,12 @@ pub(super) struct Core<E> {
 
 impl<E> Core<E> {
     /// A group inside the scopes around the running code, and the host's places in it.
-    pub(super) fn new() -> (Arc<Self>, Arc<Alive<E>>, Arc<Alive<E>>) {
+    pub(super) fn new() -> Parts<E> {
         Core::under(scope::observe())
     }
 
     /// A group that is cancelled with `node`.
-    pub(super) fn under(node: Arc<Node>) -> (Arc<Self>, Arc<Alive<E>>, Arc<Alive<E>>) {
+    pub(super) fn under(node: Arc<Node>) -> Parts<E> {
         let core = Arc::new(Core {
             state: Lock::new(State {
                 label: None,
