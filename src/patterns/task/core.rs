@@ -239,9 +239,12 @@ pub(super) struct Core<E> {
     pub(super) tracked: AtomicBool,
 }
 
+/// A group, and the host's places among the children and among the services.
+pub(super) type Parts<E> = (Arc<Core<E>>, Arc<Alive<E>>, Arc<Alive<E>>);
+
 impl<E> Core<E> {
-    /// A group inside the scopes around the running code, and the host's places in it.
-    pub(super) fn new() -> (Arc<Self>, Arc<Alive<E>>, Arc<Alive<E>>) {
+    /// A group inside the scopes around the running code.
+    pub(super) fn new() -> Parts<E> {
         let node = scope::observe();
         let core = Arc::new(Core {
             state: Lock::new(State {
