@@ -222,9 +222,6 @@ pub(super) struct State<E> {
     pub(super) close_within: Option<Duration>,
 }
 
-/// A new group, and its host's places among the children and the services.
-pub(super) type Parts<E> = (Arc<Core<E>>, Arc<Alive<E>>, Arc<Alive<E>>);
-
 pub(super) struct Core<E> {
     pub(super) state: Lock<State<E>>,
     /// The group as a whole, body included.
@@ -241,6 +238,9 @@ pub(super) struct Core<E> {
     /// Children are registered when they are spawned, not when they first wait: somebody will ask for their names.
     pub(super) tracked: AtomicBool,
 }
+
+/// A group, and the host's places among the children and among the services.
+pub(super) type Parts<E> = (Arc<Core<E>>, Arc<Alive<E>>, Arc<Alive<E>>);
 
 impl<E> Core<E> {
     /// A group inside the scopes around the running code, and the host's places in it.
