@@ -43,7 +43,8 @@ fn nobody_is_remembered_who_is_gone() {
             drop(crowd);
         });
     }
-    // Waiters too.
+    // Waiters too. (Without a deadline: a timer's own thread frees what it is made of in its own time.)
+    let root = CancelToken::new();
     let mut cx = Context::from_waker(Waker::noop());
     keeps_next_to_nothing(|| {
         let mut crowd: Vec<_> = (0..MANY)

@@ -73,6 +73,10 @@ impl DeadlineCell {
         }
     }
 
+    pub(crate) fn is_unstarted(&self) -> bool {
+        matches!(self.state.lock().when, When::After(_))
+    }
+
     /// The work starts now.
     pub(crate) fn start(&self, now: Instant) {
         let mut state = self.state.lock();

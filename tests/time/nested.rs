@@ -88,17 +88,38 @@ async fn an_outer_deadline_that_passes_during_the_inner_cleanup_reports() {
 
 async fn a_busy_thread_meets_the_outer_deadline_at_its_next_suspension() {
     // 67
-    let mut inner_fired = false;
-    let outer = time::timeout(20 * MS, async {
-        inner_fired = time::timeout(MS, pending::<()>()).await.is_err();
-        let busy_until = now() + 25 * MS;
+    let outer = Deadline::after(HOUR);
+    let work = outer.run(async {
+        assert!(time::timeout(MS, pending::<()>()).await.is_err());
+        outer.move_to_after(2 * MS).unwrap();
+        let busy_until = now() + 3 * MS;
         while now() < busy_until {
             std::hint::spin_loop();
         }
         pending::<()>().await
     });
-    assert!(outer.await.is_err());
-    assert!(inner_fired);
+    assert!(work.await.is_err());
+}
+
+async fn asking_in_the_first_poll_starts_every_clock_at_the_same_moment() {
+    // 65: an outer deadline of the same length is never later than an inner one.
+    for look in [false, true] {
+        let mut moments = None;
+        let inner = async {
+            time::timeout(HOUR, async {
+                if look {
+                    assert!(cancel::check().is_ok());
+                }
+                moments = Some((cancel::deadline(), cancel::current()));
+            })
+            .await
+        };
+        let outer = Deadline::after(HOUR);
+        outer.run(inner).await.unwrap().unwrap();
+        let (inside, follower) = moments.unwrap();
+        assert_eq!(inside, outer.moment());
+        assert_eq!(follower.deadline(), outer.moment());
+    }
 }
 
 async fn inner_timeouts_still_report_during_the_grace_of_an_outer_deadline() {
@@ -249,6 +270,7 @@ regatta::matrix! {
     the_earlier_of_two_deadlines_reports;
     an_outer_deadline_that_passes_during_the_inner_cleanup_reports;
     a_busy_thread_meets_the_outer_deadline_at_its_next_suspension [tokio_current, tokio_multi, smol];
+    asking_in_the_first_poll_starts_every_clock_at_the_same_moment;
     inner_timeouts_still_report_during_the_grace_of_an_outer_deadline [sim];
     three_levels_and_the_middle_one_is_first;
     a_token_that_follows_both_hears_of_the_outer_deadline;

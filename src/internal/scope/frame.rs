@@ -62,6 +62,16 @@ impl Seed {
         }
     }
 
+    /// Whether its clock is still to be started.
+    pub(super) fn is_unstarted(&self) -> bool {
+        match self {
+            Seed::After(_) => true,
+            Seed::Named(named) => matches!(named.when, When::After(_)),
+            Seed::Cell(cell) => cell.is_unstarted(),
+            Seed::Plain | Seed::Follow(_) | Seed::Below(_) | Seed::At(..) => false,
+        }
+    }
+
     /// Names a deadline that has no name.
     pub(super) fn name(&mut self, name: Arc<str>) {
         let (when, limit) = match *self {

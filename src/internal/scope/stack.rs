@@ -157,6 +157,7 @@ fn walk(mut visit: impl FnMut(&mut Entry) -> ControlFlow<()>) {
 
 /// Visits the frames around the running code; seeds become frames.
 pub(super) fn walk_frames(mut visit: impl FnMut(&Arc<Frame>) -> ControlFlow<()>) {
+    start_clocks();
     walk(|entry| match entry.frame() {
         Some(frame) => visit(frame),
         None => ControlFlow::Continue(()),
@@ -209,6 +210,7 @@ pub(super) fn cutting() -> bool {
 
 /// Why the running code is cancelled, if it is: the outermost scope's reason.
 pub(crate) fn reason() -> Option<Reason> {
+    start_clocks();
     let mut nodes = Vec::new();
     walk(|entry| {
         match &mut entry.mark {
@@ -269,4 +271,16 @@ pub(crate) fn stamp(now: Instant) {
         }
         ControlFlow::Continue(())
     });
+}
+
+/// [`stamp`], for code that asks in a first poll, before anything was suspended.
+fn start_clocks() {
+    let mut waits = false;
+    walk(|entry| {
+        waits |= matches!(&entry.mark, Mark::Seed(seed) if seed.is_unstarted());
+        ControlFlow::Continue(())
+    });
+    if waits {
+        stamp(Runtime::current().now());
+    }
 }
