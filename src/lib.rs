@@ -13,7 +13,15 @@
 //! | [`task::as_completed`] | results one by one, the quickest first |
 //! | [`task::wait`] | to go on at the first result or the first error, and to keep the others running |
 //! | [`task::race`], [`task::race_ok`], [`task::staggered_race`] | the first result, or the first success; the others are cancelled |
+//! | [`sync::Semaphore`], [`sync::Limiter`] | at most n at once, first come, first served |
+//! | [`sync::Mutex`], [`sync::RwLock`], [`sync::Condition`] | a value that tasks take turns with, and to wait until it has changed |
+//! | [`sync::Event`], [`sync::Barrier`] | to release all who wait; to go on together |
+//! | [`queue::Queue`] | tasks that make what others work on: back-pressure, order, acknowledgement, a clean end |
+//! | [`queue::Broadcast`] | every consumer to see every item |
 //! | [`background::Background`] | work that outlives the call, with its errors reported and a shutdown that waits |
+//! | [`blocking::ThreadPool`], [`blocking::CpuPool`] | calls that block, and computations, on bounded threads |
+//! | [`blocking::ProcessPool`] | computations that may crash or hang, in processes of their own |
+//! | [`blocking::Portal`] | to call async code from plain threads |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |
@@ -58,7 +66,7 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{background, cancel, task, time};
+pub use patterns::{background, blocking, cancel, queue, sync, task, time};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
 

@@ -1,4 +1,5 @@
 //! Everything asynchronous about groups, dropped at every poll, a hundred thousand times each. Nothing may be left.
+#![cfg(not(any(feature = "tokio", feature = "smol")))] // virtual time: the same with every feature, so once is enough
 #![allow(
     clippy::unwrap_used,
     reason = "clippy allows it in test functions, not in the bodies beside them"

@@ -2,6 +2,7 @@
 //!
 //! What is left behind is seen in the wakers: an operation that is gone and whose waker is still held somewhere has left a waiter,
 //! a timer or a frame there.
+#![cfg(not(any(feature = "tokio", feature = "smol")))] // virtual time: the same with every feature, so once is enough
 #![allow(
     clippy::unwrap_used,
     reason = "clippy allows it in test functions, not in the bodies beside them"

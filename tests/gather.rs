@@ -5,6 +5,7 @@
 )]
 
 use futures_lite::StreamExt;
+use regatta::runtime::BoxFuture;
 use regatta::task::{
     self, ErrorGroup, Progress, When, as_completed, gather, race, race_ok, staggered_race,
 };
@@ -103,7 +104,7 @@ async fn an_error_on_the_runtime_cancels_the_others() {
 
 /// Errors that come while the rest is being cancelled are kept too.
 async fn an_error_during_cleanup_is_kept() {
-    let jobs: Vec<std::pin::Pin<Box<dyn Future<Output = Result<(), &str>> + Send>>> = vec![
+    let jobs: Vec<BoxFuture<'static, Result<(), &str>>> = vec![
         Box::pin(async { after(1, Err("first")).await }),
         Box::pin(async { cancel::shield(after(4, Err("second"))).await }),
     ];
@@ -392,7 +393,8 @@ async fn a_staggered_race_that_nobody_wins_gives_every_error() {
     let starters = ["a", "b", "c"].map(|e| move || after(1, Err::<(), _>(e)));
     let errors = staggered_race(MS * 20, starters).await.unwrap_err();
     assert_eq!(errors.into_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
-    let nobody: [fn() -> std::future::Ready<Result<(), ()>>; 0] = [];
+    type Never = std::future::Ready<Result<(), ()>>;
+    let nobody: [fn() -> Never; 0] = [];
     assert!(staggered_race(MS, nobody).await.unwrap_err().is_empty());
 }
 

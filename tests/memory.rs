@@ -44,6 +44,8 @@ fn now() -> Instant {
 
 const FEW: usize = 1_000;
 const MANY: usize = 10_000_000;
+/// Where one costs more, to keep the tests short without optimisation.
+const FEWER: usize = MANY / 10;
 
 /// Runs children in rounds of 100, and says how much is held between two rounds.
 async fn rounds(g: &Free, children: usize) -> isize {
@@ -97,7 +99,7 @@ async fn spawned_rounds(g: &Free, children: usize) -> isize {
 }
 
 #[test]
-fn a_group_that_ran_ten_million_children_holds_what_it_held_after_a_thousand() {
+fn a_group_on_a_runtime_holds_what_it_held_after_a_thousand() {
     let _alone = alone();
     let start = now();
     on_a_runtime(async || {
@@ -105,10 +107,10 @@ fn a_group_that_ran_ten_million_children_holds_what_it_held_after_a_thousand() {
             // Once around first, so that the runtime has made what it keeps.
             spawned_rounds(&g, 10 * FEW).await;
             let few = spawned_rounds(&g, FEW).await;
-            Ok((few, spawned_rounds(&g, MANY).await))
+            Ok((few, spawned_rounds(&g, FEWER).await))
         });
         let (few, many) = measured.await.expect("no child fails");
-        no_more("10 million on a runtime", few, many, start);
+        no_more("a million on a runtime", few, many, start);
     });
 }
 
@@ -125,10 +127,10 @@ fn a_limit_holds_nothing_of_those_it_let_pass() {
     let measured = futures::executor::block_on(scope(async |g: Free| {
         g.limit(16);
         let few = pass(&g, FEW).await;
-        Ok((few, pass(&g, MANY / 5).await))
+        Ok((few, pass(&g, FEWER).await))
     }));
     let (few, many) = measured.expect("no child fails");
-    no_more("2 million under a limit", few, many, start);
+    no_more("a million under a limit", few, many, start);
 }
 
 #[test]
@@ -145,7 +147,7 @@ fn a_token_holds_nothing_of_children_that_are_gone() {
         held()
     };
     let few = children(FEW);
-    no_more("10 million children of a token", few, children(MANY), start);
+    no_more("a million children of a token", few, children(FEWER), start);
     drop(token);
 }
 

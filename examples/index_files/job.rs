@@ -66,10 +66,7 @@ pub(crate) async fn run(
         // A service is the last to be cancelled, and the shield lets it write what has been counted by then, also when
         // another child fails. It ends by itself when nobody can send lines any more.
         let report = report::record(lines, report, progress.clone());
-        let recorder = group
-            .named("report")
-            .service()
-            .spawn(cancel::shield(report));
+        let recorder = group.named("report").service(cancel::shield(report));
         let walk = group
             .named("walk")
             .spawn(walk(plan.tree.clone(), entry, stop.clone()));

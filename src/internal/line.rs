@@ -2,6 +2,9 @@
 //!
 //! A doubly linked list in a slab: no allocation per waiter once the slab has grown, keys stay valid, and a waiter that was served
 //! keeps its entry (out of the line) until its future has seen that, or is dropped.
+//!
+//! A line stands behind its owner's lock. What is the user's (values, wakers) comes out of it by return, to be woken or dropped
+//! after unlocking: [`Wakers`] collects the wakers.
 
 use slab::Slab;
 use std::task::Waker;
@@ -10,35 +13,40 @@ use std::task::Waker;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(usize);
 
+/// No neighbour on this side.
+const NOBODY: usize = usize::MAX;
+
 #[derive(Debug)]
 struct Entry<T> {
     value: T,
     waker: Option<Waker>,
-    /// `None`: served, and out of the line.
-    links: Option<Links>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Links {
-    before: Option<usize>,
-    after: Option<usize>,
+    before: usize,
+    after: usize,
+    /// False: served, and out of the line.
+    waiting: bool,
 }
 
 /// Waiters with a `T` each: what they wait for, and what they were given.
 #[derive(Debug)]
 pub(crate) struct Line<T> {
     entries: Slab<Entry<T>>,
-    first: Option<usize>,
-    last: Option<usize>,
+    first: usize,
+    last: usize,
     waiting: usize,
+}
+
+impl<T> Default for Line<T> {
+    fn default() -> Self {
+        Line::new()
+    }
 }
 
 impl<T> Line<T> {
     pub(crate) const fn new() -> Self {
         Line {
             entries: Slab::new(),
-            first: None,
-            last: None,
+            first: NOBODY,
+            last: NOBODY,
             waiting: 0,
         }
     }
@@ -54,42 +62,50 @@ impl<T> Line<T> {
 
     /// To the end of the line.
     pub(crate) fn enter(&mut self, value: T, waker: Waker) -> Place {
-        let links = Links {
-            before: self.last,
-            after: None,
-        };
         let key = self.entries.insert(Entry {
             value,
             waker: Some(waker),
-            links: Some(links),
+            before: self.last,
+            after: NOBODY,
+            waiting: true,
         });
-        match self.last {
-            Some(last) => self.links_mut(last, |l| l.after = Some(key)),
-            None => self.first = Some(key),
+        match self.entries.get_mut(self.last) {
+            Some(last) => last.after = key,
+            None => self.first = key,
         }
-        self.last = Some(key);
+        self.last = key;
         self.waiting += 1;
         Place(key)
     }
 
     /// What the first in line waits for.
     pub(crate) fn front(&self) -> Option<&T> {
-        self.first
-            .and_then(|key| self.entries.get(key))
-            .map(|entry| &entry.value)
-    }
-
-    /// What the first in line waits for.
-    pub(crate) fn front_mut(&mut self) -> Option<&mut T> {
-        self.first
-            .and_then(|key| self.entries.get_mut(key))
-            .map(|entry| &mut entry.value)
+        self.entries.get(self.first).map(|entry| &entry.value)
     }
 
     /// Takes the first out of the line: `serve` gives it what it waited for. Returns the waker, to be woken after unlocking.
     /// `None` when nobody waits.
     pub(crate) fn serve_front(&mut self, serve: impl FnOnce(&mut T)) -> Option<Waker> {
-        let key = self.first?;
+        self.serve(self.first, serve)
+    }
+
+    /// Takes out of the line, in order, everybody whom `serve` says it has served.
+    pub(crate) fn serve_each(
+        &mut self,
+        wakers: &mut Wakers,
+        mut serve: impl FnMut(&mut T) -> bool,
+    ) {
+        let mut key = self.first;
+        while let Some(entry) = self.entries.get_mut(key) {
+            let after = entry.after;
+            if serve(&mut entry.value) {
+                wakers.extend(self.serve(key, |_| ()));
+            }
+            key = after;
+        }
+    }
+
+    fn serve(&mut self, key: usize, serve: impl FnOnce(&mut T)) -> Option<Waker> {
         self.unlink(key);
         let entry = self.entries.get_mut(key)?;
         serve(&mut entry.value);
@@ -97,8 +113,8 @@ impl<T> Line<T> {
     }
 
     /// What a waiter has; for its own future.
-    pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut T> {
-        self.entries.get_mut(place.0).map(|entry| &mut entry.value)
+    pub(crate) fn get(&self, place: Place) -> Option<&T> {
+        self.entries.get(place.0).map(|entry| &entry.value)
     }
 
     /// Has the waiter woken through another waker. Gives the old one back, to be dropped after unlocking.
@@ -112,9 +128,12 @@ impl<T> Line<T> {
 
     /// Whether the waiter still stands in line.
     pub(crate) fn is_waiting(&self, place: Place) -> bool {
-        self.entries
-            .get(place.0)
-            .is_some_and(|entry| entry.links.is_some())
+        self.entries.get(place.0).is_some_and(|entry| entry.waiting)
+    }
+
+    /// Whether the waiter stands first in line.
+    pub(crate) fn is_first(&self, place: Place) -> bool {
+        self.first == place.0
     }
 
     /// Takes the waiter away for good, from wherever it stands. The waker is to be dropped after unlocking.
@@ -124,24 +143,68 @@ impl<T> Line<T> {
         Some((entry.value, entry.waker))
     }
 
+    /// Everybody's waker, in order, for a line that was taken out whole: its places mean nothing any more.
+    pub(crate) fn into_wakers(mut self) -> impl Iterator<Item = Waker> {
+        std::iter::from_fn(move || {
+            let entry = self.entries.get_mut(self.first)?;
+            self.first = entry.after;
+            Some(entry.waker.take())
+        })
+        .flatten()
+    }
+
     fn unlink(&mut self, key: usize) {
-        let Some(links) = self.entries.get_mut(key).and_then(|e| e.links.take()) else {
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.waiting) else {
             return;
         };
-        match links.before {
-            Some(before) => self.links_mut(before, |l| l.after = links.after),
-            None => self.first = links.after,
+        entry.waiting = false;
+        let (before, after) = (entry.before, entry.after);
+        match self.entries.get_mut(before) {
+            Some(neighbour) => neighbour.after = after,
+            None => self.first = after,
         }
-        match links.after {
-            Some(after) => self.links_mut(after, |l| l.before = links.before),
-            None => self.last = links.before,
+        match self.entries.get_mut(after) {
+            Some(neighbour) => neighbour.before = before,
+            None => self.last = before,
         }
         self.waiting -= 1;
     }
+}
 
-    fn links_mut(&mut self, key: usize, change: impl FnOnce(&mut Links)) {
-        if let Some(links) = self.entries.get_mut(key).and_then(|e| e.links.as_mut()) {
-            change(links);
+/// Who is to be woken after unlocking, in order. No allocation for one, which is the common case.
+#[derive(Debug, Default)]
+#[must_use = "whoever is not woken waits for ever"]
+pub(crate) struct Wakers {
+    first: Option<Waker>,
+    rest: Vec<Waker>,
+}
+
+impl Wakers {
+    pub(crate) const fn new() -> Self {
+        Wakers {
+            first: None,
+            rest: Vec::new(),
+        }
+    }
+
+    pub(crate) fn wake(self) {
+        if let Some(first) = self.first {
+            first.wake();
+        }
+        for waker in self.rest {
+            waker.wake();
+        }
+    }
+}
+
+impl Extend<Waker> for Wakers {
+    fn extend<I: IntoIterator<Item = Waker>>(&mut self, wakers: I) {
+        for waker in wakers {
+            if self.first.is_none() {
+                self.first = Some(waker);
+            } else {
+                self.rest.push(waker);
+            }
         }
     }
 }
@@ -176,6 +239,7 @@ mod tests {
     fn anybody_may_leave_from_anywhere() {
         for leaver in 0..4 {
             let (mut line, places) = line_of(4);
+            assert_eq!(line.is_first(places[leaver]), leaver == 0);
             assert_eq!(line.leave(places[leaver]).map(|l| l.0), Some(leaver));
             assert_eq!(line.len(), 3);
             let rest: Vec<_> = (0..4).filter(|i| *i != leaver).collect();
@@ -191,5 +255,25 @@ mod tests {
         assert_eq!(line.len(), 1);
         assert_eq!(line.leave(places[0]).map(|l| l.0), Some(100));
         assert!(line.leave(places[0]).is_none());
+    }
+
+    #[test]
+    fn some_are_served_and_the_others_keep_their_order() {
+        let (mut line, places) = line_of(5);
+        let mut wakers = Wakers::new();
+        line.serve_each(&mut wakers, |n| *n % 2 == 0);
+        assert!(!line.is_waiting(places[4]) && line.is_waiting(places[3]));
+        assert_eq!(served(&mut line), [1, 3]);
+        assert_eq!(wakers.rest.len(), 2);
+        wakers.wake();
+    }
+
+    #[test]
+    fn a_line_taken_out_whole_gives_the_wakers_of_those_who_wait() {
+        let (mut line, places) = line_of(5);
+        line.leave(places[1]);
+        line.serve_front(|_| ());
+        assert_eq!(std::mem::take(&mut line).into_wakers().count(), 3);
+        assert!(line.is_empty() && line.front().is_none());
     }
 }

@@ -1,6 +1,9 @@
 //! One folder per pattern, the same file roles in each.
 
 pub mod background;
+pub mod blocking;
 pub mod cancel;
+pub mod queue;
+pub mod sync;
 pub mod task;
 pub mod time;

@@ -54,6 +54,7 @@ pub use run::{Flavor, UnknownFlavor, run, run_on};
 pub use sleep::Sleep;
 
 pub(crate) use join::panic_text;
+pub(crate) use run::{on_blocking_thread, on_event_loop, wait_here};
 pub(crate) use site::{Site, announced};
 
 use current::Role;
@@ -181,7 +182,20 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`NoRuntime`] on the neutral runtime.
+    /// [`NoRuntime`] on the neutral runtime; `future` is dropped. On a runtime that has stopped the handle gives
+    /// [`JoinError::is_cancelled`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::Runtime;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let task = Runtime::current().try_spawn(async { 6 * 7 }).expect("there is a runtime");
+    ///     assert_eq!(task.await.expect("it does not panic"), 42);
+    /// });
+    /// assert!(Runtime::neutral().try_spawn(async {}).is_err());
+    /// ```
     #[track_caller]
     pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, NoRuntime>
     where
@@ -210,6 +224,18 @@ impl Runtime {
     /// # Cancel safety
     ///
     /// Dropping the handle lets `work` run on. [`JoinHandle::cancel`] keeps it from starting; once started it runs to its end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::Runtime;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let reads = || std::fs::read_to_string("Cargo.toml").map(|text| text.len());
+    ///     let length = Runtime::current().try_spawn_blocking(reads).expect("there is a runtime");
+    ///     assert!(length.await.expect("it does not panic").is_ok());
+    /// });
+    /// ```
     #[track_caller]
     pub fn try_spawn_blocking<T, F>(&self, work: F) -> Result<JoinHandle<T>, NoRuntime>
     where
@@ -293,6 +319,10 @@ impl Runtime {
         Sleep::on(self.clone(), Some(at))
     }
 }
+
+// A panic leaves no half-done change in a handle; what a `Backend` keeps is behind its own locks.
+impl std::panic::UnwindSafe for Runtime {}
+impl std::panic::RefUnwindSafe for Runtime {}
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -194,6 +194,31 @@ pub fn run_on<F: Future>(flavor: Flavor, future: F) -> F::Output {
 }
 
 /// Blocking is for plain threads, and for those that were made for it.
+/// Whether this thread drives a runtime right now, as far as regatta can tell; blocking it may block what it waits for. tokio's tasks do not show.
+pub(crate) fn on_event_loop() -> bool {
+    match role() {
+        Role::Polling => true,
+        Role::Blocking => false,
+        Role::Plain => std::thread::current()
+            .name()
+            .is_some_and(|n| n.starts_with("smol-")),
+    }
+}
+
+/// Whether this thread was lent by a runtime for blocking work.
+pub(crate) fn on_blocking_thread() -> bool {
+    role() == Role::Blocking
+}
+
+/// Blocks this thread, which is no event loop, until `future` is ready. A worker of tokio's gives its tasks to another thread first.
+pub(crate) fn wait_here<F: Future>(future: F) -> F::Output {
+    let wait = || neutral::run(future);
+    #[cfg(feature = "tokio")]
+    return super::tokio::handing_over(wait);
+    #[cfg(not(feature = "tokio"))]
+    wait()
+}
+
 fn check_role() {
     match role() {
         Role::Polling => refuse_nested("called from inside a future that regatta polls"),

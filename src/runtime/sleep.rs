@@ -5,6 +5,7 @@ use crate::runtime::BoxFuture;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,8 @@ pin_project_lite::pin_project! {
         Tokio { #[pin] sleep: TokioSleep },
         Smol { #[pin] sleep: SmolSleep },
         Neutral { #[pin] sleep: neutral::NativeSleep },
-        Custom { sleep: BoxFuture<'static, ()> },
+        // Never locked: it makes the timer `Sync`, which a boxed future need not be, and with it whoever owns an interval.
+        Custom { sleep: Mutex<BoxFuture<'static, ()>> },
         Done,
     }
 }
@@ -154,9 +156,14 @@ impl Future for Sleep {
         loop {
             match this.timer.as_mut().project() {
                 TimerProj::Tokio { sleep } => ready!(sleep.poll(cx)),
-                TimerProj::Smol { sleep } => drop(ready!(sleep.poll(cx))),
+                TimerProj::Smol { sleep } => {
+                    ready!(sleep.poll(cx));
+                }
                 TimerProj::Neutral { sleep } => ready!(sleep.poll(cx)),
-                TimerProj::Custom { sleep } => ready!(sleep.as_mut().poll(cx)),
+                TimerProj::Custom { sleep } => {
+                    let sleep = sleep.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    ready!(sleep.as_mut().poll(cx))
+                }
                 TimerProj::Yielded | TimerProj::Done => {}
                 TimerProj::Idle => {
                     match arm(this.when, this.runtime) {
@@ -217,7 +224,7 @@ fn native(runtime: &Runtime, at: Instant) -> Timer {
             sleep: neutral::sleep_until(at),
         },
         Kind::Custom(backend) => Timer::Custom {
-            sleep: backend.sleep_until(at),
+            sleep: Mutex::new(backend.sleep_until(at)),
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use super::backend::BoxWork;
 use super::run::Flavor;
-use ::tokio::runtime::{Builder, Handle};
+use ::tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use ::tokio::task::Id;
 use std::cell::Cell;
 use std::future::Future;
@@ -131,6 +131,17 @@ fn look_up(seen_in: Option<Id>) -> Option<TokioHandle> {
 /// Whether this thread is in a tokio context.
 pub(super) fn in_context() -> bool {
     Handle::try_current().is_ok()
+}
+
+/// Runs `wait`, which blocks; the tasks of this worker go to another thread first, as far as it is one.
+pub(super) fn handing_over<R>(wait: impl FnOnce() -> R) -> R {
+    let worker = ::tokio::task::try_id().is_some()
+        && Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if worker {
+        ::tokio::task::block_in_place(wait)
+    } else {
+        wait()
+    }
 }
 
 /// Runs `future` on a fresh runtime.

@@ -39,25 +39,17 @@ fn pass(verdict: Result<(), String>) {
     }
 }
 
-// The two entry points box the body at once and go on in functions without type parameters: hundreds of tests would otherwise each bring
-// a copy of the simulation, and of the runtimes, to compile.
-
-type Body<T> = Pin<Box<dyn Future<Output = T>>>;
+// Bodies are boxed, so that simulations and runtimes are compiled once, and not again for each of a thousand tests.
+type LocalBox<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 #[doc(hidden)]
 #[track_caller]
-pub fn __sim<Fut: Future<Output: Verdict>>(body: impl Fn() -> Fut + 'static)
-where
-    Fut: 'static,
-{
-    simulate(&|| {
-        let body = body();
-        Box::pin(async { pass(body.await.verdict()) })
-    });
+pub fn __sim<Fut: Future<Output: Verdict>>(body: impl Fn() -> Fut) {
+    in_virtual_time(&|| Box::pin(async { pass(body().await.verdict()) }));
 }
 
 #[track_caller]
-fn simulate(body: &dyn Fn() -> Body<()>) {
+fn in_virtual_time<'a>(body: &'a dyn Fn() -> LocalBox<'a>) {
     check(SEEDS, body).unwrap();
 }
 
@@ -68,8 +60,9 @@ where
     Fut: Future<Output: Verdict> + Send + 'static,
 {
     let body = body();
-    let body: BoxFuture<'static, Result<(), String>> = Box::pin(async { body.await.verdict() });
-    pass(run_test(ground, test, body));
+    let boxed: BoxFuture<'static, Result<(), String>> =
+        Box::pin(async move { body.await.verdict() });
+    pass(run_test(ground, test, boxed));
 }
 
 /// Turns `async fn`s into tests on virtual time, tokio and smol.

@@ -99,6 +99,24 @@ async fn a_current_token_stops_at_a_shield() {
     assert!(!follower.is_cancelled());
 }
 
+async fn a_current_token_outlives_its_scope_and_keeps_its_deadline() {
+    let token = CancelToken::new();
+    let scope = token.run(time::timeout(2 * MS, async { cancel::current() }));
+    let follower = scope.await.unwrap().unwrap();
+    let watch = Watch::start();
+    assert!(follower.deadline().is_some());
+    let told = follower.cancelled().await;
+    assert_eq!(told.to_string(), "deadline of 2ms passed");
+    if regatta::testing::in_simulation() {
+        watch.shows(2 * MS);
+    }
+    // One without a deadline no longer cancels it.
+    let scope = CancelToken::new();
+    let follower = scope.run(async { cancel::current() }).await.unwrap();
+    let _ended = scope;
+    assert!(!follower.is_cancelled());
+}
+
 async fn scopes_do_not_reach_a_foreign_task_but_a_token_does() {
     // RUST, documented in `cancel`.
     let token = CancelToken::new();
@@ -237,6 +255,7 @@ regatta::matrix! {
     the_outermost_reason_is_told;
     a_current_token_follows_every_scope_around_it;
     a_current_token_stops_at_a_shield;
+    a_current_token_outlives_its_scope_and_keeps_its_deadline;
     scopes_do_not_reach_a_foreign_task_but_a_token_does;
     waiting_for_the_cancellation_of_a_scope_wakes;
 }

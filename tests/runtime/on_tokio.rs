@@ -129,12 +129,14 @@ fn run_ends_the_tasks_that_are_left() {
     for flavor in [Flavor::TokioCurrent, Flavor::Tokio] {
         let gone = Count::new();
         let guard = gone.on_drop();
-        let task = run_on(flavor, async move {
-            spawn(async move {
+        let mut left = None;
+        run_on(flavor, async {
+            left = Some(spawn(async move {
                 let _guard = guard;
                 time::sleep(HOUR).await;
-            })
+            }));
         });
+        let task = left.unwrap();
         assert_eq!(gone.get(), 1, "on {flavor}");
         assert!(
             futures::executor::block_on(task)

@@ -8,33 +8,37 @@ use std::convert::Infallible;
 
 type Never<T> = Result<T, ErrorGroup<Infallible>>;
 
-/// Cancels `token` in two milliseconds, from inside a group of its own.
-async fn soon(token: CancelToken) {
-    sleep(2).await;
-    token.cancel_with("outside");
-}
-
-/// Runs `work` under a token that is cancelled soon.
-async fn cut<F: Future>(work: F) -> Result<F::Output, cancel::Cancelled> {
+/// Runs `work` under a token that is cancelled once `started` says so: what has not started would have nothing to clean up.
+async fn cut<F: Future>(
+    started: &Count,
+    n: usize,
+    work: F,
+) -> Result<F::Output, cancel::Cancelled> {
     let token = CancelToken::new();
-    futures::future::join(token.run(work), soon(token.clone()))
-        .await
-        .0
+    let soon = async {
+        started.reaches(n).await;
+        token.cancel_with("outside");
+    };
+    futures::future::join(token.run(work), soon).await.0
 }
 
 // 31, 39
 async fn a_cancelled_host_cancels_and_joins_its_children() {
     let alive = Count::default();
-    let cancelled = cut(group::<(), Infallible, _, _>(async |g| {
-        for _ in 0..3 {
-            let alive = alive.clone();
-            drop(g.spawn(async move {
-                let _alive = alive.one();
-                for_ever().await;
-            }));
-        }
-        pending().await
-    }));
+    let cancelled = cut(
+        &alive,
+        3,
+        group::<(), Infallible, _, _>(async |g| {
+            for _ in 0..3 {
+                let alive = alive.clone();
+                drop(g.spawn(async move {
+                    let _alive = alive.one();
+                    for_ever().await;
+                }));
+            }
+            pending().await
+        }),
+    );
     // No error group of cancellations, but the one cancellation.
     let reason = cancelled.await.unwrap_err().into_reason();
     assert_eq!(reason, Reason::from("outside"));
@@ -43,11 +47,15 @@ async fn a_cancelled_host_cancels_and_joins_its_children() {
 
 // 32
 async fn a_host_cancelled_at_the_end_of_its_group_still_joins() {
-    let log = Log::default();
-    let said = log.clone();
-    let cancelled = cut(async {
+    let (log, started) = (Log::default(), Count::default());
+    let (said, starts) = (log.clone(), started.clone());
+    let cancelled = cut(&started, 1, async {
         group(async |g| {
-            drop(g.spawn(cancel::on_cancel(for_ever(), async move {
+            let work = async move {
+                starts.add();
+                for_ever().await;
+            };
+            drop(g.spawn(cancel::on_cancel(work, async move {
                 sleep(5).await;
                 said.say("cleaned up");
             })));
@@ -63,10 +71,12 @@ async fn a_host_cancelled_at_the_end_of_its_group_still_joins() {
 
 // 33: errors win at the boundary of the group, and the cancellation stays pending.
 async fn errors_of_children_win_over_an_outer_cancellation() {
-    let log = Log::default();
-    let cancelled = cut(async {
+    let (log, started) = (Log::default(), Count::default());
+    let starts = started.clone();
+    let cancelled = cut(&started, 1, async {
         let result: Result<(), _> = group(async |g| {
-            drop(g.spawn(cancel::shield(async {
+            drop(g.spawn(cancel::shield(async move {
+                starts.add();
                 sleep(5).await;
                 Err::<(), _>("late")
             })));
@@ -84,18 +94,32 @@ async fn errors_of_children_win_over_an_outer_cancellation() {
 
 // 33, nested
 async fn errors_under_cancellation_keep_their_nesting() {
-    let got = cut(group::<(), &str, _, _>(async |g| {
-        drop(g.named("inner").spawn_nested(group(async |g| {
-            g.named("leaf").spawn(cancel::shield(async {
-                sleep(5).await;
-                Err::<(), _>("late")
+    let started = Count::default();
+    let (starts, ends) = (started.clone(), started.clone());
+    let got = cut(
+        &started,
+        1,
+        group::<(), &str, _, _>(async |g| {
+            let inner = g.named("inner").spawn_nested(group(async move |g| {
+                g.named("leaf").spawn(cancel::shield(async move {
+                    starts.add();
+                    sleep(5).await;
+                    Err::<(), _>("late")
+                }));
+                Ok(())
             }));
-            Ok(())
-        })));
-        cancel::shield(sleep(6)).await;
-        Err("body")
-    }))
+            cancel::shield(async {
+                while !inner.is_finished() {
+                    sleep(1).await;
+                }
+            })
+            .await;
+            ends.add();
+            Err("body")
+        }),
+    )
     .await;
+    assert_eq!(started.get(), 2);
     let errors = got.unwrap().unwrap_err();
     assert_eq!(
         format!("{errors:#}"),
@@ -105,14 +129,22 @@ async fn errors_under_cancellation_keep_their_nesting() {
 
 // 35
 async fn a_body_may_answer_cancellation_with_its_own_error() {
-    let got = cut(group::<(), &str, _, _>(async |g| {
-        drop(g.spawn(for_ever()));
-        cancel::shield(async {
-            sleep(5).await;
-        })
-        .await;
-        Err("own")
-    }));
+    let started = Count::default();
+    let got = cut(
+        &started,
+        1,
+        group::<(), &str, _, _>(async |g| {
+            drop(g.spawn(for_ever()));
+            cancel::shield(async {
+                started.add();
+                while !g.is_cancelled() {
+                    sleep(1).await;
+                }
+            })
+            .await;
+            Err("own")
+        }),
+    );
     assert_eq!(errors(got.await.unwrap()), ["own"]);
 }
 

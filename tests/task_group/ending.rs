@@ -91,9 +91,12 @@ async fn a_cancelled_child_in_line_ends_at_once_for_its_handle() {
 async fn spawning_into_a_group_that_is_ending_gives_a_cancelled_handle() {
     let (alive, log) = (Count::default(), Log::default());
     let (counted, said) = (alive.clone(), log.clone());
+    let started = Count::default();
+    let starts = started.clone();
     let result: Result<(), ErrorGroup<&str>> = group(async |g| {
         drop(g.spawn_with(|g| {
             cancel::shield(async move {
+                starts.add();
                 while !g.is_cancelled() {
                     sleep(1).await;
                 }
@@ -105,7 +108,7 @@ async fn spawning_into_a_group_that_is_ending_gives_a_cancelled_handle() {
                 said.say("refused");
             })
         }));
-        sleep(1).await;
+        started.reaches(1).await;
         Err("body")
     })
     .await;
@@ -146,20 +149,19 @@ async fn children_that_respawn_for_ever_do_not_keep_a_failed_group() {
             let spawned = spawned.clone();
             drop(g.spawn_with(|g| respawns(g, spawned)));
         }
-        drop(g.spawn(async {
-            sleep(5).await;
+        drop(g.spawn(async move {
+            count.reaches(20).await;
             Err::<(), _>("child")
         }));
         Ok(())
     })
     .await;
     assert_eq!(errors(result), ["child"]);
-    assert!(count.get() > 3);
 }
 
 async fn a_service_may_spawn_when_all_others_have_ended() {
-    let log = Log::default();
-    let said = log.clone();
+    let (log, started) = (Log::default(), Count::default());
+    let (said, starts) = (log.clone(), started.clone());
     group(async |g| {
         let of_service = g.clone();
         drop(g.service(async move {
@@ -168,9 +170,13 @@ async fn a_service_may_spawn_when_all_others_have_ended() {
                 assert!(late.try_outcome().unwrap().is_err());
                 said.say("refused quietly");
             };
-            cancel::on_cancel(for_ever(), cleanup).await;
+            let work = async move {
+                starts.add();
+                for_ever().await;
+            };
+            cancel::on_cancel(work, cleanup).await;
         }));
-        sleep(1).await;
+        started.reaches(1).await;
         Ok::<_, Infallible>(())
     })
     .await

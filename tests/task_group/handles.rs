@@ -60,14 +60,17 @@ async fn a_value_is_given_once() {
 
 async fn awaiting_by_reference_may_be_given_up_and_repeated() {
     group(async |g: Free| {
-        let mut child = g.spawn(async {
-            sleep(2).await;
+        let let_go = Count::default();
+        let go = let_go.clone();
+        let mut child = g.spawn(async move {
+            go.reaches(1).await;
             Ok(5)
         });
         for _ in 0..3 {
             assert!((&mut child).now_or_never().is_none());
             assert!(child.outcome().now_or_never().is_none());
         }
+        let_go.add();
         assert_eq!((&mut child).await, 5);
         Ok(())
     })
@@ -119,20 +122,24 @@ async fn a_dropped_handle_lets_its_child_run() {
 }
 
 async fn cancelling_one_child_runs_its_cleanup_and_spares_the_others() {
-    let log = Log::default();
-    let said = log.clone();
+    let (log, started) = (Log::default(), Count::default());
+    let (said, starts) = (log.clone(), started.clone());
     group(async |g: Free| {
+        let work = async move {
+            starts.add();
+            for_ever().await;
+        };
         let cleanup = async move {
             sleep(1).await;
             assert!(cancel::check().is_ok(), "cleanup is shielded");
             said.say("cleaned up");
         };
-        let mut one = g.spawn(cancel::on_cancel(for_ever(), cleanup));
+        let mut one = g.spawn(cancel::on_cancel(work, cleanup));
         let other = g.spawn(async {
             sleep(4).await;
             Ok(4)
         });
-        sleep(1).await;
+        started.reaches(1).await;
         one.cancel_with("not needed");
         assert_eq!(
             one.outcome().await.unwrap_err().to_string(),

@@ -43,8 +43,7 @@ async fn spawned_children_die_at_their_next_poll_when_their_host_is_dropped() {
     let counted = alive.clone();
     let mut host = Box::pin(task_group(async |g| three(g, counted).await));
     assert!(host.as_mut().now_or_never().is_none());
-    sleep(2).await;
-    assert_eq!(alive.get(), 3);
+    alive.reaches(3).await;
     drop(host);
     // Their polls have been asked for; shields are for hosts that can wait.
     while alive.get() > 0 {

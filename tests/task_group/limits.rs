@@ -77,12 +77,13 @@ async fn callers_and_children_stand_in_one_line() {
     };
     group(async |g: Free| {
         g.limit(1);
-        let first = g.spawn(sleep(2));
+        let mut first = g.spawn(for_ever());
         drop(g.spawn(log("second")));
         let mut caller = Box::pin(g.spawn_when_free(log("third")));
         assert!(caller.as_mut().now_or_never().is_none());
         drop(g.spawn(log("fourth")));
-        first.await;
+        first.cancel();
+        assert!(first.outcome().await.is_err());
         drop(caller.await);
         Ok(())
     })
@@ -96,11 +97,12 @@ async fn a_caller_that_gives_up_leaves_its_place() {
     let alive = Count::default();
     group(async |g: Free| {
         g.limit(1);
-        drop(g.spawn(sleep(5)));
+        let first = g.spawn(for_ever());
         let captured = alive.one();
         let waits = g.spawn_when_free(async move { drop(captured) });
         assert!(time::timeout(MS, waits).await.is_err());
         assert_eq!(alive.get(), 0, "dropped unstarted");
+        first.cancel();
         let counted = ran.clone();
         g.spawn_when_free(async move { counted.add() }).await.await;
         Ok(())
@@ -113,11 +115,12 @@ async fn a_caller_that_gives_up_leaves_its_place() {
 async fn a_turn_given_to_a_caller_that_is_dropped_goes_to_the_next() {
     group(async |g: Free| {
         g.limit(1);
-        let first = g.spawn(yield_now());
+        let mut first = g.spawn(for_ever());
         let mut granted = Box::pin(g.spawn_when_free(for_ever()));
         assert!(granted.as_mut().now_or_never().is_none());
         let second = g.spawn(async { Ok(2) });
-        first.await;
+        first.cancel();
+        assert!(first.outcome().await.is_err());
         // The turn is given back after the value: let that happen.
         sleep(1).await;
         drop(granted);
@@ -161,7 +164,7 @@ async fn services_and_children_from_before_do_not_count() {
         g.limit(1);
         drop(g.service(for_ever()));
         assert_eq!(g.spawn(async { Ok(1) }).await, 1);
-        assert_eq!(g.named("s").service().spawn(async { Ok(2) }).await, 2);
+        assert_eq!(g.named("s").service(async { Ok(2) }).await, 2);
         g.cancel_children();
         Ok(())
     })

@@ -9,6 +9,12 @@ use std::convert::Infallible;
 
 type Plain<T> = Result<T, ErrorGroup<&'static str>>;
 
+/// Says that it has started, then waits for its end.
+async fn waits(started: Count) {
+    started.add();
+    for_ever().await;
+}
+
 async fn collecting_lets_everybody_finish() {
     let ended = Count::default();
     let result: Plain<()> = group(async |g| {
@@ -30,16 +36,15 @@ async fn collecting_lets_everybody_finish() {
 }
 
 async fn services_end_after_all_others() {
-    let log = Log::default();
+    let (log, started) = (Log::default(), Count::default());
     let (service, named, child) = (log.clone(), log.clone(), log.clone());
     let value = group(async |g| {
         let cleanup = async move { service.say("service") };
-        drop(g.service(cancel::on_cancel(for_ever(), cleanup)));
+        drop(g.service(cancel::on_cancel(waits(started.clone()), cleanup)));
         let cleanup = async move { named.say("service") };
         drop(
             g.named("log")
-                .service()
-                .spawn(cancel::on_cancel(for_ever(), cleanup)),
+                .service(cancel::on_cancel(waits(started.clone()), cleanup)),
         );
         drop(g.spawn(async move {
             sleep(3).await;
@@ -56,18 +61,18 @@ async fn services_end_after_all_others() {
 }
 
 async fn services_outlive_the_cleanup_of_a_failed_group() {
-    let log = Log::default();
+    let (log, started) = (Log::default(), Count::default());
     let (service, child) = (log.clone(), log.clone());
     let result: Plain<()> = group(async |g| {
         let cleanup = async move { service.say("service") };
-        drop(g.service(cancel::on_cancel(for_ever(), cleanup)));
+        drop(g.service(cancel::on_cancel(waits(started.clone()), cleanup)));
         let cleanup = async move {
             sleep(3).await;
             child.say("child");
         };
-        drop(g.spawn(cancel::on_cancel(for_ever(), cleanup)));
-        // Both have started: only then is there anything to clean up.
-        sleep(2).await;
+        drop(g.spawn(cancel::on_cancel(waits(started.clone()), cleanup)));
+        // Only those that have started have anything to clean up.
+        started.reaches(2).await;
         g.cancel();
         Ok(())
     })
@@ -101,10 +106,9 @@ async fn a_failed_sibling_leaves_time_of_grace() {
     let log = Log::default();
     let (willing, stubborn) = (log.clone(), log.clone());
     let result: Plain<()> = group(async |g| {
-        g.grace(MS * 20);
+        g.grace(MS * 100);
         drop(g.spawn(async move {
             assert_eq!(cancel::cancelled().await, Reason::SiblingFailed);
-            sleep(1).await;
             willing.say("ended by itself");
             Ok(())
         }));
@@ -144,7 +148,7 @@ async fn cancelled_children_have_grace_too() {
     let log = Log::default();
     let said = log.clone();
     let result: Plain<()> = group(async |g| {
-        g.grace(MS * 20);
+        g.grace(MS * 5_000);
         drop(g.spawn(async move {
             cancel::cancelled().await;
             sleep(1).await;
@@ -161,17 +165,17 @@ async fn cancelled_children_have_grace_too() {
 
 // 135
 async fn a_group_that_may_not_wait_names_its_stragglers() {
-    let alive = Count::default();
+    let (alive, started) = (Count::default(), Count::default());
     let result: Plain<()> = group(async |g| {
-        g.close_within(MS * 3);
+        g.close_within(MS * 100);
         g.name("upload");
-        let counted = alive.one();
+        let (counted, starts) = (alive.one(), started.clone());
         drop(g.named("stuck").spawn(cancel::shield(async move {
             let _alive = counted;
-            for_ever().await;
+            waits(starts).await;
         })));
-        drop(g.named("polite").spawn(for_ever()));
-        sleep(1).await;
+        drop(g.named("polite").spawn(waits(started.clone())));
+        started.reaches(2).await;
         Err("body")
     })
     .await;
@@ -202,15 +206,16 @@ async fn a_body_that_does_not_end_is_a_straggler_too() {
 
 async fn the_close_deadline_holds_for_services_and_cancelled_children() {
     for service in [true, false] {
+        let started = Count::default();
         let result: Plain<u32> = group(async |g| {
             g.close_within(MS * 2);
-            let stuck = cancel::shield(for_ever());
+            let stuck = cancel::shield(waits(started.clone()));
             if service {
-                drop(g.named("stuck").service().spawn(stuck));
+                drop(g.named("stuck").service(stuck));
             } else {
                 drop(g.named("stuck").spawn(stuck));
             }
-            sleep(1).await;
+            started.reaches(1).await;
             g.cancel_children();
             Ok(1)
         })
@@ -223,15 +228,15 @@ async fn the_close_deadline_holds_for_services_and_cancelled_children() {
 }
 
 async fn children_in_line_are_no_stragglers() {
-    let alive = Count::default();
+    let (alive, started) = (Count::default(), Count::default());
     let result: Plain<()> = group(async |g| {
-        g.grace(MS * 50);
+        g.grace(MS * 60_000);
         g.close_within(MS * 2);
         g.limit(1);
-        drop(g.named("runs").spawn(for_ever()));
+        drop(g.named("runs").spawn(waits(started.clone())));
         let counted = alive.one();
         drop(g.named("waits").spawn(async move { drop(counted) }));
-        sleep(1).await;
+        started.reaches(1).await;
         g.cancel();
         Ok(())
     })
@@ -264,7 +269,7 @@ async fn stragglers_of_a_group_inside_reach_the_outer_error() {
 
 async fn closing_in_time_says_nothing() {
     let result: Plain<u32> = group(async |g| {
-        g.close_within(MS * 500);
+        g.close_within(MS * 60_000);
         let child = g.spawn(async {
             sleep(1).await;
             Ok(3)

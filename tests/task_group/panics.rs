@@ -84,9 +84,9 @@ async fn a_panic_of_the_body_goes_on_as_it_is() {
     let text = message(group::<(), &str, _, _>(async |g| {
         g.on_failure(OnFailure::Collect);
         for _ in 0..2 {
-            drop(g.spawn(async { Err::<(), _>("lost") }));
+            let mut lost = g.spawn(async { Err::<(), _>("lost") });
+            assert!(lost.outcome().await.is_err());
         }
-        sleep(2).await;
         panic!("body")
     }))
     .await;
@@ -98,7 +98,8 @@ async fn a_panic_is_fatal_where_errors_are_collected_too() {
     let text = message(group::<(), &str, _, _>(async |g| {
         g.on_failure(OnFailure::Collect);
         let said = log.clone();
-        drop(g.spawn(async { Err::<(), _>("lost") }));
+        let mut lost = g.spawn(async { Err::<(), _>("lost") });
+        assert!(lost.outcome().await.is_err());
         drop(g.named("p").spawn(async {
             sleep(1).await;
             panic!("fatal");
@@ -235,13 +236,15 @@ async fn the_handle_of_a_child_that_panicked_says_so() {
 }
 
 async fn a_panic_wins_over_a_cancellation_from_outside() {
-    let token = CancelToken::new();
+    let (token, started) = (CancelToken::new(), Count::default());
+    let starts = started.clone();
     let cut = token.run(group::<(), Infallible, _, _>(async |g| {
-        drop(g.named("x").spawn(cancel::shield(async {
+        drop(g.named("x").spawn(cancel::shield(async move {
+            starts.add();
             sleep(2).await;
             panic!("late");
         })));
-        sleep(1).await;
+        started.reaches(1).await;
         token.cancel();
         pending().await
     }));
@@ -251,7 +254,7 @@ async fn a_panic_wins_over_a_cancellation_from_outside() {
 async fn a_panic_is_not_lost_to_the_close_deadline() {
     let text = message(group::<(), ErrorGroup<Infallible>, _, _>(async |g| {
         g.close_within(crate::support::MS * 3);
-        drop(g.spawn(cancel::shield(pending::<()>())));
+        drop(g.spawn(cancel::shield(for_ever())));
         drop(g.named("x").spawn(async {
             sleep(1).await;
             panic!("oh");

@@ -141,11 +141,14 @@ async fn an_error_of_the_body_alone_is_grouped_too() {
 
 // 11
 async fn errors_at_the_same_time_are_all_kept() {
+    let started = Count::default();
     let result: Result<(), _> = group(async |g| {
-        // The second is shielded, so the first cannot cut it short.
+        // Both are shielded, so neither cuts the other short once it has started.
         for (name, error) in [("a", "one"), ("b", "two")] {
+            let started = started.clone();
             drop(g.named(name).spawn(cancel::shield(async move {
-                sleep(1).await;
+                started.add();
+                started.reaches(2).await;
                 Err::<(), _>(error)
             })));
         }
@@ -159,7 +162,12 @@ async fn errors_at_the_same_time_are_all_kept() {
 async fn an_error_in_the_cleanup_of_the_body_is_added() {
     let result: Result<(), _> = group(async |g| {
         drop(g.spawn(async { Err::<(), _>("child") }));
-        cancel::shield(sleep(3)).await;
+        cancel::shield(async {
+            while !g.is_cancelled() {
+                sleep(1).await;
+            }
+        })
+        .await;
         Err("cleanup")
     })
     .await;

@@ -38,6 +38,13 @@ impl Count {
         self.0.load(SeqCst)
     }
 
+    /// Waits until as many are alive.
+    pub(crate) async fn reaches(&self, n: usize) {
+        while self.get() < n {
+            sleep(1).await;
+        }
+    }
+
     /// Counts something that does not end.
     pub(crate) fn add(&self) {
         self.0.fetch_add(1, SeqCst);

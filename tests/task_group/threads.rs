@@ -1,10 +1,7 @@
 //! Real threads beside a group, and children that keep theirs.
 
 use crate::support::{Count, MS, pending, sleep, yield_now};
-use futures::FutureExt;
 use regatta::cancel::Reason;
-use regatta::run_on;
-use regatta::runtime::Flavor;
 use regatta::task::{TaskGroup, scope, task_group};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -45,7 +42,7 @@ async fn a_plain_thread_may_cancel_a_child_and_the_group() {
     for in_place in [true, false] {
         let body = async |g: Free| {
             let canceller = g.clone();
-            let mut child = g.spawn(async {
+            let child = g.spawn(async {
                 pending::<()>().await;
                 Ok(())
             });
@@ -71,17 +68,11 @@ async fn a_plain_thread_may_cancel_a_child_and_the_group() {
 }
 
 /// Never yields until it is let go.
-fn spins(
-    let_go: Arc<AtomicBool>,
-    spinning: Arc<AtomicBool>,
-    alive: Count,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        let _alive = alive.one();
-        spinning.store(true, SeqCst);
-        while !let_go.load(SeqCst) {
-            std::hint::spin_loop();
-        }
+async fn spins(let_go: Arc<AtomicBool>, spinning: Arc<AtomicBool>, alive: Count) {
+    let _alive = alive.one();
+    spinning.store(true, SeqCst);
+    while !let_go.load(SeqCst) {
+        std::hint::spin_loop();
     }
 }
 
@@ -114,22 +105,18 @@ async fn the_close_deadline_names_a_child_that_never_yields() {
     }
 }
 
-/// The host on this thread, the child on one of the runtime's.
-fn the_host_is_elsewhere(flavor: Flavor) {
-    run_on(flavor, the_close_deadline_names_a_child_that_never_yields());
-}
-
+// The host on this thread, the child on one of the runtime's.
 regatta::__with_smol! {
     #[test]
     fn the_close_deadline_names_a_child_that_never_yields_on_smol() {
-        the_host_is_elsewhere(Flavor::Smol);
+        regatta::run_on(regatta::runtime::Flavor::Smol, the_close_deadline_names_a_child_that_never_yields());
     }
 }
 
 regatta::__with_tokio! {
     #[test]
     fn the_close_deadline_names_a_child_that_never_yields_on_tokio() {
-        the_host_is_elsewhere(Flavor::Tokio);
+        regatta::run_on(regatta::runtime::Flavor::Tokio, the_close_deadline_names_a_child_that_never_yields());
     }
 
     #[test]
@@ -148,7 +135,7 @@ regatta::__with_tokio! {
             }
             pending::<Result<(), Infallible>>().await
         })));
-        assert!(host.as_mut().now_or_never().is_none());
+        assert!(futures::FutureExt::now_or_never(host.as_mut()).is_none());
         drop(runtime);
         let ended = futures::executor::block_on(host).unwrap_err();
         assert_eq!(ended.cancelled(), Some(&Reason::Shutdown));

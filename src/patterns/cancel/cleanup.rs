@@ -8,6 +8,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 static SKIPPED: AtomicU64 = AtomicU64::new(0);
@@ -15,14 +16,29 @@ static SKIPPED: AtomicU64 = AtomicU64::new(0);
 /// How many cleanups of [`finally`] and [`on_cancel`] were skipped in this process so far, because the future
 /// was dropped from outside (`select!`, another library's timeout, an aborted task) after it had started.
 ///
-/// A drop cannot wait, so it cannot run async code. A count that grows shows where a foreign drop should become a cancel scope.
+/// A drop cannot wait, so it cannot run async code. A count that grows shows that a foreign drop should become a cancel scope.
+/// One that was cut half way counts too.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::cancel;
+/// use futures::FutureExt;
+///
+/// let before = cancel::skipped_cleanups();
+/// let mut work = Box::pin(cancel::finally(std::future::pending::<()>(), async {}));
+/// assert!((&mut work).now_or_never().is_none()); // started
+/// drop(work);
+/// assert_eq!(cancel::skipped_cleanups(), before + 1);
+/// ```
 pub fn skipped_cleanups() -> u64 {
     SKIPPED.load(Ordering::Relaxed)
 }
 
 enum Outcome<T> {
     Value(T),
-    Panic(Box<dyn Any + Send>),
+    // Never locked: a payload is `Send` only, and would keep the future from being `Sync`.
+    Panic(Mutex<Box<dyn Any + Send>>),
     Cancelled,
 }
 
@@ -76,7 +92,7 @@ impl<F: Future, C> std::fmt::Debug for Cleanup<F, C> {
 ///
 /// # Panics
 ///
-/// Goes on with a panic of `future` after the cleanup; when polled after it ended.
+/// Goes on with a panic of `future` after the cleanup, also one of its destructor; with a panic of `cleanup`; when polled after it ended.
 ///
 /// # Cancel safety
 ///
@@ -109,11 +125,11 @@ where
 
 /// Runs `future`; runs `cleanup` only when a scope around it is cancelled before it ended.
 ///
-/// Otherwise like [`finally`]: async, shielded, and never returning from a cancellation.
+/// Otherwise like [`finally`]: async, shielded, and never returning from a cancellation. An error or a panic of `future` is no cancellation.
 ///
 /// # Panics
 ///
-/// When polled after it ended.
+/// As [`finally`].
 ///
 /// # Cancel safety
 ///
@@ -180,7 +196,7 @@ impl<F: Future, C: Future<Output = ()>> Future for Cleanup<F, C> {
                 Ok(Step::Pending) => return Poll::Pending,
                 Ok(Step::Ready(value)) => Outcome::Value(value),
                 Ok(Step::Gone) => Outcome::Cancelled,
-                Err(payload) => Outcome::Panic(payload),
+                Err(payload) => Outcome::Panic(Mutex::new(payload)),
             };
             *this.outcome = Some(outcome);
         }
@@ -193,7 +209,9 @@ impl<F: Future, C: Future<Output = ()>> Future for Cleanup<F, C> {
         *this.over = true;
         match this.outcome.take() {
             Some(Outcome::Value(value)) => Poll::Ready(value),
-            Some(Outcome::Panic(payload)) => resume_unwind(payload),
+            Some(Outcome::Panic(payload)) => {
+                resume_unwind(payload.into_inner().unwrap_or_else(PoisonError::into_inner))
+            }
             Some(Outcome::Cancelled) | None => {
                 *this.cancelled = true;
                 Poll::Pending

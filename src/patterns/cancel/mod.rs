@@ -38,6 +38,7 @@
 //!   libraries' combinators, and the tasks of a [group](crate::task::task_group). They do **not** reach tasks started by a foreign
 //!   spawn (`tokio::spawn`, [`Runtime::try_spawn`](crate::Runtime::try_spawn)); hand those a [`current`] token.
 //! * A foreign drop (`select!`, another library's timeout) cannot wait: async cleanup is skipped, and [counted](skipped_cleanups).
+//! * Cancelling is a level, not an edge: every [`check`] says so again, and code that goes on in its grace cannot miss it. asyncio tells once.
 //! * Some asyncio habits are unrepresentable: a scope cannot be entered twice, left in the wrong order or in another task.
 //!
 //! The model is Trio's (cancel scopes, level-triggered) and AnyIO's (shields, deadlines).
@@ -63,7 +64,8 @@ use std::time::Instant;
 /// A token that follows the scopes around the calling code: cancelled when one of them is, or when its deadline passes.
 ///
 /// For handing on to where scopes do not reach: a foreign task, a thread. Cancelling it cancels its own children only: a scope
-/// is cancelled by who made it. Outside every scope it never fires by itself.
+/// is cancelled by who made it. Outside every scope it never fires by itself. It outlives the scopes: one that ended in time no longer cancels
+/// it, but a deadline that they had still does.
 ///
 /// # Examples
 ///
@@ -115,8 +117,26 @@ pub fn check() -> Result<(), Cancelled> {
     }
 }
 
-/// The earliest deadline of the scopes around the calling code, as far as the nearest shield. The present moment
+/// The earliest deadline of the scopes around the calling code, as far as the nearest shield, on their runtime's clock. The present moment
 /// when one of them is cancelled; `None` when there is no deadline.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::{Runtime, cancel, time};
+/// use std::time::Duration;
+///
+/// regatta::testing::run(async || {
+///     let start = Runtime::current().now();
+///     time::timeout(Duration::from_secs(5), async {
+///         // Tell the server how long we are going to wait.
+///         assert_eq!(cancel::deadline(), Some(start + Duration::from_secs(5)));
+///     })
+///     .await
+///     .expect("it is quick");
+///     assert_eq!(cancel::deadline(), None);
+/// });
+/// ```
 pub fn deadline() -> Option<Instant> {
     scope::deadline()
 }
@@ -148,11 +168,30 @@ impl Future for AmbientCancelled {
 
 /// Waits until a scope around it is cancelled, and gives the reason. The scopes are those around its first poll.
 ///
-/// Only a scope with grace, or a shield, leaves time to act on it: others drop the code that waits here.
+/// Only a scope with [grace](CancelToken::run_graceful) leaves time to act on it: others drop the code that waits here at its next suspension.
+/// Behind a [shield()] the scopes outside are invisible, and it waits for those inside only. It can be asked again: cancelling is a level.
+///
+/// # Panics
+///
+/// As [`CancelToken::cancelled`].
 ///
 /// # Cancel safety
 ///
 /// Dropping it leaves nothing behind.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::cancel::{self, CancelToken};
+/// use std::time::Duration;
+///
+/// regatta::testing::run(async || {
+///     let token = CancelToken::new();
+///     let server = token.run_graceful(Duration::from_secs(5), async { cancel::cancelled().await });
+///     token.cancel_with("shutting down");
+///     assert_eq!(server.await, Ok("shutting down".into()));
+/// });
+/// ```
 pub fn cancelled() -> AmbientCancelled {
     AmbientCancelled { wait: None }
 }

@@ -87,11 +87,31 @@ impl<F: Future> Future for ShieldedFor<F> {
 ///
 /// # Errors
 ///
-/// [`Elapsed`] when the future did not end in time; it was dropped then.
+/// [`Elapsed`] when the future did not end in time; it was dropped then, after its own cleanup.
+///
+/// # Panics
+///
+/// On a tokio runtime that was built without `enable_time`, at the first suspension.
 ///
 /// # Cancel safety
 ///
 /// As [`shield`].
+///
+/// # Examples
+///
+/// ```
+/// use regatta::cancel::{self, CancelToken};
+/// use std::time::Duration;
+///
+/// regatta::testing::run(async || {
+///     let token = CancelToken::new();
+///     token.cancel();
+///     // Says goodbye although everything around is cancelled, but not for longer than a second.
+///     let farewell = std::future::pending::<()>();
+///     let ended = token.run(async { cancel::shield_for(Duration::from_secs(1), farewell).await.is_err() });
+///     assert_eq!(ended.await, Ok(true));
+/// });
+/// ```
 pub fn shield_for<F: Future>(limit: Duration, future: F) -> ShieldedFor<F> {
     ShieldedFor {
         inner: scope::Shield::new(Timed::new(Limit::After(limit), future)),

@@ -47,6 +47,19 @@ impl CancelToken {
     }
 
     /// A token that is also cancelled when this one is, with the same reason. Costs nothing to the parent once it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::cancel::CancelToken;
+    ///
+    /// let server = CancelToken::new();
+    /// let request = server.child();
+    /// request.cancel();
+    /// assert!(!server.is_cancelled());
+    /// server.cancel();
+    /// assert!(server.child().is_cancelled());
+    /// ```
     pub fn child(&self) -> Self {
         CancelToken {
             node: Node::child_of(std::slice::from_ref(&self.node), None),
@@ -62,6 +75,19 @@ impl CancelToken {
     }
 
     /// A [`child`](CancelToken::child) that is cancelled `limit` from now. [`Duration::MAX`] is never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::{cancel::CancelToken, time};
+    /// use std::time::Duration;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let request = CancelToken::new().child_for(Duration::from_secs(5));
+    ///     time::sleep(Duration::from_secs(6)).await;
+    ///     assert_eq!(request.check().expect_err("late").to_string(), "cancelled: deadline of 5s passed");
+    /// });
+    /// ```
     pub fn child_for(&self, limit: Duration) -> Self {
         let when = When::from_now(Runtime::current().now(), limit);
         self.timed_child(when, Some(limit))
@@ -114,6 +140,10 @@ impl CancelToken {
 
     /// Waits until the token is cancelled, and gives the reason. The future holds the token, not the borrow.
     ///
+    /// # Panics
+    ///
+    /// When the token has a deadline, on a tokio runtime that was built without `enable_time`.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves nothing behind.
@@ -133,6 +163,10 @@ impl CancelToken {
     /// # Errors
     ///
     /// [`Cancelled`] with the token's reason, when it came first.
+    ///
+    /// # Panics
+    ///
+    /// As [`cancelled`](CancelToken::cancelled). A panic of `future` goes on.
     ///
     /// # Cancel safety
     ///
@@ -164,7 +198,11 @@ impl CancelToken {
     ///
     /// # Errors
     ///
-    /// [`Cancelled`], when the future did not end within `grace` (counted from the poll that sees the cancellation).
+    /// [`Cancelled`], when the future did not end within `grace` (counted from the poll that sees the cancellation; [`Duration::MAX`] waits for ever).
+    ///
+    /// # Panics
+    ///
+    /// On a tokio runtime that was built without `enable_time`, when the token is cancelled.
     ///
     /// # Cancel safety
     ///
@@ -213,7 +251,7 @@ pub struct CancelOnDrop {
 }
 
 impl CancelOnDrop {
-    /// Gives the token back uncancelled.
+    /// Gives the token back, uncancelled by the guard.
     pub fn disarm(mut self) -> CancelToken {
         self.token.take().unwrap_or_default()
     }

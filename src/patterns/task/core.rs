@@ -239,14 +239,17 @@ pub(super) struct Core<E> {
     pub(super) tracked: AtomicBool,
 }
 
+/// A group, and the host's places among the children and among the services.
+pub(super) type Parts<E> = (Arc<Core<E>>, Arc<Alive<E>>, Arc<Alive<E>>);
+
 impl<E> Core<E> {
     /// A group inside the scopes around the running code, and the host's places in it.
-    pub(super) fn new() -> (Arc<Self>, Arc<Alive<E>>, Arc<Alive<E>>) {
+    pub(super) fn new() -> Parts<E> {
         Core::under(scope::observe())
     }
 
     /// A group that is cancelled with `node`.
-    pub(super) fn under(node: Arc<Node>) -> (Arc<Self>, Arc<Alive<E>>, Arc<Alive<E>>) {
+    pub(super) fn under(node: Arc<Node>) -> Parts<E> {
         let core = Arc::new(Core {
             state: Lock::new(State {
                 label: None,

@@ -1,6 +1,6 @@
 //! The host's side of a group: runs the body, waits for the children, and says how it ended.
 
-use super::core::{Alive, Core, Phase};
+use super::core::{Alive, Core, Parts, Phase};
 use super::error::{ErrorGroup, Fault};
 use super::home::{Inbox, Line};
 use crate::internal::label;
@@ -95,7 +95,7 @@ impl<E, H: Line + ?Sized> Drop for Guard<E, H> {
 
 impl<T, E, F, B, H: Line + ?Sized> Drive<T, E, F, B, H> {
     pub(super) fn new(
-        (core, alive, service_alive): (Arc<Core<E>>, Arc<Alive<E>>, Arc<Alive<E>>),
+        (core, alive, service_alive): Parts<E>,
         home: Arc<H>,
         body: F,
         in_place: Option<InPlace<B>>,

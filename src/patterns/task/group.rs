@@ -238,7 +238,7 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
         super::start::start(self, Plan::here(None), make)
     }
 
-    /// Names the next child, in errors and reports; also makes it a [service](Named::service).
+    /// Names the next child, in errors and reports.
     ///
     /// # Examples
     ///
@@ -259,7 +259,6 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
         Named {
             group: self,
             name: Some(name.into()),
-            service: false,
         }
     }
 

@@ -137,27 +137,25 @@ use std::sync::Arc;
 ///     assert_eq!(regatta::testing::now(), Duration::from_millis(5));
 /// });
 /// ```
-pub fn task_group<T, E, F, Fut>(body: F) -> impl Future<Output = Result<T, ErrorGroup<E>>>
+pub async fn task_group<T, E, F, Fut>(body: F) -> Result<T, ErrorGroup<E>>
 where
     E: Send + 'static,
     F: FnOnce(TaskGroup<'static, E>) -> Fut,
     Fut: Future<Output = Result<T, E>>,
 {
-    async move {
-        let runtime = Runtime::current();
-        let parts = core::Core::new();
-        let (home, in_place): (Arc<SendHome<'static>>, _) = if runtime.can_spawn() {
-            (Arc::new(Home::new(OnRuntime(runtime))), None)
-        } else {
-            let inbox = Inbox::new(parts.0.host.clone());
-            (
-                Arc::new(Home::new(inbox.clone())),
-                Some(InPlace::<BoxFuture<'static, ()>>::new(inbox)),
-            )
-        };
-        let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
-        Drive::new(parts, home, body, in_place).await
-    }
+    let runtime = Runtime::current();
+    let parts = core::Core::new();
+    let (home, in_place): (Arc<SendHome<'static>>, _) = if runtime.can_spawn() {
+        (Arc::new(Home::new(OnRuntime(runtime))), None)
+    } else {
+        let inbox = Inbox::new(parts.0.host.clone());
+        (
+            Arc::new(Home::new(inbox.clone())),
+            Some(InPlace::<BoxFuture<'static, ()>>::new(inbox)),
+        )
+    };
+    let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
+    Drive::new(parts, home, body, in_place).await
 }
 
 /// Runs `body` with a group whose children are polled in place, in turns with it: they may borrow, and need no runtime.
@@ -231,25 +229,23 @@ where
 ///     assert!(sum(&["1", "two"]).await.is_err());
 /// });
 /// ```
-pub fn scope<'env, T, E, F, Fut>(body: F) -> impl Future<Output = Result<T, ErrorGroup<E>>>
+pub async fn scope<'env, T, E, F, Fut>(body: F) -> Result<T, ErrorGroup<E>>
 where
     E: Send + 'env,
     F: FnOnce(TaskGroup<'env, E>) -> Fut,
     Fut: Future<Output = Result<T, E>>,
 {
-    async move {
-        let parts = core::Core::new();
-        let inbox = Inbox::new(parts.0.host.clone());
-        let home: Arc<SendHome<'env>> = Arc::new(Home::new(inbox.clone()));
-        let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
-        Drive::new(
-            parts,
-            home,
-            body,
-            Some(InPlace::<BoxFuture<'env, ()>>::new(inbox)),
-        )
-        .await
-    }
+    let parts = core::Core::new();
+    let inbox = Inbox::new(parts.0.host.clone());
+    let home: Arc<SendHome<'env>> = Arc::new(Home::new(inbox.clone()));
+    let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
+    Drive::new(
+        parts,
+        home,
+        body,
+        Some(InPlace::<BoxFuture<'env, ()>>::new(inbox)),
+    )
+    .await
 }
 
 /// A group that belongs to no scope: the handle, and the host's side, to be spawned on `runtime`. It ends when `body` and all children have.

@@ -15,31 +15,36 @@ use std::sync::Arc;
 pub struct Named<'g, 'env, E> {
     pub(super) group: &'g TaskGroup<'env, E>,
     pub(super) name: Option<Arc<str>>,
-    pub(super) service: bool,
 }
 
 impl<E> fmt::Debug for Named<'_, '_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Named")
-            .field("name", &self.name)
-            .field("service", &self.service)
-            .finish()
+        f.debug_struct("Named").field("name", &self.name).finish()
     }
 }
 
 impl<'g, 'env, E: Send + 'env> Named<'g, 'env, E> {
-    /// Makes the child a [service](TaskGroup::service).
-    pub fn service(mut self) -> Self {
-        self.service = true;
-        self
-    }
-
     #[track_caller]
     fn plan(self) -> Plan {
-        Plan {
-            service: self.service,
-            ..Plan::here(self.name)
-        }
+        Plan::here(self.name)
+    }
+
+    /// [`TaskGroup::service`].
+    ///
+    /// # Panics
+    ///
+    /// When the group has ended.
+    #[track_caller]
+    pub fn service<F>(self, future: F) -> Task<<F::Output as ChildOutput<E>>::Ok>
+    where
+        F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
+    {
+        let group = self.group;
+        let plan = Plan {
+            service: true,
+            ..self.plan()
+        };
+        group.launch(plan, future)
     }
 
     /// [`TaskGroup::spawn`].

@@ -9,7 +9,24 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-/// What [`Interval`] does when ticks were missed because nobody was waiting.
+/// What [`Interval`] does when ticks were missed: when nobody was waiting for a whole period or more after one was due. A shorter
+/// delay changes nothing under any rule.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::{testing, time::{self, MissedTicks}};
+/// use std::time::Duration;
+///
+/// testing::run(async || {
+///     let mut ticks = time::interval(Duration::from_secs(10)).missed_ticks(MissedTicks::Delay);
+///     ticks.tick().await;
+///     time::sleep(Duration::from_secs(35)).await;
+///     ticks.tick().await; // at once: it was due at 10
+///     ticks.tick().await;
+///     assert_eq!(testing::now(), Duration::from_secs(45));
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissedTicks {
@@ -66,11 +83,25 @@ pub fn interval(period: Duration) -> Interval {
     interval_at(Runtime::current().now(), period)
 }
 
-/// A tick at `start`, and every `period` after it, on the current runtime.
+/// A tick at `start`, and every `period` after it, on the current runtime. A start in the past has missed its ticks.
 ///
 /// # Panics
 ///
 /// As [`interval`].
+///
+/// # Examples
+///
+/// ```
+/// use regatta::{Runtime, testing, time};
+/// use std::time::Duration;
+///
+/// testing::run(async || {
+///     let minute = Duration::from_secs(60);
+///     let mut ticks = time::interval_at(Runtime::current().now() + minute, minute);
+///     ticks.tick().await;
+///     assert_eq!(testing::now(), minute);
+/// });
+/// ```
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
     assert!(
         !period.is_zero(),
@@ -106,6 +137,10 @@ impl Interval {
     }
 
     /// Waits for the next tick; gives the moment it was due.
+    ///
+    /// # Panics
+    ///
+    /// When it has to wait, on a tokio runtime that was built without `enable_time`.
     ///
     /// # Cancel safety
     ///

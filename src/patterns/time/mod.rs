@@ -27,12 +27,13 @@
 //!
 //! # How it behaves
 //!
-//! * Clocks start at the first poll, not when the future is made.
+//! * Clocks start at the first poll, as Trio's do, not when the future is made, as AnyIO's. That of a timeout is read when its work is suspended
+//!   for the first time: work that is never suspended reads no clock.
 //! * The work is polled before the clock is looked at: a value that is ready in the tick of the deadline is kept, and a deadline in the past
 //!   lets the work run to its first suspension.
 //! * A timer is made when the work is pending for the first time; work that is ready at once costs no timer.
 //! * Timeouts are cancel scopes: [`shield`](crate::cancel::shield) and [`finally`](crate::cancel::finally) inside are respected, so
-//!   a timeout may end later than its deadline, after the cleanup. A foreign error of the work passes through unchanged, also after the deadline.
+//!   a timeout may end later than its deadline, after the cleanup. An error or value that the work makes then passes through unchanged, in place of the timeout.
 //! * Of nested deadlines that have passed, the outermost reports.
 //! * [`Duration::MAX`](std::time::Duration::MAX) is never. tokio's timers count in whole milliseconds, rounded up.
 
@@ -76,7 +77,8 @@ pub fn sleep(duration: Duration) -> Sleep {
     Sleep::after(duration)
 }
 
-/// Waits until `at`, on the clock of the runtime that is current at the first poll ([`Runtime::now`](crate::Runtime::now)).
+/// Waits until `at`, on the clock of the runtime that is current at the first poll ([`Runtime::now`](crate::Runtime::now)). A moment that
+/// has come gives way to the other tasks once.
 ///
 /// # Panics
 ///
@@ -85,11 +87,25 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Cancel safety
 ///
 /// Dropping it removes the timer.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::{Runtime, time};
+/// use std::time::Duration;
+///
+/// regatta::testing::run(async || {
+///     let noon = Runtime::current().now() + Duration::from_secs(3600);
+///     time::sleep_until(noon).await;
+///     assert_eq!(Runtime::current().now(), noon);
+/// });
+/// ```
 pub fn sleep_until(at: Instant) -> Sleep {
     Sleep::until(Some(at))
 }
 
-/// A duration from a number of seconds, for numbers of unknown origin.
+/// A duration from a number of seconds, for numbers of unknown origin: nothing that takes a [`Duration`] has to think of NaN. (A moment in
+/// the past is no error: it has come.)
 ///
 /// # Errors
 ///

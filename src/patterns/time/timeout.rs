@@ -70,7 +70,8 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     }
 }
 
-/// Gives `future` until `deadline` on the runtime's clock. A deadline in the past lets it run to its first suspension.
+/// Gives `future` until `deadline` on the runtime's clock. A deadline in the past lets it run to its first suspension, so a job that
+/// has ended already gives its value, and one that never started starts. (asyncio does not start it.)
 ///
 /// # Errors
 ///
@@ -83,6 +84,21 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 /// # Cancel safety
 ///
 /// As [`timeout`].
+///
+/// # Examples
+///
+/// ```
+/// use regatta::{Runtime, time};
+/// use std::time::Duration;
+///
+/// regatta::testing::run(async || {
+///     // One deadline for two steps.
+///     let deadline = Runtime::current().now() + Duration::from_secs(3);
+///     let step = || time::timeout_at(deadline, time::sleep(Duration::from_secs(2)));
+///     assert!(step().await.is_ok());
+///     assert!(step().await.is_err());
+/// });
+/// ```
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout {
         timed: Timed::new(Limit::At(deadline), future),

@@ -1,0 +1,287 @@
+//! Drops every operation of a queue at every await, 100,000 times each, and counts what is left: every item once, and no waiter.
+#![cfg(not(any(feature = "tokio", feature = "smol")))] // virtual time: the same with every feature, so once is enough
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in the bodies beside them"
+)]
+
+use regatta::queue::{Broadcast, Item, Lagged, OnDrop, PutError, Queue, Subscriber};
+use regatta::testing::{CancelReport, Outcome, cancel_safety_drops, settle, yield_now};
+use regatta::{Runtime, time};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+const DROPS: u64 = 100_000;
+const MS: Duration = Duration::from_millis(1);
+
+#[track_caller]
+fn passed(report: &CancelReport) {
+    report.unwrap();
+    assert!(report.drops >= DROPS, "{report}");
+}
+
+fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    drop(Runtime::current().try_spawn(future).unwrap());
+}
+
+/// The item of the operation under test; 1 and 2 are in the queue, 4 is a rival's.
+const OURS: u32 = 3;
+
+/// A full queue of 2 and a rival that waits to put; a consumer takes `takes` items in its own time.
+async fn full(takes: u32) -> Queue<u32> {
+    let queue = Queue::bounded(2);
+    queue.put(1).await.unwrap();
+    queue.put(2).await.unwrap();
+    let (rival, consumer) = (queue.clone(), queue.clone());
+    spawn(async move { rival.put(4).await.unwrap() });
+    spawn(async move {
+        for _ in 0..takes {
+            yield_now().await;
+            consumer.take().await.unwrap();
+        }
+    });
+    queue
+}
+
+/// Whether the item got in exactly when the put says so; and the rival always.
+async fn put_or_not(queue: &Queue<u32>, is_in: bool) -> Result<(), String> {
+    settle().await;
+    let mut left = Vec::new();
+    while let Some(n) = queue.try_take() {
+        left.push(n);
+        settle().await;
+    }
+    let stats = queue.stats();
+    let puts = 3 + u64::from(is_in);
+    let clean = (stats.waiting_puts, stats.waiting_gets, stats.open) == (0, 0, 0);
+    if stats.puts == puts && stats.gets == puts && clean && (is_in || !left.contains(&OURS)) {
+        // All room is there again.
+        for n in 0..2 {
+            queue
+                .try_put(n)
+                .map_err(|e| format!("room was lost: {e}"))?;
+        }
+        return Ok(());
+    }
+    Err(format!("expected {puts} puts: {stats:?}, left {left:?}"))
+}
+
+#[test]
+fn a_dropped_put_did_not_happen() {
+    for takes in [2, 3] {
+        let op = |queue: Queue<u32>| async move { queue.put(OURS).await };
+        let verify = |queue: Queue<u32>, outcome: Outcome<Result<(), PutError<u32>>>| async move {
+            put_or_not(&queue, matches!(outcome, Outcome::Completed(Ok(())))).await
+        };
+        passed(&cancel_safety_drops(DROPS, move || full(takes), op, verify));
+    }
+}
+
+#[test]
+fn a_put_with_a_timeout_happens_or_hands_back() {
+    let op = |queue: Queue<u32>| async move { queue.put_timeout(MS, OURS).await };
+    let verify = |queue: Queue<u32>, outcome: Outcome<Result<(), PutError<u32>>>| async move {
+        put_or_not(&queue, matches!(outcome, Outcome::Completed(Ok(())))).await
+    };
+    passed(&cancel_safety_drops(DROPS, || full(2), op, verify));
+}
+
+#[test]
+fn a_dropped_reservation_gives_its_room_on() {
+    let op = |queue: Queue<u32>| async move {
+        let slot = queue.reserve().await.unwrap();
+        yield_now().await;
+        slot.put(OURS)
+    };
+    let verify = |queue: Queue<u32>, outcome: Outcome<Result<(), PutError<u32>>>| async move {
+        put_or_not(&queue, matches!(outcome, Outcome::Completed(Ok(())))).await
+    };
+    passed(&cancel_safety_drops(DROPS, || full(2), op, verify));
+}
+
+/// What an operation got, or kept, before it was dropped.
+type World = (Queue<u32>, Rc<RefCell<Vec<u32>>>);
+
+/// An empty queue; a producer puts 0, 1 and 2 in its own time, a rival takes one.
+async fn empty(on_drop: OnDrop) -> World {
+    let queue = Queue::builder(2).on_drop(on_drop).build();
+    let (producer, rival) = (queue.clone(), queue.clone());
+    spawn(async move {
+        for n in 0..3 {
+            yield_now().await;
+            producer.put(n).await.unwrap();
+        }
+    });
+    let aside = queue.clone();
+    spawn(async move {
+        // What it takes counts as seen; it says so through the figures.
+        let item = rival.get().await.unwrap();
+        item.dead_letter();
+        drop(aside);
+    });
+    (queue, Rc::default())
+}
+
+/// Every item is with the operation, with the rival, or still there, in order.
+async fn nothing_lost((queue, seen): World) -> Result<(), String> {
+    settle().await;
+    let mut left = Vec::new();
+    while let Some(n) = queue.try_take() {
+        left.push(n);
+        settle().await;
+    }
+    let in_order = left.is_sorted();
+    let mut all = seen.borrow().clone();
+    all.extend(&left);
+    all.extend(queue.dead_letters());
+    all.sort_unstable();
+    let stats = queue.stats();
+    let clean = (stats.waiting_puts, stats.waiting_gets, stats.open) == (0, 0, 0);
+    if all == [0, 1, 2] && in_order && clean {
+        Ok(())
+    } else {
+        Err(format!("{all:?}, left {left:?}, {stats:?}"))
+    }
+}
+
+#[test]
+fn a_dropped_get_did_not_happen() {
+    let op = |(queue, seen): World| async move {
+        let item = queue.get().await.unwrap();
+        seen.borrow_mut().push(item.into_inner());
+    };
+    let setup = || empty(OnDrop::Done);
+    passed(&cancel_safety_drops(DROPS, setup, op, |w, _| {
+        nothing_lost(w)
+    }));
+}
+
+#[test]
+fn a_dropped_take_did_not_happen() {
+    let op = |(queue, seen): World| async move {
+        let item = queue.take().await.unwrap();
+        seen.borrow_mut().push(item);
+    };
+    let setup = || empty(OnDrop::Done);
+    passed(&cancel_safety_drops(DROPS, setup, op, |w, _| {
+        nothing_lost(w)
+    }));
+}
+
+#[test]
+fn a_dropped_batch_did_not_happen() {
+    let op = |(queue, seen): World| async move {
+        let mut batch = Vec::new();
+        queue.take_many(2, &mut batch).await;
+        seen.borrow_mut().extend(batch);
+        let mut items = Vec::new();
+        if seen.borrow().len() == 1 {
+            queue.get_many(1, &mut items).await;
+        }
+        let items = items.into_iter().map(Item::into_inner);
+        seen.borrow_mut().extend(items);
+    };
+    let setup = || empty(OnDrop::Done);
+    passed(&cancel_safety_drops(DROPS, setup, op, |w, _| {
+        nothing_lost(w)
+    }));
+}
+
+#[test]
+fn a_dropped_stream_leaves_the_items() {
+    use futures_lite::StreamExt;
+    let op = |(queue, seen): World| async move {
+        let item = queue.items().next().await.unwrap();
+        seen.borrow_mut().push(item.into_inner());
+    };
+    let setup = || empty(OnDrop::Done);
+    passed(&cancel_safety_drops(DROPS, setup, op, |w, _| {
+        nothing_lost(w)
+    }));
+}
+
+/// Dropped while it works on an item: the item comes back, or is kept aside.
+#[test]
+fn work_that_is_dropped_gives_its_item_back() {
+    for on_drop in [OnDrop::Requeue, OnDrop::DeadLetter] {
+        let op = |(queue, seen): World| async move {
+            let item = queue.get().await.unwrap();
+            yield_now().await;
+            time::sleep(MS).await;
+            seen.borrow_mut().push(item.into_inner());
+        };
+        let setup = move || empty(on_drop);
+        passed(&cancel_safety_drops(DROPS, setup, op, |w, _| {
+            nothing_lost(w)
+        }));
+    }
+}
+
+#[test]
+fn a_dropped_join_leaves_nothing() {
+    let setup = async || {
+        let queue = Queue::bounded(4);
+        for n in 0..2 {
+            queue.put(n).await.unwrap();
+            let queue = queue.clone();
+            spawn(async move {
+                let item = queue.get().await;
+                yield_now().await;
+                drop(item);
+            });
+        }
+        queue
+    };
+    let op = |queue: Queue<u32>| async move { queue.join().await };
+    let verify = |queue: Queue<u32>, _| async move {
+        queue.join().await;
+        match queue.stats().open {
+            0 => Ok(()),
+            open => Err(format!("{open} open")),
+        }
+    };
+    passed(&cancel_safety_drops(DROPS, setup, op, verify));
+}
+
+#[test]
+fn a_dropped_receive_leaves_the_item() {
+    type Reader = (Broadcast<u64>, Rc<RefCell<(Subscriber<u64>, u64)>>);
+    let setup = async || -> Reader {
+        let news = Broadcast::new(2);
+        let reader = news.subscribe();
+        let sender = news.clone();
+        spawn(async move {
+            for n in 0..4 {
+                yield_now().await;
+                sender.send(n).unwrap();
+            }
+            sender.close();
+        });
+        (news, Rc::new(RefCell::new((reader, 0))))
+    };
+    #[expect(
+        clippy::await_holding_refcell_ref,
+        reason = "nobody else is there while it is held"
+    )]
+    async fn read(reader: &RefCell<(Subscriber<u64>, u64)>, times: u32) {
+        let mut reader = reader.borrow_mut();
+        for _ in 0..times {
+            match reader.0.recv().await {
+                Some(Ok(_)) => reader.1 += 1,
+                Some(Err(Lagged(missed))) => reader.1 += missed,
+                None => break,
+            }
+        }
+    }
+    let op = |(_, reader): Reader| async move { read(&reader, 2).await };
+    let verify = |(news, reader): Reader, _| async move {
+        drop(news);
+        read(&reader, 9).await;
+        match reader.borrow().1 {
+            4 => Ok(()),
+            n => Err(format!("{n} accounted for")),
+        }
+    };
+    passed(&cancel_safety_drops(DROPS, setup, op, verify));
+}

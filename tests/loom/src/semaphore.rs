@@ -1,0 +1,24 @@
+//! Where the shared files look for `super`.
+
+/// `src/patterns/sync/semaphore/atomic.rs`, on loom's atomics.
+mod atomic {
+    pub(super) use loom::sync::atomic::{AtomicUsize, Ordering};
+}
+
+#[path = "../../../src/patterns/sync/semaphore/error.rs"]
+mod error;
+#[path = "../../../src/patterns/sync/semaphore/state.rs"]
+mod state;
+
+pub(crate) use error::AcquireError;
+pub(crate) use state::{Entered, State};
+
+/// What the error messages mention.
+pub(crate) struct Semaphore;
+
+impl Semaphore {
+    pub(crate) const MAX_PERMITS: usize = state::MOST;
+}
+
+#[derive(Debug)]
+pub(crate) struct Permit;
