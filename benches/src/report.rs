@@ -1,6 +1,7 @@
 //! The figures as text and as JSON.
 
-use crate::harness::{Measured, Side};
+use crate::harness::Measured;
+use crate::table::Side;
 use std::fmt::Write;
 
 pub fn text(m: &Measured) -> String {

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::thread::AccessError;
 
 /// What the thread is doing while a runtime is entered; decides whether blocking on a future is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +30,17 @@ thread_local! {
     static ENTERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Changes what is ambient, and gives what was.
-fn replace(ambient: Ambient) -> Option<Ambient> {
+/// Changes what is ambient, and gives what was: the one place that does, for the two must agree. `Err`: the thread is ending, and a guard
+/// kept in another thread-local has outlived ours.
+fn replace(ambient: Ambient) -> Result<Ambient, AccessError> {
     let entered = ambient.runtime.is_some();
-    // `try_with`: a guard kept in another thread-local may outlive ours.
-    let previous = AMBIENT.try_with(|a| a.replace(ambient)).ok()?;
+    let previous = AMBIENT.try_with(|a| a.replace(ambient))?;
     ENTERED.with(|e| e.set(entered));
-    Some(previous)
+    Ok(previous)
+}
+
+fn replace_while_alive(ambient: Ambient) -> Ambient {
+    replace(ambient).expect("no runtime is entered after the thread-locals of its thread")
 }
 
 /// Keeps a runtime current on this thread until it is dropped; made by [`Runtime::enter`].
@@ -50,6 +55,17 @@ pub struct Entered {
     not_send: PhantomData<*const ()>,
 }
 
+impl Entered {
+    fn change(runtime: Option<Runtime>, role: Role) -> Self {
+        let previous = replace_while_alive(Ambient { runtime, role });
+        Entered {
+            previous: previous.runtime,
+            role: previous.role,
+            not_send: PhantomData,
+        }
+    }
+}
+
 impl Drop for Entered {
     fn drop(&mut self) {
         let mine = replace(Ambient {
@@ -61,35 +77,13 @@ impl Drop for Entered {
 }
 
 pub(super) fn enter(runtime: Runtime, role: Option<Role>) -> Entered {
-    ENTERED.with(|e| e.set(true));
-    AMBIENT.with(|a| {
-        let mut a = a.borrow_mut();
-        let previous = (a.runtime.replace(runtime), a.role);
-        if let Some(role) = role {
-            a.role = role;
-        }
-        Entered {
-            previous: previous.0,
-            role: previous.1,
-            not_send: PhantomData,
-        }
-    })
+    Entered::change(Some(runtime), role.unwrap_or_else(self::role))
 }
 
 /// Forgets what was entered, while an executor polls tasks on this thread that find their runtime by themselves.
 #[cfg(feature = "tokio")]
 pub(super) fn leave() -> Entered {
-    let previous = AMBIENT.with(|a| {
-        a.replace(Ambient {
-            runtime: None,
-            role: Role::Plain,
-        })
-    });
-    Entered {
-        previous: previous.runtime,
-        role: previous.role,
-        not_send: PhantomData,
-    }
+    Entered::change(None, Role::Plain)
 }
 
 /// The role of this thread, as far as regatta knows it.
@@ -156,7 +150,7 @@ struct Restore<'a> {
 impl Drop for Restore<'_> {
     fn drop(&mut self) {
         if let Some(previous) = self.previous.take() {
-            *self.slot = replace(previous).and_then(|mine| mine.runtime);
+            *self.slot = replace_while_alive(previous).runtime;
         }
     }
 }
@@ -170,7 +164,7 @@ impl<F: Future> Future for Within<F> {
             runtime: this.runtime.take(),
             role: Role::Polling,
         };
-        let previous = replace(mine);
+        let previous = Some(replace_while_alive(mine));
         let _restore = Restore {
             slot: this.runtime,
             previous,
