@@ -9,7 +9,6 @@ use regatta::testing::yield_now;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::convert::Infallible;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 #[global_allocator]
@@ -21,12 +20,6 @@ type Free = TaskGroup<'static, Infallible>;
 fn held() -> isize {
     let stats = ALLOCATOR.stats();
     stats.bytes_allocated as isize - stats.bytes_deallocated as isize
-}
-
-/// The allocator counts for the whole process.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Prints how it went, and fails when `after` is more than `before` and a little: the test harness allocates too.
@@ -64,9 +57,7 @@ async fn rounds(g: &Free, children: usize) -> isize {
     held()
 }
 
-#[test]
 fn a_group_in_place_that_ran_ten_million_children_holds_what_it_held_after_a_thousand() {
-    let _alone = alone();
     let start = now();
     let measured = futures::executor::block_on(scope(async |g: Free| {
         let few = rounds(&g, FEW).await;
@@ -97,9 +88,7 @@ async fn spawned_rounds(g: &Free, children: usize) -> isize {
     held()
 }
 
-#[test]
 fn a_group_on_a_runtime_holds_what_it_held_after_a_thousand() {
-    let _alone = alone();
     on_each_runtime(async || {
         let start = now();
         let measured = task_group(async |g: Free| {
@@ -113,9 +102,7 @@ fn a_group_on_a_runtime_holds_what_it_held_after_a_thousand() {
     });
 }
 
-#[test]
 fn a_limit_holds_nothing_of_those_it_let_pass() {
-    let _alone = alone();
     let start = now();
     async fn pass(g: &Free, children: usize) -> isize {
         for _ in 0..children {
@@ -132,9 +119,7 @@ fn a_limit_holds_nothing_of_those_it_let_pass() {
     no_more("a million under a limit", few, many, start);
 }
 
-#[test]
 fn a_token_holds_nothing_of_children_that_are_gone() {
-    let _alone = alone();
     let start = now();
     let token = CancelToken::new();
     let children = |n: usize| {
@@ -150,9 +135,7 @@ fn a_token_holds_nothing_of_children_that_are_gone() {
     drop(token);
 }
 
-#[test]
 fn a_million_children_at_once_give_their_memory_back() {
-    let _alone = alone();
     for limit in [usize::MAX, 100] {
         let start = now();
         let before = held();
@@ -194,4 +177,14 @@ fn a_million_children_at_once_give_their_memory_back() {
             }
         }
     });
+}
+
+/// One test, not five: the allocator counts for the whole process, and the harness starts a thread for each test.
+#[test]
+fn nothing_grows_with_the_work_that_was_done() {
+    a_group_in_place_that_ran_ten_million_children_holds_what_it_held_after_a_thousand();
+    a_group_on_a_runtime_holds_what_it_held_after_a_thousand();
+    a_limit_holds_nothing_of_those_it_let_pass();
+    a_token_holds_nothing_of_children_that_are_gone();
+    a_million_children_at_once_give_their_memory_back();
 }
