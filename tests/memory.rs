@@ -2,6 +2,8 @@
 
 use regatta::Runtime;
 use regatta::cancel::CancelToken;
+use regatta::run_on;
+use regatta::runtime::Flavor;
 use regatta::task::{TaskGroup, scope, task_group};
 use regatta::testing::yield_now;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -74,15 +76,12 @@ fn a_group_in_place_that_ran_ten_million_children_holds_what_it_held_after_a_tho
     no_more("10 million in place", few, many, start);
 }
 
-/// On the runtime of this thread, or in virtual time where there is none.
-fn on_a_runtime<F: Future<Output = ()>>(work: impl FnOnce() -> F) {
-    if Runtime::current().can_spawn() {
-        regatta::run(work())
-    } else {
-        let config = regatta::testing::Config::new(0).max_steps(u64::MAX);
-        let endless = config.max_real_time(std::time::Duration::MAX);
-        let fifo = endless.policy(regatta::testing::Policy::Fifo);
-        regatta::testing::run_with(fifo, work).unwrap()
+/// On each runtime that is compiled in. Not in virtual time: a simulation notes its every choice.
+fn on_each_runtime<F: Future<Output = ()>>(work: impl Fn() -> F) {
+    for flavor in [Flavor::Tokio, Flavor::Smol] {
+        if flavor.is_available() {
+            run_on(flavor, work());
+        }
     }
 }
 
@@ -101,8 +100,8 @@ async fn spawned_rounds(g: &Free, children: usize) -> isize {
 #[test]
 fn a_group_on_a_runtime_holds_what_it_held_after_a_thousand() {
     let _alone = alone();
-    let start = now();
-    on_a_runtime(async || {
+    on_each_runtime(async || {
+        let start = now();
         let measured = task_group(async |g: Free| {
             // Once around first, so that the runtime has made what it keeps.
             spawned_rounds(&g, 10 * FEW).await;
@@ -167,7 +166,7 @@ fn a_million_children_at_once_give_their_memory_back() {
         futures::executor::block_on(all).expect("no child fails");
         no_more("a million at once, in place", before, held(), start);
     }
-    on_a_runtime(async || {
+    on_each_runtime(async || {
         for limit in [usize::MAX, 100] {
             let mut before = 0;
             for _ in 0..2 {

@@ -22,6 +22,13 @@ async fn cut<F: Future>(
     futures::future::join(token.run(work), soon).await.0
 }
 
+/// For those who are shielded: they see it, and it does not touch them.
+async fn until_cancelled<E: Send>(g: &TaskGroup<'static, E>) {
+    while !g.is_cancelled() {
+        sleep(1).await;
+    }
+}
+
 // 31, 39
 async fn a_cancelled_host_cancels_and_joins_its_children() {
     let alive = Count::default();
@@ -75,9 +82,10 @@ async fn errors_of_children_win_over_an_outer_cancellation() {
     let starts = started.clone();
     let cancelled = cut(&started, 1, async {
         let result: Result<(), _> = group(async |g| {
+            let watched = g.clone();
             drop(g.spawn(cancel::shield(async move {
                 starts.add();
-                sleep(5).await;
+                until_cancelled(&watched).await;
                 Err::<(), _>("late")
             })));
             pending().await
@@ -101,9 +109,10 @@ async fn errors_under_cancellation_keep_their_nesting() {
         1,
         group::<(), &str, _, _>(async |g| {
             let inner = g.named("inner").spawn_nested(group(async move |g| {
+                let watched = g.clone();
                 g.named("leaf").spawn(cancel::shield(async move {
                     starts.add();
-                    sleep(5).await;
+                    until_cancelled(&watched).await;
                     Err::<(), _>("late")
                 }));
                 Ok(())
@@ -170,6 +179,19 @@ async fn a_group_cancelled_on_request_resolves() {
     assert_eq!(stopped.to_string(), "cancelled: enough");
     assert_eq!(alive.get(), 0);
     yield_now().await;
+}
+
+// 36: nobody but the child itself is awake to see it.
+async fn a_child_may_cancel_its_group_in_its_first_poll() {
+    let got: Never<()> = group(async |g| {
+        drop(g.spawn_with(|g| async move {
+            g.cancel_with("at once");
+            for_ever().await;
+        }));
+        pending().await
+    })
+    .await;
+    assert_eq!(got.unwrap_err().to_string(), "cancelled: at once");
 }
 
 // 36: with `cancel_children` the body has the last word.
@@ -293,6 +315,7 @@ regatta::matrix! {
     errors_under_cancellation_keep_their_nesting;
     a_body_may_answer_cancellation_with_its_own_error;
     a_group_cancelled_on_request_resolves;
+    a_child_may_cancel_its_group_in_its_first_poll;
     cancel_children_lets_the_body_finish;
     cancelling_is_idempotent_and_keeps_its_first_reason;
     groups_inside_groups_end_with_the_outermost;
