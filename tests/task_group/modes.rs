@@ -46,12 +46,12 @@ async fn services_end_after_all_others() {
             g.named("log")
                 .service(cancel::on_cancel(waits(started.clone()), cleanup)),
         );
+        started.reaches(2).await;
+        log.say("body");
         drop(g.spawn(async move {
             sleep(3).await;
             child.say("child");
         }));
-        sleep(1).await;
-        log.say("body");
         Ok::<_, Infallible>(1)
     })
     .await;
