@@ -89,10 +89,6 @@ async fn spawned_rounds(g: &Free, children: usize) -> isize {
 }
 
 fn a_group_on_a_runtime_holds_what_it_held_after_a_thousand() {
-<<<<<<< HEAD
-=======
-    let _alone = alone();
->>>>>>> groups
     on_each_runtime(async || {
         let start = now();
         let measured = task_group(async |g: Free| {
