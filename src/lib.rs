@@ -18,6 +18,7 @@
 //! | [`sync::Event`], [`sync::Barrier`] | to release all who wait; to go on together |
 //! | [`queue::Queue`] | tasks that make what others work on: back-pressure, order, acknowledgement, a clean end |
 //! | [`queue::Broadcast`] | every consumer to see every item |
+//! | [`workers::Workers`] | a fixed number of tasks that work off what many submit |
 //! | [`background::Background`] | work that outlives the call, with its errors reported and a shutdown that waits |
 //! | [`blocking::ThreadPool`], [`blocking::CpuPool`] | calls that block, and computations, on bounded threads |
 //! | [`blocking::ProcessPool`] | computations that may crash or hang, in processes of their own |
@@ -66,7 +67,7 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{background, blocking, cancel, queue, sync, task, time};
+pub use patterns::{background, blocking, cancel, queue, sync, task, time, workers};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
 

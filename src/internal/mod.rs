@@ -1,5 +1,6 @@
 //! Private blocks that know no pattern.
 
+pub(crate) mod caught;
 pub(crate) mod deadline;
 pub(crate) mod label;
 pub(crate) mod line;

@@ -7,3 +7,4 @@ pub mod queue;
 pub mod sync;
 pub mod task;
 pub mod time;
+pub mod workers;

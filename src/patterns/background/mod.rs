@@ -31,6 +31,7 @@ mod report;
 pub use report::{Mishap, Report};
 
 use crate::cancel::{CancelToken, Reason};
+use crate::internal::caught::caught;
 use crate::internal::lock::Lock;
 use crate::runtime::{JoinHandle, NoRuntime, Runtime, Site, panic_text};
 use crate::task::{self, ChildOutput, ErrorGroup, TaskGroup};
@@ -38,12 +39,10 @@ use crate::time;
 use slab::Slab;
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 type Sink<E> = dyn Fn(Mishap<E>) + Send + Sync;
@@ -209,16 +208,8 @@ impl<E: Send + 'static> Background<E> {
             return entry.tally.tell(Mishap::Refused { task });
         };
         self.inner.group.spawn_reserved(place, site, async move {
-            let mut future = pin!(future);
-            let ended =
-                poll_fn(
-                    |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-                        Ok(polled) => polled.map(Ok),
-                        Err(payload) => Poll::Ready(Err(payload)),
-                    },
-                );
             let task = entry.name.clone();
-            match ended.await.map(ChildOutput::split) {
+            match caught(future).await.map(ChildOutput::split) {
                 Ok(Ok(_value)) => entry.settle(|r| r.completed += 1),
                 Ok(Err(fault)) => {
                     entry.settle(|r| r.failed += 1);

@@ -8,9 +8,8 @@ use crate::internal::lock::Lock;
 use crate::runtime::wait_here;
 use std::any::Any;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -117,18 +116,6 @@ impl<T> Drop for Settle<T> {
         let cancelled = PortalError::Cancelled(Cancelled::new(reason));
         self.call.settle(Err(cancelled));
     }
-}
-
-/// The output of `future`, or what it panicked with.
-pub(super) async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    poll_fn(
-        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Ok),
-            Err(payload) => Poll::Ready(Err(payload)),
-        },
-    )
-    .await
 }
 
 /// A call that [`Portal::spawn`](super::Portal::spawn) has started: [`wait`](PortalTask::wait) for it on a plain thread, or await it in async code.

@@ -5,6 +5,7 @@ mod call;
 pub use call::{PortalError, PortalTask};
 
 use crate::cancel::{self, CancelToken, Reason};
+use crate::internal::caught::caught;
 use crate::internal::lock::Lock;
 use crate::runtime::{
     Flavor, NoRuntime, Runtime, Site, on_blocking_thread, on_event_loop, run_on, wait_here,
@@ -247,7 +248,7 @@ impl Portal {
                 // Shows every poll as one of an event loop, whichever worker it is on.
                 Ok(future) => {
                     let here = Runtime::current();
-                    call::caught(here.within(token.run(future))).await
+                    caught(here.within(token.run(future))).await
                 }
                 Err(payload) => Err(payload),
             };
