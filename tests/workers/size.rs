@@ -1,11 +1,18 @@
 //! How many jobs run at once, also while that changes.
 
-use super::{HOUR, MS, until};
+use super::{HOUR, MS};
 use regatta::time;
 use regatta::workers::Workers;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+/// Waits until `reached`, and lets virtual time pass meanwhile.
+async fn until(mut reached: impl FnMut() -> bool) {
+    while !reached() {
+        time::sleep(MS / 10).await;
+    }
+}
 
 /// How many jobs run, and the most there were.
 #[derive(Default)]

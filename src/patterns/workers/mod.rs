@@ -43,6 +43,7 @@
 //! reports. Dropping the last handle without that cancels the jobs that run at their next poll, without cleanup, and drops those that wait. A handler that holds a clone of
 //! the handle keeps its workers alive until they are stopped.
 
+mod crew;
 mod error;
 mod job;
 mod policy;
@@ -57,119 +58,37 @@ pub use policy::{Attempt, Builder, Restart};
 pub use report::{Counts, Report, Stats, Stuck};
 pub use submit::Submit;
 
-use crate::cancel::{CancelToken, Reason};
-use crate::internal::lock::Lock;
-use crate::queue::{Queue, TryPutError};
-use crate::runtime::{JoinHandle, NoRuntime, Runtime, Site};
-use crate::task::{self, ErrorGroup, TaskGroup};
+use crate::queue::TryPutError;
+use crate::runtime::NoRuntime;
 use crate::time;
-use job::{Slot, Unclaimed};
+use crew::Inner;
 use policy::NO_WORKERS;
-use shared::{Live, Order, Settings, Shared};
-use state::State;
-use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Tasks that work jobs off; see the [module](self). Clones are the same workers.
 ///
 /// `J` is what a job is made of, `T` what it gives, `E` its own error.
-pub struct Workers<J, T, E>
-where
-    J: Send + 'static,
-    T: Send + 'static,
-    E: Send + 'static,
-{
+pub struct Workers<J, T, E> {
     inner: Arc<Inner<J, T, E>>,
 }
 
-struct Inner<J, T, E>
-where
-    J: Send + 'static,
-    T: Send + 'static,
-    E: Send + 'static,
-{
-    shared: Arc<Shared<J, T, E>>,
-    group: TaskGroup<'static, Infallible>,
-    host: JoinHandle<Result<(), ErrorGroup<Infallible>>>,
-    /// Cancelled: the host's body ends, and the host waits for the workers.
-    closing: CancelToken,
-    /// Cancelled by the host when every worker is gone.
-    ended: CancelToken,
-    cleanup: Duration,
-    name: Arc<str>,
-    crew: Lock<Crew>,
-}
-
-/// The workers that were asked for.
-struct Crew {
-    /// One for each: cancelled, it ends after the job it has.
-    retire: Vec<CancelToken>,
-    hired: u64,
-}
-
-impl<J, T, E> Drop for Inner<J, T, E>
-where
-    J: Send + 'static,
-    T: Send + 'static,
-    E: Send + 'static,
-{
-    fn drop(&mut self) {
-        // The host is dropped, and takes the workers with it.
-        self.host.cancel();
-        self.shared.set_aside();
-    }
-}
-
-impl<J, T, E> Clone for Workers<J, T, E>
-where
-    J: Send + 'static,
-    T: Send + 'static,
-    E: Send + 'static,
-{
+impl<J, T, E> Clone for Workers<J, T, E> {
     fn clone(&self) -> Self {
         let inner = self.inner.clone();
         Workers { inner }
     }
 }
 
-impl<J, T, E> fmt::Debug for Workers<J, T, E>
-where
-    J: Send + 'static,
-    T: Send + 'static,
-    E: Send + 'static,
-{
+impl<J, T, E> fmt::Debug for Workers<J, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Workers")
             .field("name", &self.inner.name)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-impl<J, T, E> Shared<J, T, E> {
-    fn order(&self, input: J) -> Order<J, T, E> {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        Order {
-            input: Some(input),
-            slot: Slot::new(id, self.unclaimed.clone()),
-        }
-    }
-
-    fn refusal(&self, mut order: Order<J, T, E>, full: bool) -> SubmitError<J> {
-        let input = order.input.take();
-        let input = input.expect("it is taken out by a worker alone, or here");
-        if full {
-            SubmitError::Full(input)
-        } else if self.state.lock().gave_up {
-            SubmitError::GaveUp(input)
-        } else {
-            SubmitError::Closed(input)
-        }
     }
 }
 
@@ -209,56 +128,6 @@ where
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
         Builder::new(workers, handler)
-    }
-
-    fn start(
-        runtime: Runtime,
-        workers: usize,
-        queue: usize,
-        cleanup: Duration,
-        name: Arc<str>,
-        mut settings: Settings<J, T, E>,
-    ) -> Result<Self, NoRuntime> {
-        let (closing, ended) = (CancelToken::new(), CancelToken::new());
-        let close = closing.cancelled();
-        let (group, host) = task::detached(runtime.clone(), async move {
-            close.await;
-            Ok(())
-        });
-        let tell = ended.cancel_on_drop();
-        let host = runtime.try_spawn(async move {
-            let _tell = tell;
-            host.await
-        })?;
-        let unclaimed = Arc::new(Unclaimed {
-            count: AtomicU64::new(0),
-            sink: settings.unclaimed.take(),
-        });
-        let shared = Arc::new(Shared {
-            runtime,
-            queue: Queue::bounded(queue),
-            state: Lock::new(State::new(settings.restart)),
-            settings,
-            unclaimed,
-            next_id: AtomicU64::new(0),
-        });
-        let workers_of = Workers {
-            inner: Arc::new(Inner {
-                shared,
-                group,
-                host,
-                closing,
-                ended,
-                cleanup,
-                name,
-                crew: Lock::new(Crew {
-                    retire: Vec::new(),
-                    hired: 0,
-                }),
-            }),
-        };
-        workers_of.resize(workers);
-        Ok(workers_of)
     }
 
     /// Brings a job; waits while as many as the queue holds wait already. Those who wait are served in order.
@@ -345,34 +214,12 @@ where
     #[track_caller]
     pub fn resize(&self, workers: usize) {
         assert!(workers > 0, "{NO_WORKERS}");
-        let inner = &self.inner;
-        let mut crew = inner.crew.lock();
-        let too_many = crew.retire.len().min(workers);
-        let retired = crew.retire.split_off(too_many);
-        let at = Location::caller();
-        while crew.retire.len() < workers {
-            // After the end there is no place.
-            let Some(place) = inner.group.reserve() else {
-                break;
-            };
-            crew.hired += 1;
-            let name = Some(format!("{} {}", inner.name, crew.hired).into());
-            let retire = CancelToken::new();
-            crew.retire.push(retire.clone());
-            let worker = Live::new(inner.shared.clone());
-            let worker = worker.serve(retire, inner.closing.clone());
-            inner.group.spawn_reserved(place, Site { name, at }, worker);
-        }
-        drop(crew);
-        for retire in retired {
-            retire.cancel();
-        }
+        self.inner.resize(workers);
     }
 
     /// Takes no more jobs. Those that wait still run.
     pub fn close(&self) {
-        self.inner.shared.queue.close();
-        self.inner.closing.cancel_with(Reason::Shutdown);
+        self.inner.close();
     }
 
     /// Whether they take no more jobs.
@@ -442,21 +289,7 @@ where
     /// ```
     pub async fn stop(&self, grace: Duration) -> Report<J> {
         let inner = &self.inner;
-        self.close();
-        let ended = async |limit| {
-            let runtime = &inner.shared.runtime;
-            let ended = time::timeout(limit, inner.ended.cancelled());
-            runtime.within(ended).await.is_ok()
-        };
-        if !ended(grace).await {
-            inner.shared.set_aside();
-            inner.group.cancel_with(Reason::Shutdown);
-            if !ended(inner.cleanup).await {
-                inner.host.cancel();
-            }
-        }
-        // Workers that were dropped by their runtime leave theirs.
-        inner.shared.set_aside();
+        inner.end(grace).await;
         let now = inner.shared.runtime.now();
         let mut state = inner.shared.state.lock();
         let running = state.running.iter();
@@ -472,7 +305,9 @@ where
             gave_up: state.gave_up,
         }
     }
+}
 
+impl<J, T, E> Workers<J, T, E> {
     /// Figures, of about the same moment.
     pub fn stats(&self) -> Stats {
         let shared = &self.inner.shared;

@@ -1,6 +1,7 @@
 //! What the user chooses when workers are set up.
 
 use super::Workers;
+use super::crew::Inner;
 use super::error::JobError;
 use super::shared::{Handler, Settings};
 use crate::runtime::{NoRuntime, Runtime};
@@ -216,15 +217,13 @@ where
     /// # Errors
     ///
     /// [`NoRuntime`], when there is none to spawn on.
+    #[track_caller]
     pub fn start(self) -> Result<Workers<J, T, E>, NoRuntime> {
         let runtime = self.runtime.unwrap_or_else(Runtime::current);
-        Workers::start(
-            runtime,
-            self.workers,
-            self.queue,
-            self.cleanup,
-            self.name,
-            self.settings,
-        )
+        let inner = Inner::start(runtime, self.queue, self.cleanup, self.name, self.settings)?;
+        inner.resize(self.workers);
+        Ok(Workers {
+            inner: Arc::new(inner),
+        })
     }
 }

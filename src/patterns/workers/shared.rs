@@ -1,6 +1,6 @@
 //! What the handles and the workers share, and the life of a job on a worker.
 
-use super::error::JobError;
+use super::error::{JobError, SubmitError};
 use super::job::{Slot, Unclaimed};
 use super::policy::{Attempt, Restart, Retry, Sink};
 use super::state::State;
@@ -13,7 +13,7 @@ use crate::time;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(super) type Handler<J, T, E> = dyn Fn(J) -> BoxFuture<'static, Result<T, E>> + Send + Sync;
@@ -51,6 +51,26 @@ pub(super) struct Shared<J, T, E> {
 }
 
 impl<J, T, E> Shared<J, T, E> {
+    pub(super) fn order(&self, input: J) -> Order<J, T, E> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        Order {
+            input: Some(input),
+            slot: Slot::new(id, self.unclaimed.clone()),
+        }
+    }
+
+    pub(super) fn refusal(&self, mut order: Order<J, T, E>, full: bool) -> SubmitError<J> {
+        let input = order.input.take();
+        let input = input.expect("it is taken out by a worker alone, or here");
+        if full {
+            SubmitError::Full(input)
+        } else if self.state.lock().gave_up {
+            SubmitError::GaveUp(input)
+        } else {
+            SubmitError::Closed(input)
+        }
+    }
+
     /// Takes no more jobs; those that wait never run, and are kept for the report.
     pub(super) fn set_aside(&self) {
         let mut orders = self.queue.close_now();
