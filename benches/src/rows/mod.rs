@@ -3,8 +3,12 @@
 mod a_spawn;
 mod b_fail_fast;
 mod c_in_place;
+mod d_queue;
+mod e_semaphore;
 mod h_timeout;
 mod j_tokens;
+mod k_event;
+mod n_blocking;
 mod r_current;
 mod s_scope;
 
@@ -32,8 +36,12 @@ pub const ROWS: &[Row] = &[
         "bounded concurrency: 100k items, at most 64 at once",
         c_in_place::tables,
     ),
+    row("D", "queues of 100 places", d_queue::tables),
+    row("E", "semaphores", e_semaphore::tables),
     row("H", "timeouts and sleeps", h_timeout::tables),
     row("J", "cancel tokens", j_tokens::tables),
+    row("K", "release 10k waiters", k_event::tables),
+    row("N", "blocking calls", n_blocking::tables),
     row("R", "Runtime::current()", r_current::tables),
     row("S", "cancel scopes, cost of a poll", s_scope::tables),
 ];

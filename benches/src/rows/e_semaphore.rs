@@ -1,0 +1,147 @@
+//! E: a permit and back, alone and in a crowd.
+
+use crate::harness::{now, time};
+use crate::runtimes::On;
+use crate::table::Table;
+use futures_lite::future::yield_now;
+use std::sync::Arc;
+use std::time::Duration;
+
+const ALONE: usize = 10_000;
+const TASKS: usize = 64;
+const TURNS: usize = 200;
+const PERMITS: usize = 4;
+
+/// A semaphore whose permits come back by themselves.
+trait Permits: Send + Sync + 'static {
+    type Permit<'a>: Send;
+    fn new(permits: usize) -> Self;
+    fn acquire(&self) -> impl Future<Output = Self::Permit<'_>> + Send;
+}
+
+impl Permits for regatta::sync::Semaphore {
+    type Permit<'a> = regatta::sync::Permit;
+    fn new(permits: usize) -> Self {
+        regatta::sync::Semaphore::new(permits)
+    }
+    async fn acquire(&self) -> regatta::sync::Permit {
+        self.acquire().await.expect("it is open")
+    }
+}
+
+impl Permits for tokio::sync::Semaphore {
+    type Permit<'a> = tokio::sync::SemaphorePermit<'a>;
+    fn new(permits: usize) -> Self {
+        tokio::sync::Semaphore::new(permits)
+    }
+    async fn acquire(&self) -> tokio::sync::SemaphorePermit<'_> {
+        self.acquire().await.expect("it is open")
+    }
+}
+
+impl Permits for async_lock::Semaphore {
+    type Permit<'a> = async_lock::SemaphoreGuard<'a>;
+    fn new(permits: usize) -> Self {
+        async_lock::Semaphore::new(permits)
+    }
+    async fn acquire(&self) -> async_lock::SemaphoreGuard<'_> {
+        self.acquire().await
+    }
+}
+
+impl Permits for asyncband::semaphore::Semaphore {
+    type Permit<'a> = asyncband::semaphore::SemaphorePermit<'a>;
+    fn new(permits: usize) -> Self {
+        asyncband::semaphore::Semaphore::new(permits)
+    }
+    async fn acquire(&self) -> asyncband::semaphore::SemaphorePermit<'_> {
+        self.acquire(1).await
+    }
+}
+
+fn alone<S: Permits>(on: On) -> impl FnMut() -> Duration {
+    move || {
+        on.run(async {
+            let semaphore = S::new(PERMITS);
+            time(ALONE, async || drop(semaphore.acquire().await)).await
+        })
+    }
+}
+
+/// Every task takes a permit so many times, and keeps it while others run.
+fn crowd<S: Permits>(on: On) -> impl FnMut() -> Duration {
+    move || {
+        on.run(async move {
+            let semaphore = Arc::new(S::new(PERMITS));
+            let turns = || {
+                let semaphore = semaphore.clone();
+                async move {
+                    for _ in 0..TURNS {
+                        let permit = semaphore.acquire().await;
+                        yield_now().await;
+                        drop(permit);
+                    }
+                }
+            };
+            let start = now();
+            if on == On::Smol {
+                let tasks: Vec<_> = (0..TASKS).map(|_| smol::spawn(turns())).collect();
+                for task in tasks {
+                    task.await;
+                }
+            } else {
+                let tasks: Vec<_> = (0..TASKS).map(|_| tokio::spawn(turns())).collect();
+                for task in tasks {
+                    task.await.expect("no panic");
+                }
+            }
+            now() - start
+        })
+    }
+}
+
+fn all(
+    table: Table,
+    run: (
+        impl FnMut() -> Duration + 'static,
+        impl FnMut() -> Duration + 'static,
+        impl FnMut() -> Duration + 'static,
+        impl FnMut() -> Duration + 'static,
+    ),
+) -> Table {
+    table
+        .ours("Semaphore", run.0)
+        .peer("tokio", run.1)
+        .peer("async-lock", run.2)
+        .peer("asyncband", run.3)
+}
+
+fn alone_on(on: On) -> Table {
+    let table = Table::each(format!("uncontended, {}", on.name()), ALONE);
+    let runs = (
+        alone::<regatta::sync::Semaphore>(on),
+        alone::<tokio::sync::Semaphore>(on),
+        alone::<async_lock::Semaphore>(on),
+        alone::<asyncband::semaphore::Semaphore>(on),
+    );
+    all(table, runs).faster("Semaphore", &[], 1.5)
+}
+
+fn crowd_on(on: On) -> Table {
+    let title = format!("64 tasks for 4 permits, held across a yield, {}", on.name());
+    let runs = (
+        crowd::<regatta::sync::Semaphore>(on),
+        crowd::<tokio::sync::Semaphore>(on),
+        crowd::<async_lock::Semaphore>(on),
+        crowd::<asyncband::semaphore::Semaphore>(on),
+    );
+    all(Table::each(title, TASKS * TURNS), runs)
+        .faster("Semaphore", &["tokio"], 1.0)
+        // Newcomers may pass in these, which saves a wake.
+        .faster("Semaphore", &["async-lock", "asyncband"], 0.7)
+}
+
+pub fn tables() -> Vec<Table> {
+    let alone = On::ALL.map(alone_on).into_iter();
+    alone.chain(On::ALL.map(crowd_on)).collect()
+}
