@@ -2,11 +2,11 @@
 //!
 //! One word holds the free permits and a bit that says *go by the line*. While the bit is clear, permits are taken and given back by
 //! one atomic operation. The bit is set and cleared under the lock only, and set whenever somebody waits, permits are owed (the size was
-//! lowered below use), or the semaphore is closed. While it is set, permits leave the word under the lock only; they may come back
-//! to it at any time. Whoever gives one back and sees the bit then takes the lock and settles: pays what is owed, serves the line.
+//! lowered below use), or the semaphore is closed. While it is set, the word changes under the lock only, so plain stores do there. Whoever
+//! gives one back and sees the bit takes the lock and settles: pays what is owed, serves the line, and only what is left goes to the word.
 //!
 //! No wake-up is lost: a waiter sets the bit *before* it looks at the free permits for the last time, in one operation. A permit given
-//! back before that is seen by the waiter; one given back after it sees the bit, and its giver settles.
+//! back before that is seen by the waiter; one given back after it meets the bit, and its giver settles.
 
 use super::atomic::{AtomicUsize, Ordering};
 use super::error::{AcquireError, ResizeError, TryAcquireError};
@@ -129,11 +129,14 @@ impl State {
         if let Some(error) = slow.refuses(n) {
             return Entered::Refused(error);
         }
-        let word = self.word.fetch_or(BY_THE_LINE, Ordering::AcqRel);
-        if slow.line.is_empty() && slow.owed == 0 && word & MOST >= n {
-            // The bit keeps the others from taking them meanwhile.
-            self.word.fetch_sub(n, Ordering::Acquire);
-            self.word.fetch_and(MOST, Ordering::AcqRel);
+        let mut word = self.word.load(Ordering::Acquire);
+        if word & BY_THE_LINE == 0 {
+            word = self.word.fetch_or(BY_THE_LINE, Ordering::AcqRel);
+        }
+        let free = word & MOST;
+        if slow.line.is_empty() && slow.owed == 0 && free >= n {
+            // Nobody can have changed it meanwhile.
+            self.word.store(free - n, Ordering::Release);
             return Entered::Granted;
         }
         Entered::Waits(slow.line.enter(Wait::Wants(n), waker))
@@ -142,44 +145,54 @@ impl State {
     /// Gives `n` permits back.
     #[inline]
     pub(crate) fn give(&self, n: usize) {
-        let before = self.word.fetch_add(n, Ordering::Release);
-        if before & BY_THE_LINE != 0 {
-            self.settle();
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word & BY_THE_LINE == 0 {
+            match self.word.compare_exchange_weak(
+                word,
+                word + n,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
         }
+        self.give_to_the_line(n);
     }
 
     #[cold]
-    fn settle(&self) {
+    fn give_to_the_line(&self, n: usize) {
         let mut slow = self.slow.lock();
-        let wakers = self.settle_in(&mut slow);
+        let wakers = self.settle(&mut slow, n);
         drop(slow);
         wakers.wake();
     }
 
-    /// Pays what is owed, serves the line as far as it goes, and clears the bit when nothing is left to do.
-    fn settle_in(&self, slow: &mut Slow) -> Wakers {
+    /// Pays what is owed, serves the line as far as the free permits and `more` go, and clears the bit when nothing is left to do.
+    fn settle(&self, slow: &mut Slow, more: usize) -> Wakers {
         let mut wakers = Wakers::new();
-        // More may come back meanwhile; whoever brings it settles after us.
-        let mut free = self.word.load(Ordering::Acquire) & MOST;
-        if slow.owed > 0 {
-            let paid = slow.owed.min(free);
-            self.word.fetch_sub(paid, Ordering::Acquire);
-            slow.owed -= paid;
-            free -= paid;
+        let word = self.word.load(Ordering::Acquire);
+        if word & BY_THE_LINE == 0 {
+            // It was cleared before we had the lock, so there is nothing to do; from here on others may change the word.
+            self.word.fetch_add(more, Ordering::Release);
+            return wakers;
         }
+        let mut free = (word & MOST) + more;
+        let paid = slow.owed.min(free);
+        slow.owed -= paid;
+        free -= paid;
         if slow.owed == 0 {
             while let Some(&Wait::Wants(n)) = slow.line.front() {
                 if n > free {
                     break;
                 }
-                self.word.fetch_sub(n, Ordering::Acquire);
                 free -= n;
                 wakers.extend(slow.line.serve_front(|wait| *wait = Wait::Granted));
             }
         }
-        if slow.line.is_empty() && slow.owed == 0 && !slow.closed {
-            self.word.fetch_and(MOST, Ordering::AcqRel);
-        }
+        let done = slow.line.is_empty() && slow.owed == 0 && !slow.closed;
+        let bit = if done { 0 } else { BY_THE_LINE };
+        self.word.store(free | bit, Ordering::Release);
         wakers
     }
 
@@ -210,7 +223,7 @@ impl State {
         };
         // Behind a first that wanted many there may be some who want few.
         let wakers = match wait {
-            Wait::Wants(_) if was_first => self.settle_in(&mut slow),
+            Wait::Wants(_) if was_first => self.settle(&mut slow, 0),
             _ => Wakers::new(),
         };
         drop(slow);
@@ -266,7 +279,7 @@ impl State {
                 total: slow.total,
             });
         }
-        // From here on permits only come back to the word, until it is settled.
+        // From here on nobody else changes the word, until it is settled.
         let free = self.word.fetch_or(BY_THE_LINE, Ordering::AcqRel) & MOST;
         if total >= slow.total {
             let more = total - slow.total;
@@ -290,7 +303,7 @@ impl State {
             }
             _ => false,
         });
-        let more = self.settle_in(&mut slow);
+        let more = self.settle(&mut slow, 0);
         drop(slow);
         wakers.wake();
         more.wake();
@@ -303,7 +316,7 @@ impl State {
         let paid = slow.owed.min(n);
         slow.owed -= paid;
         slow.total -= n - paid;
-        let wakers = self.settle_in(&mut slow);
+        let wakers = self.settle(&mut slow, 0);
         drop(slow);
         wakers.wake();
     }
