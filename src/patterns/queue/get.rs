@@ -230,6 +230,7 @@ impl<T> Future for TakeMany<'_, T> {
             |state, first| {
                 this.into.push(first.item);
                 state.acknowledge(1);
+                state.take_many(this.limit - 1, this.into);
                 while this.into.len() - before < this.limit
                     && let Some(entry) = state.pop()
                 {

@@ -39,6 +39,24 @@ impl<T> Store<T> {
         }
     }
 
+    /// The list that is sorted by number alone: what has the highest belongs at its back.
+    #[inline]
+    pub(super) fn by_number(&mut self) -> Option<&mut VecDeque<Entry<T>>> {
+        match self {
+            Store::Fifo(list) | Store::Lifo(list) => Some(list),
+            Store::Ranked(_) => None,
+        }
+    }
+
+    /// Takes up to `most` at once where no comparison and no order stands in the way; gives how many.
+    #[inline]
+    pub(super) fn pop_many(&mut self, most: usize, into: &mut Vec<T>) -> usize {
+        let Store::Fifo(list) = self else { return 0 };
+        let n = list.len().min(most);
+        into.extend(list.drain(..n).map(|entry| entry.item));
+        n
+    }
+
     /// Where an item with this number belongs. Runs code of the user, and may panic.
     #[inline]
     pub(super) fn find(&self, item: &T, seq: u64) -> Found {

@@ -19,6 +19,17 @@ impl<T> State<T> {
         Some(entry)
     }
 
+    /// Takes up to `most` and acknowledges them; in some orders it takes none, and [`pop`](State::pop) does one by one.
+    #[inline]
+    pub(in crate::patterns::queue) fn take_many(&mut self, most: usize, into: &mut Vec<T>) {
+        let n = self.store.pop_many(most, into);
+        if n > 0 {
+            self.counts.gets += n as u64;
+            self.grant();
+            self.acknowledge(n);
+        }
+    }
+
     /// Whether nothing will ever come again. Also looks whether it has just become true.
     pub(in crate::patterns::queue) fn has_ended(&mut self) -> bool {
         self.check_end();
