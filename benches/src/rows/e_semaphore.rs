@@ -116,6 +116,42 @@ fn all(
         .peer("asyncband", run.3)
 }
 
+/// Permits that borrow nothing, as ours.
+fn owned(on: On) -> Table {
+    let table = Table::each(
+        format!("uncontended, permits that borrow nothing, {}", on.name()),
+        ALONE,
+    );
+    table
+        .ours("Semaphore", alone::<regatta::sync::Semaphore>(on))
+        .peer("tokio", move || {
+            on.run(async {
+                let semaphore = Arc::new(tokio::sync::Semaphore::new(PERMITS));
+                time(ALONE, async || {
+                    drop(semaphore.clone().acquire_owned().await.expect("it is open"));
+                })
+                .await
+            })
+        })
+        .peer("async-lock", move || {
+            on.run(async {
+                let semaphore = Arc::new(async_lock::Semaphore::new(PERMITS));
+                time(ALONE, async || drop(semaphore.acquire_arc().await)).await
+            })
+        })
+        .peer("asyncband", move || {
+            on.run(async {
+                let semaphore = Arc::new(asyncband::semaphore::Semaphore::new(PERMITS));
+                time(ALONE, async || {
+                    drop(semaphore.clone().acquire_owned(1).await)
+                })
+                .await
+            })
+        })
+        .faster("Semaphore", &["tokio", "async-lock"], 1.5)
+        .faster("Semaphore", &["asyncband"], 1.0)
+}
+
 fn alone_on(on: On) -> Table {
     let table = Table::each(format!("uncontended, {}", on.name()), ALONE);
     let runs = (
@@ -124,7 +160,8 @@ fn alone_on(on: On) -> Table {
         alone::<async_lock::Semaphore>(on),
         alone::<asyncband::semaphore::Semaphore>(on),
     );
-    all(table, runs).faster("Semaphore", &[], 1.5)
+    // The peers' permits borrow the semaphore; ours count its handle up and down, like those of the next tables.
+    all(table, runs).faster("Semaphore", &["tokio", "async-lock"], 1.5)
 }
 
 fn crowd_on(on: On) -> Table {
@@ -143,5 +180,6 @@ fn crowd_on(on: On) -> Table {
 
 pub fn tables() -> Vec<Table> {
     let alone = On::ALL.map(alone_on).into_iter();
+    let alone = alone.chain(On::ALL.map(owned));
     alone.chain(On::ALL.map(crowd_on)).collect()
 }
