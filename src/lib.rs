@@ -23,6 +23,7 @@
 //! | [`blocking::ThreadPool`], [`blocking::CpuPool`] | calls that block, and computations, on bounded threads |
 //! | [`blocking::ProcessPool`] | computations that may crash or hang, in processes of their own |
 //! | [`blocking::Portal`] | to call async code from plain threads |
+//! | [`retry::retry()`], [`retry::retry_with`] | a call made again after a failure, with backoff, as long as that makes sense |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |
@@ -67,7 +68,7 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{background, blocking, cancel, queue, sync, task, time, workers};
+pub use patterns::{background, blocking, cancel, queue, retry, sync, task, time, workers};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
 

@@ -1,0 +1,406 @@
+//! [`Backoff`]: how long to wait before which attempt.
+
+use super::jitter::{Jitter, between};
+use fastrand::Rng;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+type Custom = dyn Fn() -> Box<dyn Iterator<Item = Duration> + Send> + Send + Sync;
+
+#[derive(Clone)]
+enum Shape {
+    Constant(Duration),
+    Exponential(Duration),
+    Fibonacci(Duration),
+    Custom(Arc<Custom>),
+}
+
+/// How long to wait between the attempts of a [`retry`](super::retry), and how many there are.
+///
+/// Plain data that can stand in a `const` or a `static`. As an iterator it gives the delays, one fewer than there are attempts.
+///
+/// # Examples
+///
+/// ```
+/// use regatta::retry::Backoff;
+/// use std::time::Duration;
+///
+/// const MS: Duration = Duration::from_millis(1);
+/// static PATIENT: Backoff = Backoff::exponential(Duration::from_millis(100)).max_attempts(6).max_delay(Duration::from_secs(1));
+///
+/// let delays: Vec<_> = PATIENT.delays().collect();
+/// assert_eq!(delays, [100 * MS, 200 * MS, 400 * MS, 800 * MS, 1000 * MS]);
+/// ```
+#[derive(Clone)]
+pub struct Backoff {
+    shape: Shape,
+    /// Of an exponential one.
+    factor: f64,
+    max_delay: Duration,
+    attempts: u32,
+    jitter: Jitter,
+    seed: Option<u64>,
+}
+
+impl fmt::Debug for Backoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Backoff");
+        match &self.shape {
+            Shape::Constant(d) => out.field("constant", d),
+            Shape::Exponential(first) => out
+                .field("exponential", first)
+                .field("factor", &self.factor),
+            Shape::Fibonacci(d) => out.field("fibonacci", d),
+            Shape::Custom(_) => out.field("custom", &format_args!("..")),
+        };
+        out.field("max_delay", &self.max_delay)
+            .field("attempts", &self.attempts)
+            .field("jitter", &self.jitter)
+            .finish()
+    }
+}
+
+impl Backoff {
+    const fn of(shape: Shape) -> Self {
+        Backoff {
+            shape,
+            factor: 2.0,
+            max_delay: Duration::from_secs(60),
+            attempts: 5,
+            jitter: Jitter::None,
+            seed: None,
+        }
+    }
+
+    /// The same delay each time. Zero tries again at once.
+    pub const fn constant(delay: Duration) -> Self {
+        Backoff::of(Shape::Constant(delay))
+    }
+
+    /// `first`, then twice as long each time; see [`factor`](Backoff::factor).
+    pub const fn exponential(first: Duration) -> Self {
+        Backoff::of(Shape::Exponential(first))
+    }
+
+    /// `first`, `first`, then each as long as the two before it together: grows more slowly than
+    /// [`exponential`](Backoff::exponential).
+    pub const fn fibonacci(first: Duration) -> Self {
+        Backoff::of(Shape::Fibonacci(first))
+    }
+
+    /// Delays of your own: `make` is called for every call that is retried. Where they end, the attempts end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::retry::Backoff;
+    /// use std::time::Duration;
+    ///
+    /// let seconds = Backoff::custom(|| [1, 5, 30].into_iter().map(Duration::from_secs));
+    /// assert_eq!(seconds.delays().count(), 3);
+    /// ```
+    pub fn custom<I>(make: impl Fn() -> I + Send + Sync + 'static) -> Self
+    where
+        I: IntoIterator<Item = Duration>,
+        I::IntoIter: Send + 'static,
+    {
+        let make =
+            move || -> Box<dyn Iterator<Item = Duration> + Send> { Box::new(make().into_iter()) };
+        Backoff {
+            attempts: u32::MAX,
+            ..Backoff::of(Shape::Custom(Arc::new(make)))
+        }
+    }
+
+    /// How much longer each delay of an [`exponential`](Backoff::exponential) is than the one before. Does nothing to others.
+    ///
+    /// # Panics
+    ///
+    /// When it is not a number, is infinite or is below 1.
+    #[track_caller]
+    pub const fn factor(mut self, factor: f64) -> Self {
+        assert!(
+            factor >= 1.0 && factor < f64::INFINITY,
+            "the factor of a backoff must be a finite number of at least 1.0: delays do not shrink"
+        );
+        self.factor = factor;
+        self
+    }
+
+    /// No delay is longer than this. Default: a minute.
+    pub const fn max_delay(mut self, limit: Duration) -> Self {
+        self.max_delay = limit;
+        self
+    }
+
+    /// How often it is tried in all, the first time included. Default: 5; for [`custom`](Backoff::custom) delays, as many as they allow. `u32::MAX` is no limit.
+    ///
+    /// # Panics
+    ///
+    /// When it is 0.
+    #[track_caller]
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        assert!(
+            attempts > 0,
+            "a backoff with 0 attempts would never call anything: use at least 1"
+        );
+        self.attempts = attempts;
+        self
+    }
+
+    /// Spreads the delays, so that callers that failed together do not come back together. Default: [`Jitter::None`].
+    pub const fn jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// Draws the jitter from this seed: the same delays each time. Default: from `fastrand`'s generator of the thread, which a test in virtual time
+    /// seeds.
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The delays, from the first.
+    pub fn delays(&self) -> Delays {
+        let mut custom = None;
+        let first = match &self.shape {
+            Shape::Constant(d) | Shape::Exponential(d) | Shape::Fibonacci(d) => *d,
+            Shape::Custom(make) => {
+                custom = Some(make());
+                Duration::ZERO
+            }
+        };
+        Delays {
+            rng: match self.seed {
+                Some(seed) => Rng::with_seed(seed),
+                None => Rng::with_seed(fastrand::u64(..)),
+            },
+            backoff: self.clone(),
+            custom,
+            left: self.attempts - 1,
+            base: first,
+            before: Duration::ZERO,
+            last: first,
+        }
+    }
+}
+
+impl<'a> From<&'a Backoff> for Cow<'a, Backoff> {
+    fn from(backoff: &'a Backoff) -> Self {
+        Cow::Borrowed(backoff)
+    }
+}
+
+impl From<Backoff> for Cow<'_, Backoff> {
+    fn from(backoff: Backoff) -> Self {
+        Cow::Owned(backoff)
+    }
+}
+
+impl IntoIterator for Backoff {
+    type Item = Duration;
+    type IntoIter = Delays;
+
+    fn into_iter(self) -> Delays {
+        self.delays()
+    }
+}
+
+/// The delays of a [`Backoff`].
+pub struct Delays {
+    backoff: Backoff,
+    custom: Option<Box<dyn Iterator<Item = Duration> + Send>>,
+    rng: Rng,
+    left: u32,
+    /// The next delay, before cap and jitter.
+    base: Duration,
+    /// The one before it, of a Fibonacci sequence.
+    before: Duration,
+    /// What was given last; decorrelated jitter goes on from it.
+    last: Duration,
+}
+
+impl fmt::Debug for Delays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delays")
+            .field("backoff", &self.backoff)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Delays {
+    fn step(&mut self) -> Option<Duration> {
+        let now = self.base;
+        self.base = match &self.backoff.shape {
+            Shape::Constant(_) => now,
+            Shape::Exponential(_) => {
+                let longer = now.as_secs_f64() * self.backoff.factor;
+                Duration::try_from_secs_f64(longer).unwrap_or(Duration::MAX)
+            }
+            Shape::Fibonacci(_) => {
+                let before = std::mem::replace(&mut self.before, now);
+                now.saturating_add(before)
+            }
+            Shape::Custom(_) => return self.custom.as_mut()?.next(),
+        };
+        Some(now)
+    }
+}
+
+impl Iterator for Delays {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        if self.left == 0 {
+            return None;
+        }
+        if self.backoff.attempts < u32::MAX {
+            self.left -= 1;
+        }
+        let base = self.step()?;
+        let cap = self.backoff.max_delay;
+        let capped = base.min(cap);
+        let delay = match self.backoff.jitter {
+            Jitter::None => capped,
+            Jitter::Full => between(&mut self.rng, Duration::ZERO, capped),
+            Jitter::Equal => {
+                let half = capped / 2;
+                between(&mut self.rng, half, capped)
+            }
+            Jitter::Decorrelated => {
+                let least = match self.backoff.shape {
+                    Shape::Constant(d) | Shape::Exponential(d) | Shape::Fibonacci(d) => d,
+                    Shape::Custom(_) => base,
+                };
+                let most = self.last.saturating_mul(3).max(least);
+                between(&mut self.rng, least.min(cap), most.min(cap))
+            }
+        };
+        self.last = delay;
+        Some(delay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn millis(backoff: Backoff) -> Vec<u128> {
+        backoff.into_iter().map(|d| d.as_millis()).collect()
+    }
+
+    #[test]
+    fn delays_follow_their_formulas() {
+        let many = |b: Backoff| millis(b.max_attempts(9));
+        assert_eq!(many(Backoff::constant(7 * MS)), [7; 8]);
+        assert_eq!(
+            many(Backoff::exponential(MS)),
+            [1, 2, 4, 8, 16, 32, 64, 128]
+        );
+        assert_eq!(
+            many(Backoff::exponential(10 * MS).factor(1.5)),
+            [10, 15, 22, 33, 50, 75, 113, 170]
+        );
+        assert_eq!(many(Backoff::fibonacci(MS)), [1, 1, 2, 3, 5, 8, 13, 21]);
+        assert_eq!(
+            many(Backoff::exponential(MS).max_delay(10 * MS)),
+            [1, 2, 4, 8, 10, 10, 10, 10]
+        );
+        assert_eq!(
+            millis(Backoff::constant(MS).max_attempts(1)),
+            [] as [u128; 0]
+        );
+        assert_eq!(millis(Backoff::constant(MS)).len(), 4);
+        let custom = Backoff::custom(|| [9 * MS, 4 * MS, 1 * MS]);
+        assert_eq!(millis(custom.clone()), [9, 4, 1]);
+        assert_eq!(millis(custom.max_attempts(3).max_delay(5 * MS)), [5, 4]);
+    }
+
+    #[test]
+    fn huge_delays_stay_at_the_cap() {
+        let most = Duration::MAX;
+        for backoff in [
+            Backoff::exponential(most).factor(1e300),
+            Backoff::fibonacci(most),
+            Backoff::constant(most).jitter(Jitter::Decorrelated),
+            Backoff::exponential(most).jitter(Jitter::Equal),
+        ] {
+            let backoff = backoff.max_attempts(100).max_delay(Duration::from_secs(3));
+            assert!(backoff.delays().all(|d| d <= Duration::from_secs(3)));
+            let endless = backoff.max_delay(most).max_attempts(u32::MAX);
+            assert_eq!(endless.delays().take(500).count(), 500);
+        }
+    }
+
+    /// The delays of 2000 calls with this jitter, by their place.
+    fn drawn(jitter: Jitter) -> Vec<Vec<Duration>> {
+        let backoff = Backoff::exponential(100 * MS)
+            .max_attempts(5)
+            .max_delay(500 * MS)
+            .jitter(jitter);
+        let mut by_place = vec![Vec::new(); 4];
+        for seed in 0..2000 {
+            for (place, delay) in backoff.clone().seed(seed).into_iter().enumerate() {
+                by_place[place].push(delay);
+            }
+        }
+        by_place
+    }
+
+    fn range_and_mean(delays: &[Duration]) -> (Duration, Duration, Duration) {
+        let (least, most) = (delays.iter().min(), delays.iter().max());
+        let sum: Duration = delays.iter().sum();
+        (
+            *least.expect("some"),
+            *most.expect("some"),
+            sum / delays.len() as u32,
+        )
+    }
+
+    #[test]
+    fn jitter_stays_in_its_range_and_fills_it() {
+        for (place, base) in [100, 200, 400, 500].into_iter().enumerate() {
+            let base = base * MS;
+            let (least, most, mean) = range_and_mean(&drawn(Jitter::Full)[place]);
+            assert!(least < base / 50 && most <= base && most > base * 49 / 50);
+            assert!(mean > base * 9 / 20 && mean < base * 11 / 20);
+            let (least, most, mean) = range_and_mean(&drawn(Jitter::Equal)[place]);
+            assert!(least >= base / 2 && least < base * 26 / 50 && most <= base);
+            assert!(mean > base * 7 / 10 && mean < base * 8 / 10);
+        }
+        for (place, most_of) in [300, 500, 500, 500].into_iter().enumerate() {
+            let (least, most, _) = range_and_mean(&drawn(Jitter::Decorrelated)[place]);
+            assert!(least >= 100 * MS && most <= most_of * MS && most > most_of * MS * 9 / 10);
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_delays_and_no_seed_others() {
+        let backoff = Backoff::constant(Duration::from_secs(1)).jitter(Jitter::Full);
+        let seeded = backoff.clone().seed(4);
+        assert!(seeded.delays().eq(seeded.delays()));
+        assert!(!backoff.delays().eq(backoff.delays()));
+        fastrand::seed(1);
+        let first: Vec<_> = backoff.delays().collect();
+        fastrand::seed(1);
+        assert!(backoff.delays().eq(first));
+    }
+
+    #[test]
+    #[should_panic(expected = "finite number of at least 1.0")]
+    fn a_factor_that_is_no_number() {
+        let _ = Backoff::exponential(MS).factor(f64::NAN);
+    }
+
+    #[test]
+    #[should_panic(expected = "0 attempts would never call anything: use at least 1")]
+    fn no_attempts() {
+        let _ = Backoff::exponential(MS).max_attempts(0);
+    }
+}
