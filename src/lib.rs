@@ -24,6 +24,8 @@
 //! | [`blocking::ProcessPool`] | computations that may crash or hang, in processes of their own |
 //! | [`blocking::Portal`] | to call async code from plain threads |
 //! | [`retry::retry()`], [`retry::retry_with`] | a call made again after a failure, with backoff, as long as that makes sense |
+//! | [`rate_limit::RateLimiter`], [`rate_limit::Keyed`] | so many in such a time, first come, first served; for each user or host |
+//! | [`rate_limit::ConcurrencyAndRate`] | so many in such a time, and so many at once |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |
@@ -68,7 +70,9 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{background, blocking, cancel, queue, retry, sync, task, time, workers};
+pub use patterns::{
+    background, blocking, cancel, queue, rate_limit, retry, sync, task, time, workers,
+};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
 

@@ -105,6 +105,20 @@ impl<T> Line<T> {
         }
     }
 
+    /// Shows what everybody in line waits for, in order.
+    pub(crate) fn each(&self, mut see: impl FnMut(&T)) {
+        let mut key = self.first;
+        while let Some(entry) = self.entries.get(key) {
+            see(&entry.value);
+            key = entry.after;
+        }
+    }
+
+    /// The waker of the first in line, who stays there and is to give a new one.
+    pub(crate) fn rouse_front(&mut self) -> Option<Waker> {
+        self.entries.get_mut(self.first)?.waker.take()
+    }
+
     fn serve(&mut self, key: usize, serve: impl FnOnce(&mut T)) -> Option<Waker> {
         self.unlink(key);
         let entry = self.entries.get_mut(key)?;

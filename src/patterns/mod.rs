@@ -4,6 +4,7 @@ pub mod background;
 pub mod blocking;
 pub mod cancel;
 pub mod queue;
+pub mod rate_limit;
 pub mod retry;
 pub mod sync;
 pub mod task;
