@@ -5,6 +5,7 @@ mod b_fail_fast;
 mod c_in_place;
 mod d_queue;
 mod e_semaphore;
+mod f_rate_limit;
 mod g_retry;
 mod h_timeout;
 mod j_tokens;
@@ -39,6 +40,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("D", "queues of 100 places", d_queue::tables),
     row("E", "semaphores", e_semaphore::tables),
+    row("F", "rate limits", f_rate_limit::tables),
     row("G", "retries", g_retry::tables),
     row("H", "timeouts and sleeps", h_timeout::tables),
     row("J", "cancel tokens", j_tokens::tables),

@@ -64,6 +64,19 @@ impl Rule {
         }
     }
 
+    /// Whether `n` permits are there now: `at(now, 0, n) <= now`, without its division.
+    #[inline]
+    pub(super) fn fits(&self, now: u64, n: u32) -> bool {
+        match self {
+            Rule::Gcra(rule) => {
+                let now = u128::from(now) * u128::from(rule.quota.permits);
+                rule.due.max(now) + rule.cost(n.into()) <= now + rule.cost(rule.quota.burst.into())
+            }
+            Rule::Sliding(rule) => rule.at(now, 0, n) <= now,
+            Rule::Fixed(rule) => rule.at(now, 0, n) <= now,
+        }
+    }
+
     pub(super) fn take(&mut self, planned: u64, now: u64, n: u32) -> u64 {
         match self {
             Rule::Gcra(rule) => rule.take(planned, n),

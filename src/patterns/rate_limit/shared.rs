@@ -136,12 +136,12 @@ impl Shared {
         if let Some(error) = state.refusal(n) {
             return Err(TryAcquireError::Never(error));
         }
-        let at = state.rule.at(now, state.wanted, n);
-        if at <= now && state.line.is_empty() && state.has_slot() {
+        if state.line.is_empty() && state.has_slot() && state.rule.fits(now, n) {
             state.take(now, now, n);
             return Ok(());
         }
         state.refused += 1;
+        let at = state.rule.at(now, state.wanted, n);
         Err(TryAcquireError::NotYet {
             retry_after: Duration::from_nanos(at - now),
         })
@@ -155,7 +155,7 @@ impl Shared {
         if let Some(error) = state.refusal(n) {
             return Err(error);
         }
-        if state.line.is_empty() && state.has_slot() && state.rule.at(now, 0, n) <= now {
+        if state.line.is_empty() && state.has_slot() && state.rule.fits(now, n) {
             state.take(now, now, n);
             return Ok(None);
         }

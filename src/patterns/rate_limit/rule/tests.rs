@@ -19,6 +19,7 @@ fn arrivals(algorithm: Algorithm, quota: Quota, seed: u64, gap: u64) -> Vec<(u64
         came += rng.u64(0..=gap);
         let n = rng.u32(1..=most.min(4));
         let at = rule.at(came.max(last), 0, n);
+        assert!(rule.fits(at, n) && (at == came.max(last) || !rule.fits(at - 1, n)));
         rule.take(at, at, n);
         last = at;
         went.push((at, n));
