@@ -150,6 +150,28 @@ fn a_waiter_that_gives_up_passes_its_permit_on() {
     });
 }
 
+/// Who gives a permit back because of a line that has gone by then must not write over what others give at the same time.
+#[test]
+fn permits_given_back_while_the_line_empties_are_all_there() {
+    check(|| {
+        let state = Arc::new(State::new(2));
+        assert!(state.take(2));
+        let quitter = {
+            let state = state.clone();
+            thread::spawn(move || gives_up(&state, 1))
+        };
+        let giver = {
+            let state = state.clone();
+            thread::spawn(move || state.give(1))
+        };
+        state.give(1);
+        quitter.join().expect("no panic");
+        giver.join().expect("no panic");
+        assert_eq!((state.free(), state.waiting()), (2, 0));
+        assert!(state.would_take(2));
+    });
+}
+
 #[test]
 fn resizing_meets_releases_and_takers() {
     check(|| {
