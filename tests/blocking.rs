@@ -6,6 +6,8 @@
 
 #[path = "blocking/cancelling.rs"]
 mod cancelling;
+#[path = "blocking/models.rs"]
+mod models;
 #[path = "blocking/pool.rs"]
 mod pool;
 #[path = "blocking/portal.rs"]

@@ -5,9 +5,9 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
-use regatta::blocking::{Job, PoolReport, ThreadPool};
+use regatta::blocking::{Job, PoolReport, Portal, PortalTask, ThreadPool};
 use regatta::testing::{CancelReport, Outcome, cancel_safety_drops, settle};
-use regatta::{Runtime, time};
+use regatta::{Runtime, testing, time};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -118,6 +118,22 @@ fn run_happens_once_or_never() {
     passed(&cancel_safety_drops(DROPS, World::crowded, op, verify));
 }
 
+/// In abandon mode the caller may leave while the closure runs; before it starts, it never runs.
+#[test]
+fn an_abandonable_run_happens_once_or_never() {
+    let op = |world: World| async move { world.pool.run_abandonable(world.work()).await.unwrap() };
+    let verify = |world: World, outcome: Outcome<u64>| async move {
+        let report = world.ended().await?;
+        let ran = world.ran.load(SeqCst);
+        let must = u64::from(matches!(outcome, Outcome::Completed(_)));
+        if !(must..=1).contains(&ran) || report.completed != 3 + ran {
+            return Err(format!("ran {ran}: {report:?}"));
+        }
+        Ok(())
+    };
+    passed(&cancel_safety_drops(DROPS, World::crowded, op, verify));
+}
+
 /// The result stays in the handle, however often a wait for it is dropped.
 #[test]
 fn a_dropped_wait_loses_no_result() {
@@ -140,13 +156,20 @@ fn a_dropped_wait_loses_no_result() {
 
 /// A job that several hands may wait for, one after the other.
 mod shared_wait {
+    use regatta::blocking::PortalTask;
     use std::future::poll_fn;
     use std::pin::Pin;
     use std::sync::Mutex;
 
     pub(crate) struct Cell<F>(Mutex<F>);
 
-    impl<T, F: Future<Output = Result<T, regatta::blocking::JobError>> + Unpin> Cell<F> {
+    impl<T> Cell<PortalTask<T>> {
+        pub(crate) fn is_finished(&self) -> bool {
+            self.0.lock().unwrap().is_finished()
+        }
+    }
+
+    impl<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>> + Unpin> Cell<F> {
         pub(crate) fn new(job: F) -> Self {
             Cell(Mutex::new(job))
         }
@@ -180,4 +203,54 @@ fn shutdown_may_be_dropped() {
         world
     };
     passed(&cancel_safety_drops(DROPS, setup, op, verify));
+}
+
+/// A portal on the runtime of the test, with a call that takes its time.
+type Calls = (Portal, Arc<shared_wait::Cell<PortalTask<u64>>>);
+
+async fn portal() -> Calls {
+    let portal = Portal::current().unwrap();
+    let call = portal.spawn(|| async {
+        testing::yield_now().await;
+        time::sleep(MS).await;
+        7
+    });
+    (portal, Arc::new(shared_wait::Cell::new(call)))
+}
+
+/// The result stays in the handle of a call, however often a wait for it is dropped.
+#[test]
+fn a_dropped_wait_for_a_call_loses_no_result() {
+    let op = |(_, call): Calls| async move { call.wait().await };
+    let verify = |(portal, call): Calls, outcome: Outcome<u64>| async move {
+        if !matches!(outcome, Outcome::Completed(7)) && call.wait().await != 7 {
+            return Err("another value".into());
+        }
+        portal.close();
+        portal.stopped().await;
+        Ok(())
+    };
+    passed(&cancel_safety_drops(DROPS, portal, op, verify));
+}
+
+/// A dropped wait for the end of a portal changes nothing: the call ends, and the next wait too.
+#[test]
+fn a_dropped_wait_for_the_end_of_a_portal_can_be_repeated() {
+    let op = |(portal, call): Calls| async move {
+        portal.close();
+        portal.stopped().await;
+        call.is_finished()
+    };
+    let verify = |(portal, call): Calls, outcome: Outcome<bool>| async move {
+        if matches!(outcome, Outcome::Completed(false)) {
+            return Err("it ended before its call".into());
+        }
+        portal.close();
+        portal.stopped().await;
+        if !call.is_finished() || call.wait().await != 7 {
+            return Err("the call was lost".into());
+        }
+        Ok(())
+    };
+    passed(&cancel_safety_drops(DROPS, portal, op, verify));
 }

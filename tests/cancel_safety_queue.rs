@@ -5,10 +5,12 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
-use regatta::queue::{Broadcast, Item, Lagged, OnDrop, PutError, Queue, Subscriber};
+use regatta::queue::{
+    Broadcast, Consumer, Item, Lagged, OnDrop, Producer, PutError, Queue, Subscriber,
+};
 use regatta::testing::{CancelReport, Outcome, cancel_safety_drops, settle, yield_now};
 use regatta::{Runtime, time};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -242,6 +244,119 @@ fn a_dropped_join_leaves_nothing() {
         }
     };
     passed(&cancel_safety_drops(DROPS, setup, op, verify));
+}
+
+/// The sides of a split queue, for which a second handle would count as one more producer or consumer.
+type Sides = (Rc<RefCell<Option<Producer<u32>>>>, Rc<Consumer<u32>>);
+
+/// A full queue, whose only producer is with the operation under test.
+async fn split_and_full() -> Sides {
+    let (producer, consumer) = Queue::bounded(2).split();
+    producer.put(1).await.unwrap();
+    producer.put(2).await.unwrap();
+    let taker = consumer.clone();
+    spawn(async move {
+        yield_now().await;
+        taker.take().await.unwrap();
+    });
+    (Rc::new(RefCell::new(Some(producer))), Rc::new(consumer))
+}
+
+/// A put that is dropped with its producer: the queue is closed, and the item is in it exactly when the put says so.
+#[test]
+fn a_put_that_is_dropped_with_its_producer_closes_the_queue_and_did_not_happen() {
+    let op = |(producer, _): Sides| async move {
+        let producer = producer.borrow_mut().take().unwrap();
+        producer.put(OURS).await
+    };
+    passed(&cancel_safety_drops(DROPS, split_and_full, op, in_or_not));
+}
+
+#[test]
+fn a_put_with_a_timeout_that_is_dropped_with_its_producer_did_not_happen() {
+    let op = |(producer, _): Sides| async move {
+        let producer = producer.borrow_mut().take().unwrap();
+        producer.put_timeout(MS, OURS).await
+    };
+    passed(&cancel_safety_drops(DROPS, split_and_full, op, in_or_not));
+}
+
+#[test]
+fn a_reservation_that_is_dropped_with_its_producer_did_not_happen() {
+    let op = |(producer, _): Sides| async move {
+        let producer = producer.borrow_mut().take().unwrap();
+        let slot = producer.reserve().await.unwrap();
+        yield_now().await;
+        slot.put(OURS)
+    };
+    passed(&cancel_safety_drops(DROPS, split_and_full, op, in_or_not));
+}
+
+async fn in_or_not(
+    (producer, consumer): Sides,
+    outcome: Outcome<Result<(), PutError<u32>>>,
+) -> Result<(), String> {
+    // Where the operation was never polled, its producer is still here.
+    drop(producer.borrow_mut().take());
+    settle().await;
+    let is_in = matches!(outcome, Outcome::Completed(Ok(())));
+    let mut left = Vec::new();
+    while let Some(n) = consumer.take().await {
+        left.push(n);
+    }
+    let stats = consumer.queue().stats();
+    let clean = (stats.waiting_puts, stats.waiting_gets, stats.open) == (0, 0, 0);
+    let puts = 2 + u64::from(is_in);
+    if left.contains(&OURS) == is_in && clean && (stats.puts, stats.gets) == (puts, puts) {
+        return Ok(());
+    }
+    Err(format!("put: {is_in}, left {left:?}, {stats:?}"))
+}
+
+/// A consumer that is dropped in the middle of a get: the items are there for the other, and when that one goes too, producers are told.
+#[test]
+fn a_get_that_is_dropped_with_its_consumer_leaves_the_items_to_the_others() {
+    type Halves = (
+        Rc<RefCell<Option<Consumer<u32>>>>,
+        Consumer<u32>,
+        Rc<Cell<u32>>,
+    );
+    let setup = async || -> Halves {
+        let (producer, consumer) = Queue::bounded(1).split();
+        spawn(async move {
+            for n in 0..3 {
+                yield_now().await;
+                producer.put(n).await.unwrap();
+            }
+        });
+        let ours = Rc::new(RefCell::new(Some(consumer.clone())));
+        (ours, consumer, Rc::default())
+    };
+    let take = |(ours, _, seen): Halves| async move {
+        let consumer = ours.borrow_mut().take().unwrap();
+        consumer.take().await.unwrap();
+        seen.set(1);
+    };
+    let get_many = |(ours, _, seen): Halves| async move {
+        let consumer = ours.borrow_mut().take().unwrap();
+        let mut items = Vec::new();
+        consumer.get_many(2, &mut items).await;
+        seen.set(items.into_iter().map(Item::into_inner).count() as u32);
+    };
+    let verify = |(ours, consumer, seen): Halves, _: Outcome<()>| async move {
+        drop(ours.borrow_mut().take());
+        let mut left = 0;
+        while consumer.take().await.is_some() {
+            left += 1;
+        }
+        let stats = consumer.queue().stats();
+        if left + seen.get() == 3 && (stats.waiting_gets, stats.open) == (0, 0) {
+            return Ok(());
+        }
+        Err(format!("{} seen, {left} left: {stats:?}", seen.get()))
+    };
+    passed(&cancel_safety_drops(DROPS, setup, take, verify));
+    passed(&cancel_safety_drops(DROPS, setup, get_many, verify));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Private blocks that know no pattern.
 
+pub(crate) mod atomic;
 pub(crate) mod caught;
 pub(crate) mod deadline;
 pub(crate) mod label;
@@ -9,4 +10,6 @@ pub(crate) mod node;
 pub(crate) mod reason;
 pub(crate) mod scope;
 pub(crate) mod slots;
+#[cfg(test)]
+mod slots_tests;
 pub(crate) mod timed;

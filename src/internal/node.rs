@@ -8,13 +8,13 @@
 //! * Nothing here recurses along the tree, which may be as deep as memory allows, and nobody is visited twice: with several parents
 //!   each, there are exponentially many ways up.
 
+use super::atomic::{AtomicBool, Ordering};
 use super::deadline::DeadlineCell;
 use super::lock::Lock;
 use super::reason::Reason;
 use crate::runtime::Runtime;
 use slab::Slab;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Instant;

@@ -95,6 +95,27 @@ async fn a_destructor_that_panics_is_survived() {
     assert_eq!(pool.stats().completed, 7);
 }
 
+/// The waker of whoever awaits a job is not our code either.
+async fn a_waker_that_panics_is_survived() {
+    struct Bomb;
+    impl std::task::Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            panic!("woken");
+        }
+    }
+    let pool = ThreadPool::new(1);
+    let (gate, wait) = Gate::new();
+    let mut job = pool.submit(wait).await.unwrap();
+    let waker = std::task::Waker::from(Arc::new(Bomb));
+    let poll = std::pin::Pin::new(&mut job).poll(&mut std::task::Context::from_waker(&waker));
+    assert!(poll.is_pending());
+    gate.open();
+    let next = time::timeout(LONG, pool.run(|| 1)).await;
+    assert_eq!(next.unwrap().unwrap(), 1);
+    job.await.unwrap();
+    assert_eq!(pool.stats().completed, 2);
+}
+
 /// P20: the loop is not blocked while the pool works.
 async fn timers_go_on_while_every_worker_is_busy() {
     let pool = ThreadPool::new(2);
@@ -241,6 +262,7 @@ matrix! {
     never_more_jobs_than_workers;
     a_panic_ends_its_job_only;
     a_destructor_that_panics_is_survived [tokio_current, tokio_multi, smol];
+    a_waker_that_panics_is_survived [tokio_current, tokio_multi, smol];
     // Closures that wait for the test need a thread of their own.
     timers_go_on_while_every_worker_is_busy [tokio_current, tokio_multi, smol];
     timers_go_on_while_every_core_computes [tokio_current, tokio_multi, smol];

@@ -188,6 +188,37 @@ fn grants_follow_arrivals_under_every_seed() {
     });
 }
 
+/// Every interleaving of two who lock, one who gives up, and one who only tries.
+#[test]
+fn a_small_program_is_right_in_every_interleaving() {
+    let report = testing::explore_all(2_000_000, async || {
+        let mutex = Mutex::new(0);
+        let locks = || {
+            let mutex = mutex.clone();
+            spawn(async move {
+                let mut n = mutex.lock().await;
+                let old = *n;
+                yield_now().await;
+                *n = old + 1;
+            })
+        };
+        let tasks = [locks(), locks()];
+        let gives_up = {
+            let mutex = mutex.clone();
+            spawn(async move {
+                futures_lite::future::or(async { drop(mutex.lock().await) }, yield_now()).await;
+            })
+        };
+        let tries = mutex.try_lock().map(|mut n| *n += 1).is_ok();
+        for task in tasks.into_iter().chain([gives_up]) {
+            task.await.unwrap();
+        }
+        assert_eq!(*mutex.try_lock().unwrap(), 2 + i32::from(tries));
+    });
+    report.unwrap();
+    assert!(report.complete && report.runs > 100, "{report}");
+}
+
 // 116, DIV: without an owner a second lock waits; virtual time says so.
 #[test]
 fn locking_twice_in_one_task_is_reported_as_a_deadlock() {

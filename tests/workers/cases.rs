@@ -258,3 +258,34 @@ regatta::matrix! {
     a_cancelled_job_that_waits_never_runs_and_its_handle_knows_at_once;
     a_cancelled_job_that_runs_has_its_cleanup;
 }
+
+/// One worker, room for one, and many who submit: jobs begin in the order of the calls. (Where there is room for more, a job that comes later
+/// may begin before one that was let in and has not got there yet.)
+#[test]
+fn jobs_begin_in_the_order_of_arrival_under_every_seed() {
+    regatta::testing::check(2_000, async || {
+        let (arrived, began) = (Arc::new(Mutex::new(vec![])), Arc::new(Mutex::new(vec![])));
+        let log = began.clone();
+        let handler = move |n: u32| {
+            log.lock().unwrap().push(n);
+            async {
+                futures_lite::future::yield_now().await;
+                Ok::<(), Infallible>(())
+            }
+        };
+        let workers = Workers::builder(1, handler).queue(1).start().unwrap();
+        let submits = (0..5).map(|who| {
+            let (workers, arrived) = (workers.clone(), arrived.clone());
+            async move {
+                for turn in 0..3 {
+                    arrived.lock().unwrap().push(who * 10 + turn);
+                    drop(workers.submit(who * 10 + turn).await.unwrap());
+                    futures_lite::future::yield_now().await;
+                }
+            }
+        });
+        task::gather(submits).settled().await;
+        workers.join().await;
+        assert_eq!(*arrived.lock().unwrap(), *began.lock().unwrap());
+    });
+}

@@ -1,14 +1,13 @@
 //! One scope that somebody has asked about.
 
+use crate::internal::atomic::{AtomicBool, AtomicUsize, AtomicWaker, Ordering};
 use crate::internal::deadline::{DeadlineCell, When};
 use crate::internal::lock::Lock;
 use crate::internal::node::{Node, release};
 use crate::internal::reason::Elapsed;
 use crate::runtime::Runtime;
-use futures_util::task::AtomicWaker;
 use slab::Slab;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -177,7 +176,9 @@ impl Frame {
     }
 
     pub(super) fn lower_shield(&self) {
-        if self.shields.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_dropping() {
+        if self.shields.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Not "if it is dropping": this thread may see the old flag while the owner sees the old count, and both would sleep. Who is not
+            // dropping has nobody registered.
             self.owner.wake();
         }
     }

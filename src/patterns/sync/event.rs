@@ -1,6 +1,7 @@
 //! [`Event`]: a flag that tasks wait for.
 
 use super::turns::Turns;
+use crate::internal::atomic::{AtomicUsize, Ordering};
 use crate::internal::label;
 use crate::internal::line::{Line, Place};
 use crate::internal::lock::Lock;
@@ -8,7 +9,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 /// A flag that any number of tasks wait for. [`set`](Event::set) releases all who wait, and whoever comes while it is set.

@@ -3,6 +3,7 @@
 use super::core::{Alive, Phase, drop_quietly};
 use super::error::{ErrorGroup, Fault};
 use super::handle::Slot;
+use crate::internal::atomic::Ordering;
 use crate::internal::reason::Reason;
 use crate::internal::scope::{Scoped, Seed, Step};
 use pin_project_lite::pin_project;
@@ -143,11 +144,7 @@ impl<F, T, E, K> Child<F, T, E, K> {
         let cohort = alive.cohort();
         let scoped = Scoped::root(Seed::Below(cohort.node.clone()), future);
         let mut key = None;
-        if alive
-            .core
-            .tracked
-            .load(std::sync::atomic::Ordering::Acquire)
-        {
+        if alive.core.tracked.load(Ordering::Acquire) {
             cohort.register(&mut key, Waker::noop().clone(), &slot.site);
         }
         Child {

@@ -9,16 +9,15 @@
 use super::error::Fault;
 use super::handle::Origin;
 use super::policy::OnFailure;
+use crate::internal::atomic::{AtomicBool, AtomicU8, AtomicWaker, Ordering};
 use crate::internal::lock::Lock;
 use crate::internal::node::Node;
 use crate::internal::reason::Reason;
 use crate::internal::scope;
 use crate::runtime::{Site, panic_text};
-use futures_util::task::AtomicWaker;
 use slab::Slab;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! [`Task`]: the handle of a child, and the slot it shares with the child.
 
+use crate::internal::atomic::{AtomicBool, Ordering};
 use crate::internal::label;
 use crate::internal::lock::Lock;
 use crate::internal::reason::{Cancelled, Reason};
@@ -9,7 +10,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 enum Stage<T> {

@@ -1,9 +1,9 @@
 //! Where children live: tasks of a runtime, or polled by the host.
 
 use super::gate::Gate;
+use crate::internal::atomic::AtomicWaker;
 use crate::internal::lock::Lock;
 use crate::runtime::{BoxFuture, Runtime, Site};
-use futures_util::task::AtomicWaker;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

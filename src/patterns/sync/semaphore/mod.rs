@@ -1,6 +1,5 @@
 //! [`Semaphore`]: at most so many at once.
 
-mod atomic;
 mod error;
 mod permit;
 mod state;

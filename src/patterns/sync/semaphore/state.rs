@@ -8,8 +8,8 @@
 //! No wake-up is lost: a waiter sets the bit *before* it looks at the free permits for the last time, in one operation. A permit given
 //! back before that is seen by the waiter; one given back after it meets the bit, and its giver settles.
 
-use super::atomic::{AtomicUsize, Ordering};
 use super::error::{AcquireError, ResizeError, TryAcquireError};
+use crate::internal::atomic::{AtomicUsize, Ordering};
 use crate::internal::line::{Line, Place, Wakers};
 use crate::internal::lock::Lock;
 use std::task::Waker;

@@ -1,13 +1,9 @@
 //! Where the shared files look for `super`.
 
-/// `src/patterns/sync/semaphore/atomic.rs`, on loom's atomics.
-mod atomic {
-    pub(super) use loom::sync::atomic::{AtomicUsize, Ordering};
-}
-
-#[path = "../../../src/patterns/sync/semaphore/error.rs"]
+#[path = "../../../../src/patterns/sync/semaphore/error.rs"]
 mod error;
-#[path = "../../../src/patterns/sync/semaphore/state.rs"]
+mod models;
+#[path = "../../../../src/patterns/sync/semaphore/state.rs"]
 mod state;
 
 pub(crate) use error::AcquireError;

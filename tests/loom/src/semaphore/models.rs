@@ -1,10 +1,10 @@
-//! Small programs, each in every interleaving.
+//! Who takes, waits, gives and closes at the same time.
 
+use super::{AcquireError, Entered, State};
 use crate::internal::line::Place;
-use crate::semaphore::{AcquireError, Entered, State};
+use crate::support::{Guarded, check};
 use loom::future::block_on;
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
 use std::future::Future;
 use std::pin::Pin;
@@ -69,29 +69,11 @@ fn gives_up(state: &Arc<State>, count: usize) {
     }
 }
 
-fn check(program: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    // Most bugs need two switches; more only repeat them, a hundred times slower.
-    builder.preemption_bound = Some(3);
-    builder.check(program);
-}
-
-/// A number that only its holder may touch: read and written apart and without any ordering of its own, so that loom shows an old value
-/// wherever the semaphore does not order the holders' memory.
-struct Guarded(AtomicUsize);
-
-impl Guarded {
-    fn add(&self) {
-        let old = self.0.load(Relaxed);
-        self.0.store(old + 1, Relaxed);
-    }
-}
-
 #[test]
 fn one_permit_keeps_threads_apart_and_orders_their_memory() {
     check(|| {
         let state = Arc::new(State::new(1));
-        let guarded = Arc::new(Guarded(AtomicUsize::new(0)));
+        let guarded = Arc::new(Guarded::new());
         let threads: Vec<_> = (0..2)
             .map(|_| {
                 let (state, guarded) = (state.clone(), guarded.clone());
@@ -108,7 +90,7 @@ fn one_permit_keeps_threads_apart_and_orders_their_memory() {
         for thread in threads {
             thread.join().expect("no panic");
         }
-        assert_eq!(guarded.0.load(Relaxed), 3);
+        assert_eq!(guarded.get(), 3);
         assert_eq!((state.free(), state.waiting()), (1, 0));
         // The bit is clear again.
         assert!(state.would_take(1));
@@ -165,6 +147,28 @@ fn a_waiter_that_gives_up_passes_its_permit_on() {
         giver.join().expect("no panic");
         assert_eq!((state.free(), state.waiting()), (1, 0));
         assert!(state.would_take(1));
+    });
+}
+
+/// Who gives a permit back because of a line that has gone by then must not write over what others give at the same time.
+#[test]
+fn permits_given_back_while_the_line_empties_are_all_there() {
+    check(|| {
+        let state = Arc::new(State::new(2));
+        assert!(state.take(2));
+        let quitter = {
+            let state = state.clone();
+            thread::spawn(move || gives_up(&state, 1))
+        };
+        let giver = {
+            let state = state.clone();
+            thread::spawn(move || state.give(1))
+        };
+        state.give(1);
+        quitter.join().expect("no panic");
+        giver.join().expect("no panic");
+        assert_eq!((state.free(), state.waiting()), (2, 0));
+        assert!(state.would_take(2));
     });
 }
 

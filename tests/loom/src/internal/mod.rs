@@ -1,0 +1,17 @@
+//! Where the shared files look for `crate::internal`.
+
+pub(crate) mod atomic;
+#[path = "../../../../src/internal/deadline.rs"]
+pub(crate) mod deadline;
+#[path = "../../../../src/internal/label.rs"]
+pub(crate) mod label;
+#[path = "../../../../src/internal/line.rs"]
+pub(crate) mod line;
+pub(crate) mod lock;
+#[path = "../../../../src/internal/node.rs"]
+pub(crate) mod node;
+#[path = "../../../../src/internal/reason.rs"]
+pub(crate) mod reason;
+pub(crate) mod scope;
+#[path = "../../../../src/internal/slots.rs"]
+pub(crate) mod slots;

@@ -1,0 +1,194 @@
+//! Children on threads, and the host that waits for them.
+//!
+//! The places in a group are counted by a real `Arc`, which loom does not see: that who drops the last of them has seen what the others did is the
+//! standard library's promise. So a model that looks at memory has one child, and the host has given up its own place before.
+
+use super::child::Child;
+use super::core::{Alive, Core, Phase};
+use super::handle::{Slot, Task};
+use crate::internal::reason::Reason;
+use crate::runtime::Site;
+use crate::support::{Guarded, check, ready};
+use loom::future::block_on;
+use loom::thread;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::Poll;
+
+type Error = &'static str;
+
+struct Host {
+    core: Arc<Core<Error>>,
+    /// The host's own places.
+    alive: Option<Arc<Alive<Error>>>,
+    services: Option<Arc<Alive<Error>>>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let (core, alive, services) = Core::new();
+        Host {
+            core,
+            alive: Some(alive),
+            services: Some(services),
+        }
+    }
+
+    /// A child that another thread can run.
+    fn child<F, T>(&self, future: F) -> (impl Future<Output = ()> + Send + use<F, T>, Task<T>)
+    where
+        F: Future<Output = Result<T, Error>> + Send,
+        T: Send,
+    {
+        let site = Site {
+            name: None,
+            at: Location::caller(),
+        };
+        let slot = Slot::new(site);
+        let alive = self.core.children.join().expect("the host is there");
+        let child = Child::new(future, slot.clone(), alive, None::<()>);
+        (child, Task::new(slot))
+    }
+
+    /// Its body has ended.
+    fn leave(&mut self) {
+        self.alive = None;
+    }
+
+    /// As `Driven` does then: registers first and looks second.
+    async fn end(mut self) -> Arc<Core<Error>> {
+        poll_fn(|cx| {
+            self.core.host.register(cx.waker());
+            self.leave();
+            let gone = self.core.children.is_gone();
+            if gone {
+                self.core
+                    .services
+                    .cancel(Phase::Dropping, Reason::ScopeEnded);
+                self.services = None;
+            }
+            ready(gone && self.core.services.is_gone())
+        })
+        .await;
+        self.core
+    }
+}
+
+fn spawn(child: impl Future<Output = ()> + Send + 'static) -> thread::JoinHandle<()> {
+    thread::spawn(move || block_on(child))
+}
+
+#[test]
+fn the_host_is_told_when_the_last_child_is_gone_and_sees_what_it_did() {
+    check(|| {
+        let (mut host, guarded) = (Host::new(), Arc::new(Guarded::new()));
+        let seen = guarded.clone();
+        let (child, _task) = host.child(async move {
+            seen.add();
+            Ok(())
+        });
+        host.leave();
+        let thread = spawn(child);
+        let core = block_on(host.end());
+        assert_eq!(guarded.get(), 1);
+        assert!(!core.was_cut() && core.straggler_names().is_empty());
+        thread.join().expect("no panic");
+    });
+}
+
+#[test]
+fn an_error_is_there_when_the_group_has_ended() {
+    check(|| {
+        let host = Host::new();
+        let children = [Err("first"), Err("second")]
+            .map(|end: Result<(), Error>| host.child(async move { end }).0);
+        let threads = children.map(spawn);
+        let core = block_on(host.end());
+        // The second may have been cancelled before it ran, by the first.
+        let faults = core.state.lock().faults.len();
+        assert!(faults == 1 || faults == 2);
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+    });
+}
+
+#[test]
+fn a_child_that_is_just_starting_to_wait_hears_that_its_group_is_cancelled() {
+    check(|| {
+        let mut host = Host::new();
+        let (child, mut task) = host.child(std::future::pending::<Result<(), Error>>());
+        host.leave();
+        let thread = spawn(child);
+        host.core.stop(Reason::Requested);
+        let core = block_on(host.end());
+        assert!(core.was_cut());
+        let end = task.try_outcome().expect("it has ended");
+        assert_eq!(end.map_err(|e| e.into_reason()), Err(Reason::Requested));
+        thread.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_child_that_is_just_starting_to_wait_hears_its_handle() {
+    check(|| {
+        let host = Host::new();
+        let (child, mut task) = host.child(std::future::pending::<Result<(), Error>>());
+        let thread = spawn(child);
+        task.cancel();
+        let end = block_on(task.outcome());
+        assert_eq!(end.map_err(|e| e.into_reason()), Err(Reason::Requested));
+        let core = block_on(host.end());
+        assert!(!core.was_cut());
+        thread.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_handle_gets_the_value_and_sees_what_the_child_did() {
+    check(|| {
+        let (host, guarded) = (Host::new(), Arc::new(Guarded::new()));
+        let seen = guarded.clone();
+        let (child, mut task) = host.child(async move {
+            seen.add();
+            Ok(7)
+        });
+        let thread = spawn(child);
+        assert!(matches!(block_on(task.outcome()), Ok(7)));
+        assert_eq!(guarded.get(), 1);
+        drop(block_on(host.end()));
+        thread.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_phase_shows_what_came_before_it() {
+    check(|| {
+        let (host, guarded) = (Host::new(), Arc::new(Guarded::new()));
+        let canceller = {
+            let (core, guarded) = (host.core.clone(), guarded.clone());
+            thread::spawn(move || {
+                guarded.add();
+                core.stop(Reason::Requested);
+            })
+        };
+        if host.core.body_phase() >= Phase::Asked {
+            assert_eq!(guarded.get(), 1);
+        }
+        canceller.join().expect("no panic");
+        drop(block_on(host.end()));
+    });
+}
+
+#[test]
+fn a_flag_of_the_handle_shows_its_reason() {
+    check(|| {
+        let host = Host::new();
+        let (child, task) = host.child(poll_fn(|_| Poll::Ready(Ok::<_, Error>(()))));
+        let thread = thread::spawn(move || task.cancel());
+        block_on(child);
+        drop(block_on(host.end()));
+        thread.join().expect("no panic");
+    });
+}
