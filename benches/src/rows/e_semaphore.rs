@@ -20,11 +20,11 @@ trait Permits: Send + Sync + 'static {
 }
 
 impl Permits for regatta::sync::Semaphore {
-    type Permit<'a> = regatta::sync::Permit;
+    type Permit<'a> = regatta::sync::Permit<'a>;
     fn new(permits: usize) -> Self {
         regatta::sync::Semaphore::new(permits)
     }
-    async fn acquire(&self) -> regatta::sync::Permit {
+    async fn acquire(&self) -> regatta::sync::Permit<'_> {
         self.acquire().await.expect("it is open")
     }
 }
@@ -116,14 +116,23 @@ fn all(
         .peer("asyncband", run.3)
 }
 
-/// Permits that borrow nothing, as ours.
+/// Permits that borrow nothing.
 fn owned(on: On) -> Table {
     let table = Table::each(
         format!("uncontended, permits that borrow nothing, {}", on.name()),
         ALONE,
     );
     table
-        .ours("Semaphore", alone::<regatta::sync::Semaphore>(on))
+        .ours("Semaphore", move || {
+            on.run(async {
+                let semaphore = regatta::sync::Semaphore::new(PERMITS);
+                time(ALONE, async || {
+                    let permit = semaphore.acquire().await.expect("it is open");
+                    drop(permit.into_owned());
+                })
+                .await
+            })
+        })
         .peer("tokio", move || {
             on.run(async {
                 let semaphore = Arc::new(tokio::sync::Semaphore::new(PERMITS));
@@ -160,7 +169,6 @@ fn alone_on(on: On) -> Table {
         alone::<async_lock::Semaphore>(on),
         alone::<asyncband::semaphore::Semaphore>(on),
     );
-    // The peers' permits borrow the semaphore; ours count its handle up and down, like those of the next tables.
     all(table, runs).faster("Semaphore", &["tokio", "async-lock"], 1.5)
 }
 

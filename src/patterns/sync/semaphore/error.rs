@@ -156,18 +156,18 @@ impl fmt::Display for SplitError {
 impl Error for SplitError {}
 
 /// Two permits of different semaphores were to be merged; gives the other one back.
-pub struct MergeError(pub super::Permit);
+pub struct MergeError<'a>(pub super::Permit<'a>);
 
-impl fmt::Debug for MergeError {
+impl fmt::Debug for MergeError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MergeError").field(&self.0).finish()
     }
 }
 
-impl fmt::Display for MergeError {
+impl fmt::Display for MergeError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("merge: the permits belong to different semaphores; keep them apart")
     }
 }
 
-impl Error for MergeError {}
+impl Error for MergeError<'_> {}

@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 
 /// Gives out a limited number of permits, first come, first served.
 ///
-/// A clone is a handle to the same semaphore, and a [`Permit`] borrows nothing: both go wherever they are needed.
+/// A clone is a handle to the same semaphore. A [`Permit`] borrows the handle it came from, until [`into_owned`](Permit::into_owned) makes it independent.
 ///
 /// * **Strictly fair.** A permit that is given back while somebody waits belongs to the first in line, whoever asks meanwhile: neither
 ///   [`try_acquire`](Semaphore::try_acquire) nor who gave it back gets past. A request for many permits is not passed by small ones,
@@ -114,7 +114,7 @@ impl Semaphore {
     /// });
     /// ```
     #[inline]
-    pub fn acquire(&self) -> Acquire {
+    pub fn acquire(&self) -> Acquire<'_> {
         self.acquire_many(1)
     }
 
@@ -147,9 +147,9 @@ impl Semaphore {
     /// });
     /// ```
     #[inline]
-    pub fn acquire_many(&self, n: usize) -> Acquire {
+    pub fn acquire_many(&self, n: usize) -> Acquire<'_> {
         Acquire {
-            inner: Some(self.inner.clone()),
+            inner: Some(&self.inner),
             count: n,
             place: None,
         }
@@ -161,7 +161,7 @@ impl Semaphore {
     ///
     /// [`TryAcquireError`].
     #[inline]
-    pub fn try_acquire(&self) -> Result<Permit, TryAcquireError> {
+    pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
     }
 
@@ -171,9 +171,9 @@ impl Semaphore {
     ///
     /// [`TryAcquireError`].
     #[inline]
-    pub fn try_acquire_many(&self, n: usize) -> Result<Permit, TryAcquireError> {
+    pub fn try_acquire_many(&self, n: usize) -> Result<Permit<'_>, TryAcquireError> {
         self.inner.state.try_take(n)?;
-        Ok(Permit::new(self.inner.clone(), n))
+        Ok(Permit::new(&self.inner, n))
     }
 
     /// Adds `n` permits; they go to those who wait first.
@@ -249,14 +249,14 @@ impl fmt::Debug for Semaphore {
 
 /// Waits for permits; made by [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
 #[must_use = "futures do nothing unless polled"]
-pub struct Acquire {
+pub struct Acquire<'a> {
     /// Goes into the permit; `None` once it has answered.
-    inner: Option<Arc<Inner>>,
+    inner: Option<&'a Arc<Inner>>,
     count: usize,
     place: Option<Place>,
 }
 
-impl Acquire {
+impl Acquire<'_> {
     #[cold]
     fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
         let Some(inner) = &self.inner else {
@@ -286,8 +286,8 @@ impl Acquire {
     }
 }
 
-impl Future for Acquire {
-    type Output = Result<Permit, AcquireError>;
+impl<'a> Future for Acquire<'a> {
+    type Output = Result<Permit<'a>, AcquireError>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -316,16 +316,16 @@ impl Future for Acquire {
     }
 }
 
-impl Drop for Acquire {
+impl Drop for Acquire<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let (Some(place), Some(inner)) = (self.place, &self.inner) {
+        if let (Some(place), Some(inner)) = (self.place, self.inner) {
             inner.state.abandon(place, self.count);
         }
     }
 }
 
-impl fmt::Debug for Acquire {
+impl fmt::Debug for Acquire<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acquire")
             .field("count", &self.count)

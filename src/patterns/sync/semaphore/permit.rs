@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 /// One or more permits of a [`Semaphore`](super::Semaphore); they go back when it is dropped.
 ///
-/// It borrows nothing: send it to another task or thread, or keep it in a struct. Given back from anywhere, also while unwinding and
-/// after the semaphore was closed.
+/// It borrows the semaphore; [`into_owned`](Permit::into_owned) gives one that borrows nothing, to be sent to another task or kept in a struct. Given back from
+/// anywhere, also while unwinding and after the semaphore was closed.
 ///
 /// # Examples
 ///
@@ -24,15 +24,56 @@ use std::sync::Arc;
 /// });
 /// ```
 #[must_use = "permits go back when it is dropped: bind it to a name"]
-pub struct Permit {
-    inner: Arc<Inner>,
+pub struct Permit<'a> {
+    held: Held<'a>,
     count: usize,
 }
 
-impl Permit {
+enum Held<'a> {
+    Borrowed(&'a Arc<Inner>),
+    Owned(Arc<Inner>),
+}
+
+impl<'a> Permit<'a> {
     #[inline]
-    pub(super) fn new(inner: Arc<Inner>, count: usize) -> Self {
-        Permit { inner, count }
+    pub(super) fn new(inner: &'a Arc<Inner>, count: usize) -> Self {
+        let held = Held::Borrowed(inner);
+        Permit { held, count }
+    }
+
+    #[inline]
+    fn inner(&self) -> &Arc<Inner> {
+        match &self.held {
+            Held::Borrowed(inner) => inner,
+            Held::Owned(inner) => inner,
+        }
+    }
+
+    /// The same permits without the borrow: to be sent to another task or thread, or kept in a struct. Costs a reference count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::{sync::Semaphore, task};
+    ///
+    /// regatta::testing::run(async || {
+    ///     let semaphore = Semaphore::new(2);
+    ///     task::task_group(async |g| {
+    ///         for _ in 0..10 {
+    ///             let permit = semaphore.acquire().await?.into_owned();
+    ///             g.spawn(async move { drop(permit) }); // goes back when the task ends
+    ///         }
+    ///         Ok::<_, regatta::sync::AcquireError>(())
+    ///     })
+    ///     .await
+    ///     .expect("it stays open");
+    /// });
+    /// ```
+    pub fn into_owned(mut self) -> Permit<'static> {
+        Permit {
+            count: std::mem::take(&mut self.count),
+            held: Held::Owned(self.inner().clone()),
+        }
     }
 
     /// How many permits it stands for.
@@ -42,7 +83,8 @@ impl Permit {
 
     /// Never gives them back: the semaphore has so many fewer from now on, until [`add_permits`](super::Semaphore::add_permits).
     pub fn forget(mut self) {
-        self.inner.state.forget(std::mem::take(&mut self.count));
+        let count = std::mem::take(&mut self.count);
+        self.inner().state.forget(count);
     }
 
     /// Splits `n` permits off into a permit of their own.
@@ -50,7 +92,7 @@ impl Permit {
     /// # Errors
     ///
     /// [`SplitError`], when one of the two would be left with none.
-    pub fn split(&mut self, n: usize) -> Result<Permit, SplitError> {
+    pub fn split(&mut self, n: usize) -> Result<Permit<'a>, SplitError> {
         if n == 0 || n >= self.count {
             return Err(SplitError {
                 asked: n,
@@ -58,7 +100,11 @@ impl Permit {
             });
         }
         self.count -= n;
-        Ok(Permit::new(self.inner.clone(), n))
+        let held = match &self.held {
+            Held::Borrowed(inner) => Held::Borrowed(inner),
+            Held::Owned(inner) => Held::Owned(inner.clone()),
+        };
+        Ok(Permit { held, count: n })
     }
 
     /// Takes the permits of `other` in.
@@ -66,8 +112,8 @@ impl Permit {
     /// # Errors
     ///
     /// [`MergeError`] with `other`, when it belongs to another semaphore.
-    pub fn merge(&mut self, mut other: Permit) -> Result<(), MergeError> {
-        if !Arc::ptr_eq(&self.inner, &other.inner) {
+    pub fn merge<'b>(&mut self, mut other: Permit<'b>) -> Result<(), MergeError<'b>> {
+        if !Arc::ptr_eq(self.inner(), other.inner()) {
             return Err(MergeError(other));
         }
         self.count += std::mem::take(&mut other.count);
@@ -75,16 +121,16 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
+impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.count > 0 {
-            self.inner.state.give(self.count);
+            self.inner().state.give(self.count);
         }
     }
 }
 
-impl fmt::Debug for Permit {
+impl fmt::Debug for Permit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
             .field("count", &self.count)
