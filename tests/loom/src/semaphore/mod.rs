@@ -17,4 +17,4 @@ impl Semaphore {
 }
 
 #[derive(Debug)]
-pub(crate) struct Permit;
+pub(crate) struct Permit<'a>(std::marker::PhantomData<&'a ()>);
