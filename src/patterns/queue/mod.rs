@@ -54,7 +54,8 @@
 //!
 //! # How it behaves
 //!
-//! **Order.** Items come out in the order in which their puts began: first in first out, or as chosen. An item that comes back, from a consumer that
+//! **Order.** Items stand in the order in which their puts began: first in first out, or as chosen. One that had to wait for room comes in when its task runs
+//! again, at its place; a get before that may meet the item of a newcomer who found room, too. An item that comes back, from a consumer that
 //! was dropped or by [`OnDrop::Requeue`], goes to its old place. It may then stand above the capacity, and puts wait until it is below again.
 //!
 //! **Fairness.** Who waits is served in the order of waiting, and nobody steals: an item that is put while somebody waits for one belongs to who waits
