@@ -1,0 +1,134 @@
+//! A breaker behind its lock, with the clock and the observer, which are asked and told outside of it.
+
+use super::error::Refused;
+use super::observer::{Event, Observer};
+use super::policy::Rules;
+use super::state::{End, Machine, State, Stats, Ticket, Verdict};
+use crate::internal::lock::Lock;
+use crate::runtime::Runtime;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(super) struct Shared {
+    runtime: Runtime,
+    start: Instant,
+    /// Whether the rules need the time of every call.
+    timed: bool,
+    observer: Option<Arc<Observer>>,
+    machine: Lock<Machine>,
+}
+
+impl Shared {
+    pub(super) fn new(runtime: Runtime, rules: Rules, observer: Option<Arc<Observer>>) -> Self {
+        let machine = Machine::new(rules);
+        Shared {
+            start: runtime.now(),
+            runtime,
+            timed: machine.is_timed(),
+            observer,
+            machine: Lock::new(machine),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        let passed = self.runtime.now().saturating_duration_since(self.start);
+        u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn tell(&self, event: Option<Event>) {
+        if let (Some(observer), Some(event)) = (&self.observer, event) {
+            observer(&event);
+        }
+    }
+
+    #[inline]
+    pub(super) fn enter(&self) -> Result<Ticket, Refused> {
+        if !self.timed {
+            let mut machine = self.machine.lock();
+            if machine.is_closed() {
+                return machine.enter(0).0;
+            }
+        }
+        self.enter_now()
+    }
+
+    #[inline(never)]
+    fn enter_now(&self) -> Result<Ticket, Refused> {
+        let now = self.now();
+        let (entered, event) = self.machine.lock().enter(now);
+        self.tell(event);
+        if let Err(Refused { state, .. }) = entered {
+            self.tell(Some(Event::Refused { state }));
+        }
+        entered
+    }
+
+    #[inline]
+    fn end(&self, ticket: Ticket, end: End) {
+        let timed = self.timed || end != End::As(Verdict::Success);
+        let now = if timed { self.now() } else { 0 };
+        let event = self.machine.lock().end(now, ticket, end);
+        self.tell(event);
+    }
+
+    pub(super) fn force(&self, open: bool) {
+        let event = self.machine.lock().force(open);
+        self.tell(event);
+    }
+
+    pub(super) fn reset(&self, only_forced: bool) {
+        let event = self.machine.lock().reset(only_forced);
+        self.tell(event);
+    }
+
+    pub(super) fn state(&self) -> State {
+        let now = self.now();
+        self.machine.lock().state(now)
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let now = self.now();
+        self.machine.lock().stats(now)
+    }
+
+    pub(super) fn loss(&self) -> Option<u8> {
+        let now = self.now();
+        self.machine.lock().loss(now)
+    }
+}
+
+/// A call that was let through and has not ended.
+pub(super) struct Hold<S: Deref<Target = Shared>> {
+    shared: S,
+    ticket: Option<Ticket>,
+}
+
+impl<S: Deref<Target = Shared>> Hold<S> {
+    #[inline]
+    pub(super) fn enter(shared: S) -> Result<Self, Refused> {
+        let ticket = Some(shared.enter()?);
+        Ok(Hold { shared, ticket })
+    }
+
+    #[inline]
+    pub(super) fn end(mut self, verdict: Verdict) {
+        if let Some(ticket) = self.ticket.take() {
+            self.shared.end(ticket, End::As(verdict));
+        }
+    }
+}
+
+impl<S: Deref<Target = Shared>> Drop for Hold<S> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            let end = if std::thread::panicking() {
+                End::As(Verdict::Failure)
+            } else {
+                End::Dropped
+            };
+            self.shared.end(ticket, end);
+        }
+    }
+}
