@@ -4,6 +4,7 @@ pub mod background;
 pub mod blocking;
 pub mod cancel;
 pub mod circuit_breaker;
+pub mod policy;
 pub mod queue;
 pub mod rate_limit;
 pub mod retry;

@@ -163,6 +163,11 @@ impl Backoff {
         self
     }
 
+    /// How often it is tried in all; `u32::MAX` is without limit.
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
     /// The delays, from the first.
     pub fn delays(&self) -> Delays {
         let mut custom = None;

@@ -1,0 +1,120 @@
+//! [`Failure`]: how a protected call ended without a value.
+
+use crate::time::Elapsed;
+use std::fmt;
+use std::time::Duration;
+
+/// A layer of a [`Policy`](super::Policy), from the outside in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Layer {
+    /// The limit on all of it.
+    Timeout,
+    /// The attempts.
+    Retry,
+    /// The rate.
+    RateLimit,
+    /// The circuit breaker.
+    CircuitBreaker,
+    /// The limit on each attempt.
+    AttemptTimeout,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Layer::Timeout => "timeout",
+            Layer::Retry => "retry",
+            Layer::RateLimit => "rate limit",
+            Layer::CircuitBreaker => "circuit breaker",
+            Layer::AttemptTimeout => "attempt timeout",
+        })
+    }
+}
+
+/// What became of the last attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause<E> {
+    /// The call itself gave this error.
+    Failed(E),
+    /// A layer did not let it through: nothing was called.
+    Refused {
+        /// Which one.
+        layer: Layer,
+        /// When it is worth another try, where the layer knows.
+        retry_after: Option<Duration>,
+    },
+    /// It took too long.
+    TimedOut {
+        /// Whose limit it was: [`Timeout`](Layer::Timeout) or [`AttemptTimeout`](Layer::AttemptTimeout).
+        layer: Layer,
+        /// The limit.
+        elapsed: Elapsed,
+    },
+}
+
+/// A call under a [`Policy`](super::Policy) gave no value: it failed, was refused by a layer, or took too long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure<E> {
+    /// How many attempts were begun.
+    pub attempts: u32,
+    /// What became of the last one.
+    pub cause: Cause<E>,
+}
+
+impl<E> Failure<E> {
+    /// The error of the call itself; `None` when a layer ended it.
+    pub fn into_error(self) -> Option<E> {
+        match self.cause {
+            Cause::Failed(error) => Some(error),
+            Cause::Refused { .. } | Cause::TimedOut { .. } => None,
+        }
+    }
+
+    /// The layer that ended it; `None` when the call itself failed.
+    pub fn layer(&self) -> Option<Layer> {
+        match self.cause {
+            Cause::Failed(_) => None,
+            Cause::Refused { layer, .. } | Cause::TimedOut { layer, .. } => Some(layer),
+        }
+    }
+
+    /// When it is worth another try, where a layer that refused knows.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.cause {
+            Cause::Refused { retry_after, .. } => retry_after,
+            Cause::Failed(_) | Cause::TimedOut { .. } => None,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Failed(error) => error.fmt(f)?,
+            Cause::Refused { layer, retry_after } => {
+                write!(f, "refused by the {layer}")?;
+                if let Some(wait) = retry_after {
+                    write!(f, ": try again in {wait:?}")?;
+                }
+            }
+            Cause::TimedOut { layer, elapsed } => write!(f, "{layer}: {elapsed}")?,
+        }
+        if self.attempts > 1 {
+            write!(f, " (after {} attempts)", self.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for Failure<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            Cause::Failed(error) => Some(error),
+            Cause::TimedOut { elapsed, .. } => Some(elapsed),
+            Cause::Refused { .. } => None,
+        }
+    }
+}
