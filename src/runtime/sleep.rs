@@ -211,7 +211,7 @@ fn arm(when: &mut When, runtime: &mut Option<Runtime>) -> Armed {
 
 /// The timer of this runtime.
 fn native(runtime: &Runtime, at: Instant) -> Timer {
-    match &runtime.0 {
+    match &*runtime.0 {
         #[cfg(feature = "tokio")]
         Kind::Tokio(handle) => Timer::Tokio {
             sleep: handle.sleep_until(at),
