@@ -1,7 +1,7 @@
 //! Async cleanup that runs when its future ends, and when it is cancelled.
 
 use crate::internal::label;
-use crate::internal::scope::{DropWatch, Scoped, Seed, Shield, Step};
+use crate::internal::scope::{DropWatch, Mark, Scoped, Shield, Step};
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::future::Future;
@@ -163,7 +163,7 @@ where
 impl<F: Future, C> Cleanup<F, C> {
     fn new(future: F, cleanup: C, only_on_cancel: bool) -> Self {
         Cleanup {
-            body: Scoped::new(Seed::Plain, future),
+            body: Scoped::new(Mark::Plain, future),
             cleanup: Shield::new(cleanup),
             only_on_cancel,
             watch: DropWatch::default(),

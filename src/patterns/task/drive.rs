@@ -5,7 +5,7 @@ use super::error::{ErrorGroup, Fault};
 use super::home::{Inbox, Line};
 use crate::internal::label;
 use crate::internal::reason::Reason;
-use crate::internal::scope::{self, DropWatch, Hold, Scoped, Seed, Step};
+use crate::internal::scope::{self, DropWatch, Hold, Mark, Scoped, Step};
 use crate::internal::slots::Slots;
 use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
@@ -101,7 +101,7 @@ impl<T, E, F, B, H: Line + ?Sized> Drive<T, E, F, B, H> {
         in_place: Option<InPlace<B>>,
     ) -> Self {
         Drive {
-            body: Scoped::new(Seed::Follow(core.node.clone()), body),
+            body: Scoped::new(Mark::Follow(core.node.clone()), body),
             guard: Guard {
                 core,
                 home,

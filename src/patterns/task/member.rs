@@ -1,6 +1,6 @@
 //! A future among others that are polled in place, which may be told to go.
 
-use crate::internal::scope::{Scoped, Seed, Step};
+use crate::internal::scope::{Mark, Scoped, Step};
 use crate::internal::slots::Slots;
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -22,7 +22,7 @@ pin_project! {
 impl<F> Member<F> {
     pub(super) fn new(future: F) -> Self {
         Member {
-            scoped: Scoped::new(Seed::Plain, future),
+            scoped: Scoped::new(Mark::Plain, future),
             go: false,
         }
     }
