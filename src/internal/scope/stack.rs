@@ -217,6 +217,12 @@ pub(super) fn push(home: &mut Entry) -> Pushed<'_> {
     Pushed { home, at }
 }
 
+/// Whether the running code is in no scope at all.
+#[inline]
+pub(super) fn is_bare() -> bool {
+    with_stack(|s| s.depth.get() == 0)
+}
+
 /// Visits the scopes around the running code from the inside out, as far as the next shield or the root of the task.
 #[inline]
 pub(super) fn walk(mut visit: impl FnMut(&mut Mark, Flags) -> ControlFlow<()>) {

@@ -2,7 +2,7 @@
 
 use super::frame::Frame;
 use super::mark::Mark;
-use super::stack::{chain, is_dropping, walk};
+use super::stack::{chain, is_bare, is_dropping, walk};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -24,7 +24,17 @@ enum Look {
 
 impl DropWatch {
     /// True when a scope around the running code is dropping; otherwise the task is woken when one starts to.
+    #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let settled = self.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker()));
+        if settled && self.places.is_empty() && is_bare() {
+            return false;
+        }
+        self.poll_scopes(cx)
+    }
+
+    #[inline(never)]
+    fn poll_scopes(&mut self, cx: &mut Context<'_>) -> bool {
         match self.look(cx.waker()) {
             Look::Dropping => return true,
             Look::AsBefore => return false,
