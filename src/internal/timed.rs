@@ -29,9 +29,8 @@ pin_project! {
 pin_project! {
     #[derive(Debug)]
     struct Wait {
-        // `None`: further away than the clock can tell.
         #[pin]
-        timer: Option<Sleep>,
+        timer: Sleep,
         keeper: Option<Keeper>,
     }
 }
@@ -112,8 +111,13 @@ impl<F: Future> Timed<F> {
                     let now = runtime.now();
                     stamp(now);
                     let at = this.scoped.as_mut().stamp(now);
-                    let timer = at.map(|at| Sleep::started(runtime, at, now));
-                    this.wait.insert(Box::pin(Wait { timer, keeper }))
+                    let timer = Sleep::until(None);
+                    let wait = this.wait.insert(Box::pin(Wait { timer, keeper }));
+                    // `None`: further away than the clock can tell, so it stays as it is.
+                    if let Some(at) = at {
+                        wait.as_mut().project().timer.start(runtime, at, now);
+                    }
+                    wait
                 }
             };
             let mut wait = wait.as_mut().project();
@@ -121,17 +125,12 @@ impl<F: Future> Timed<F> {
                 keeper.keep(cx.waker());
                 follow(wait.timer.as_mut(), &keeper.cell);
             }
-            match wait.timer.as_mut().as_pin_mut() {
-                Some(timer) => ready!(timer.poll(cx)),
-                None => return Poll::Pending,
-            }
+            ready!(wait.timer.as_mut().poll(cx));
             if let Some(keeper) = &*wait.keeper
                 && !keeper.cell.pass()
             {
                 // Moved in the last moment. (Or a timer that was early, which must not spin here.)
-                if let Some(timer) = wait.timer.as_mut().as_pin_mut() {
-                    timer.reset(keeper.cell.at());
-                }
+                wait.timer.as_mut().reset(keeper.cell.at());
                 step = Step::Pending;
                 continue;
             }
@@ -147,16 +146,16 @@ impl<F: Future> Timed<F> {
 }
 
 /// Moves the timer to where the deadline is now.
-fn follow(mut timer: Pin<&mut Option<Sleep>>, cell: &DeadlineCell) {
+fn follow(timer: Pin<&mut Sleep>, cell: &DeadlineCell) {
     let at = cell.at();
-    if timer.as_ref().as_pin_ref().and_then(|t| t.deadline()) == at {
+    if timer.deadline() == at {
         return;
     }
     let now = cell.runtime.now();
-    match (timer.as_mut().as_pin_mut(), at) {
-        // tokio moves its timers in place.
-        (Some(t), Some(moment)) if moment > now => t.reset(at),
+    match at {
         // A moment that has come counts at once; a timer that was reset to it would give way first.
-        _ => timer.set(at.map(|at| Sleep::started(cell.runtime.clone(), at, now))),
+        Some(moment) if moment <= now => timer.start(cell.runtime.clone(), moment, now),
+        // On its runtime also when it never was started. tokio moves its timers in place.
+        _ => timer.move_to(&cell.runtime, at),
     }
 }

@@ -89,17 +89,34 @@ impl Sleep {
     }
 
     /// Until `at` on `runtime`, whose clock says `now`: for those who have just read it. Does not give way when `at` has come.
-    pub(crate) fn started(runtime: Runtime, at: Instant, now: Instant) -> Self {
-        let timer = if at <= now {
-            Timer::Done
+    ///
+    /// In place, for a timer is large to move; [`boxed`](Sleep::boxed) makes one.
+    #[inline]
+    pub(crate) fn start(self: Pin<&mut Self>, runtime: Runtime, at: Instant, now: Instant) {
+        let mut this = self.project();
+        *this.when = When::At(at);
+        if at <= now {
+            this.timer.set(Timer::Done);
         } else {
-            native(&runtime, at)
-        };
-        Sleep {
-            when: When::At(at),
-            runtime: Some(runtime),
-            timer,
+            this.timer.set(native(&runtime, at));
         }
+        *this.runtime = Some(runtime);
+    }
+
+    /// [`reset`](Sleep::reset), on this runtime.
+    pub(crate) fn move_to(mut self: Pin<&mut Self>, runtime: &Runtime, at: Option<Instant>) {
+        self.as_mut()
+            .project()
+            .runtime
+            .get_or_insert_with(|| runtime.clone());
+        self.reset(at);
+    }
+
+    /// [`start`](Sleep::start)ed, in a box.
+    pub(crate) fn boxed(runtime: Runtime, at: Instant, now: Instant) -> Pin<Box<Self>> {
+        let mut sleep = Box::pin(Sleep::until(None));
+        sleep.as_mut().start(runtime, at, now);
+        sleep
     }
 
     /// The moment it waits for: `None` before the first poll of a relative sleep, and for one that never ends.
@@ -210,6 +227,7 @@ fn arm(when: &mut When, runtime: &mut Option<Runtime>) -> Armed {
 }
 
 /// The timer of this runtime.
+#[inline]
 fn native(runtime: &Runtime, at: Instant) -> Timer {
     match &*runtime.0 {
         #[cfg(feature = "tokio")]

@@ -110,6 +110,7 @@ impl TokioHandle {
         ::tokio::time::Instant::now().into_std()
     }
 
+    #[inline]
     pub(super) fn sleep_until(&self, at: Instant) -> NativeSleep {
         let _context = (!self.is_ambient()).then(|| self.handle().enter());
         ::tokio::time::sleep_until(at.into())

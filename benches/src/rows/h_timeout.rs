@@ -36,8 +36,10 @@ async fn async_io_race<F: Future<Output = u64>>(work: F) -> Option<u64> {
     or(async { Some(work.await) }, late).await
 }
 
-fn calls<Fut>(on: On, f: fn() -> Fut) -> impl FnMut() -> Duration
+/// A closure, not a pointer to a function: the call is measured, not the way its future takes through memory before it is polled.
+fn calls<F, Fut>(on: On, f: F) -> impl FnMut() -> Duration
 where
+    F: Fn() -> Fut + Copy + Send + 'static,
     Fut: Future<Output: Send> + Send + 'static,
 {
     move || on.run(time(CALLS, f))

@@ -20,7 +20,6 @@ pin_project! {
         entry: Entry,
         #[pin]
         future: Option<F>,
-        polled: bool,
     }
 }
 
@@ -39,7 +38,6 @@ impl<F> Scoped<F> {
         Scoped {
             entry: Entry::new(mark, false),
             future: Some(future),
-            polled: false,
         }
     }
 
@@ -48,7 +46,6 @@ impl<F> Scoped<F> {
         Scoped {
             entry: Entry::new(mark, true),
             future: Some(future),
-            polled: false,
         }
     }
 
@@ -125,12 +122,11 @@ impl<F: Future> Scoped<F> {
         // `cut` has told already.
         if drop_now && !this.entry.is_cut() {
             // Where a scope around us polls a second time, ours does too.
-            let again = *this.polled && cutting();
+            let again = this.entry.was_polled() && cutting();
             if !tell(this.entry, again) && again {
                 return give_up(this.entry, this.future, cx);
             }
         }
-        *this.polled = true;
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Step::Gone;
         };

@@ -30,6 +30,7 @@ impl Flags {
     const DROPPING: u8 = 2;
     /// The scope's future waits, and is polled a second time in one poll of its owner, for those in it who have to hear that it is dropping.
     const CUT: u8 = 4;
+    const POLLED: u8 = 8;
 
     fn has(self, flag: u8) -> bool {
         self.0 & flag != 0
@@ -47,6 +48,10 @@ impl Entry {
 
     pub(super) fn is_cut(&self) -> bool {
         self.flags.has(Flags::CUT)
+    }
+
+    pub(super) fn was_polled(&self) -> bool {
+        self.flags.has(Flags::POLLED)
     }
 
     pub(super) fn set_cut(&mut self, cut: bool) {
@@ -210,6 +215,7 @@ impl Drop for Pushed<'_> {
 pub(super) fn push(home: &mut Entry) -> Pushed<'_> {
     let at = with_stack(|s| {
         let at = s.depth.get();
+        home.flags.0 |= Flags::POLLED;
         s.put(at, home.mark.take(), home.flags);
         s.depth.set(at + 1);
         at

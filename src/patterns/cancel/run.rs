@@ -116,7 +116,7 @@ impl<F: Future> Run<F> {
                     let runtime = Runtime::current();
                     let now = runtime.now();
                     let over = now.checked_add(*this.grace);
-                    *this.timer = over.map(|at| Box::pin(Sleep::started(runtime, at, now)));
+                    *this.timer = over.map(|at| Sleep::boxed(runtime, at, now));
                 }
                 match this.timer {
                     Some(timer) => ready!(timer.as_mut().poll(cx)),

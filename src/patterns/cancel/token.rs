@@ -315,7 +315,7 @@ pub(super) fn poll_deadline(
     let armed = timer.as_ref().map(|t| t.deadline());
     if armed != Some(at) {
         // On the clock that the deadline is on, which need not be that of whoever waits.
-        *timer = deadline.map(|(at, rt)| Box::pin(Sleep::started(rt.clone(), at, rt.now())));
+        *timer = deadline.map(|(at, rt)| Sleep::boxed(rt.clone(), at, rt.now()));
     }
     match timer {
         Some(sleep) => std::task::ready!(sleep.as_mut().poll(cx)),
