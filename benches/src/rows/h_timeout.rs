@@ -84,11 +84,17 @@ fn around_yield(on: On) -> Table {
         .faster("timeout", &["tokio::time::timeout"], 0.95)
 }
 
-/// Every sleep in a task of its own, spawned by the runtime itself: the sleeps are compared, not the spawning.
-async fn sleeps<Fut>(on: On, sleep: fn(Duration) -> Fut) -> Duration
+/// Every sleep in a task of its own, spawned by the runtime itself: the sleeps are compared, not the spawning. All are made inside their
+/// tasks. Made before they are spawned, those that count from then (all but ours, which count from the first poll) would be over by the
+/// time they are polled, and never see a timer.
+async fn sleeps<F, Fut>(on: On, sleep: F) -> Duration
 where
+    F: Fn(Duration) -> Fut + Copy + Send + 'static,
     Fut: Future<Output: Send> + Send + 'static,
 {
+    let sleep = move |limit| async move {
+        sleep(limit).await;
+    };
     let start = now();
     if on == On::Smol {
         let within = |f| Runtime::smol().within(f);
