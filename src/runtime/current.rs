@@ -110,6 +110,13 @@ pub(super) fn current() -> Runtime {
     resolve()
 }
 
+/// Whether the current runtime is that of the tokio task that is being polled.
+#[cfg(feature = "tokio")]
+#[inline]
+pub(super) fn in_tokio_task() -> bool {
+    !ENTERED.with(Cell::get) && super::tokio::in_task()
+}
+
 #[inline(never)]
 fn resolve() -> Runtime {
     if let Some(runtime) = entered() {

@@ -7,7 +7,8 @@ use ::tokio::task::Id;
 use std::cell::Cell;
 use std::future::Future;
 use std::mem::ManuallyDrop;
-use std::time::Instant;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 pub(super) type NativeSleep = ::tokio::time::Sleep;
 
@@ -107,13 +108,13 @@ impl TokioHandle {
     /// tokio's clock can be paused, per runtime: it is read in that runtime's context.
     pub(super) fn now(&self) -> Instant {
         let _context = (!self.is_ambient()).then(|| self.handle().enter());
-        ::tokio::time::Instant::now().into_std()
+        ambient_now()
     }
 
     #[inline]
     pub(super) fn sleep_until(&self, at: Instant) -> NativeSleep {
         let _context = (!self.is_ambient()).then(|| self.handle().enter());
-        ::tokio::time::sleep_until(at.into())
+        ambient_sleep_until(at)
     }
 }
 
@@ -150,6 +151,30 @@ pub(super) fn look_up() -> Option<TokioHandle> {
         STASH.with(|s| s.turn_to(seen_in));
     }
     Some(TokioHandle { handle, seen_in })
+}
+
+/// The clock of the context this thread is in.
+pub(super) fn ambient_now() -> Instant {
+    ::tokio::time::Instant::now().into_std()
+}
+
+/// A timer of the context this thread is in.
+#[inline]
+pub(super) fn ambient_sleep_until(at: Instant) -> NativeSleep {
+    ::tokio::time::sleep_until(at.into())
+}
+
+/// Moves a timer so far away that it does not matter.
+pub(super) fn put_off(sleep: Pin<&mut NativeSleep>) {
+    const DECADES: Duration = Duration::from_secs(30 * 365 * 86_400);
+    let far = sleep.deadline() + DECADES;
+    sleep.reset(far);
+}
+
+/// Whether this thread is polling a task.
+#[inline]
+pub(super) fn in_task() -> bool {
+    ::tokio::task::try_id().is_some()
 }
 
 /// Whether this thread is in a tokio context.

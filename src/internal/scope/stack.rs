@@ -128,17 +128,19 @@ struct Place {
 }
 
 impl Place {
-    const EMPTY: Place = Place {
-        mark: Cell::new(None),
-        flags: Cell::new(Flags(0)),
-    };
+    const fn empty() -> Place {
+        Place {
+            mark: Cell::new(None),
+            flags: Cell::new(Flags(0)),
+        }
+    }
 }
 
 /// How many scopes inside each other take the short way. Those further in are in `DEEP`.
 const PLACES: usize = 16;
 
 thread_local! {
-    static STACK: Stack = const { Stack { depth: Cell::new(0), places: [Place::EMPTY; PLACES] } };
+    static STACK: Stack = const { Stack { depth: Cell::new(0), places: [const { Place::empty() }; PLACES] } };
     static DEEP: RefCell<Vec<(Option<Mark>, Flags)>> = const { RefCell::new(Vec::new()) };
 }
 
