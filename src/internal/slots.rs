@@ -147,10 +147,17 @@ impl<F> Slots<F> {
         }
     }
 
+    #[inline]
     fn vacant(&mut self) -> usize {
-        if let Some(i) = self.free.pop() {
-            return i;
+        match self.free.pop() {
+            Some(i) => i,
+            None => self.grow(),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) -> usize {
         let i = self.slots.len();
         if i.is_multiple_of(BITS * BITS) {
             self.above.push(Arc::new(Above {
@@ -191,16 +198,27 @@ impl<F> Slots<F> {
 }
 
 impl<F: Future> Slots<F> {
-    /// Takes `future` in and polls it at once: one that is ready never occupies its slot.
-    pub(crate) fn insert_polled(&mut self, future: F) -> Result<usize, F::Output> {
+    /// Takes the future in and polls it at once: one that is ready never occupies its slot. It is made in its slot, for a move of what was
+    /// just written waits until it is.
+    #[inline(always)]
+    pub(crate) fn insert_polled(&mut self, make: impl FnOnce() -> F) -> Result<usize, F::Output> {
         let i = self.vacant();
-        self.slots[i].future.set(Some(future));
-        match self.poll_slot(i) {
-            Some(output) => Err(output),
-            None => Ok(i),
+        let slot = &mut self.slots[i];
+        slot.future.set(Some(make()));
+        let Some(future) = slot.future.as_mut().as_pin_mut() else {
+            return Ok(i);
+        };
+        match future.poll(&mut Context::from_waker(&slot.waker)) {
+            Poll::Ready(output) => {
+                slot.future.set(None);
+                self.free.push(i);
+                Err(output)
+            }
+            Poll::Pending => Ok(i),
         }
     }
 
+    #[inline]
     fn poll_slot(&mut self, i: usize) -> Option<F::Output> {
         let slot = &mut self.slots[i];
         let future = slot.future.as_mut().as_pin_mut()?;
@@ -350,7 +368,10 @@ mod tests {
     fn a_slot_is_used_again() {
         let mut slots = Slots::default();
         for round in 0..3 {
-            assert_eq!(slots.insert_polled(std::future::ready(round)), Err(round));
+            assert_eq!(
+                slots.insert_polled(|| std::future::ready(round)),
+                Err(round)
+            );
             assert_eq!(slots.insert(std::future::ready(round)), 0);
             assert_eq!(ready(&mut slots), [(0, round)]);
             assert!(slots.is_empty());

@@ -16,12 +16,12 @@ pub(crate) enum Mark {
     Plain,
     /// Hides everything around it.
     Shield,
+    /// A deadline, so many nanoseconds after its first poll, which is going on.
+    After(u64),
     /// A scope that is cancelled with this node.
     Follow(Arc<Node>),
     /// A scope with a node of its own below this one.
     Below(Arc<Node>),
-    /// A deadline, so many nanoseconds after its first poll, which is going on.
-    After(u64),
     /// A deadline.
     At(Box<(Instant, Option<Duration>)>),
     /// Either of them with a name, or one that is centuries away: few are.
@@ -59,6 +59,12 @@ impl Mark {
             limit: Some(limit),
             name: None,
         }))
+    }
+
+    /// Whether there is anything to drop.
+    #[inline]
+    pub(super) fn owns(&self) -> bool {
+        !matches!(self, Mark::Plain | Mark::Shield | Mark::After(_))
     }
 
     /// Turns a deadline that starts now into a moment.

@@ -34,6 +34,7 @@ pub(crate) enum Step<T> {
 }
 
 impl<F> Scoped<F> {
+    #[inline]
     pub(crate) fn new(mark: Mark, future: F) -> Self {
         Scoped {
             entry: Entry::new(mark, false),

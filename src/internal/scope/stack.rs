@@ -14,9 +14,23 @@ use std::time::Instant;
 /// One scope, as its owner has it. While the scope's future is polled, the mark lies on the stack.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// `None` only while it lies on the stack.
-    mark: Option<Mark>,
+    /// `None` only while it lies on the stack. Dropped by `drop`, which is small enough to be inlined.
+    mark: ManuallyDrop<Option<Mark>>,
     flags: Flags,
+}
+
+impl Drop for Entry {
+    #[inline]
+    fn drop(&mut self) {
+        if self.mark.as_ref().is_some_and(Mark::owns) {
+            release(self.mark.take());
+        }
+    }
+}
+
+#[inline(never)]
+fn release(mark: Option<Mark>) {
+    drop(mark);
 }
 
 /// What only the owner changes, and not while the scope is on the stack. One byte: moved with every poll.
@@ -41,7 +55,7 @@ impl Entry {
     #[inline]
     pub(super) fn new(mark: Mark, root: bool) -> Self {
         Entry {
-            mark: Some(mark),
+            mark: ManuallyDrop::new(Some(mark)),
             flags: Flags(if root { Flags::ROOT } else { 0 }),
         }
     }
@@ -70,7 +84,7 @@ impl Entry {
 
     /// The scope's frame, if anybody has asked about it.
     pub(super) fn known_frame(&self) -> Option<&Arc<Frame>> {
-        match &self.mark {
+        match &*self.mark {
             Some(Mark::Frame(frame)) => Some(frame),
             _ => None,
         }
@@ -207,7 +221,7 @@ impl Drop for Pushed<'_> {
     fn drop(&mut self) {
         with_stack(|s| {
             // Nothing is lost: what was at home was taken when this was made.
-            std::mem::forget(std::mem::replace(&mut self.home.mark, s.take(self.at)));
+            self.home.mark = ManuallyDrop::new(s.take(self.at));
             s.depth.set(self.at);
         });
     }

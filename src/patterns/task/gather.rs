@@ -337,7 +337,7 @@ where
                     break;
                 };
                 let index = this.outputs.expect();
-                match this.members.insert_polled(Member::new(future)) {
+                match this.members.insert_polled(|| Member::new(future)) {
                     Ok(slot) => {
                         if slot >= this.places.len() {
                             this.places.resize(slot + 1, 0);

@@ -20,6 +20,7 @@ pin_project! {
 }
 
 impl<F> Member<F> {
+    #[inline]
     pub(super) fn new(future: F) -> Self {
         Member {
             scoped: Scoped::new(Mark::Plain, future),
@@ -31,6 +32,7 @@ impl<F> Member<F> {
 impl<F: Future> Future for Member<F> {
     type Output = Option<F::Output>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         match this.scoped.step(cx, *this.go) {
