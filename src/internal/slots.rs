@@ -72,6 +72,7 @@ impl Taken {
     }
 
     /// Takes one slot out, lowest first.
+    #[inline]
     fn pop(&mut self) -> Option<usize> {
         while let Some(above) = self.above.get_mut(self.cursor) {
             if *above == 0 {
@@ -218,7 +219,7 @@ impl<F: Future> Slots<F> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_slot(&mut self, i: usize) -> Option<F::Output> {
         let slot = &mut self.slots[i];
         let future = slot.future.as_mut().as_pin_mut()?;
@@ -234,6 +235,7 @@ impl<F: Future> Slots<F> {
 
     /// The next output. `Ready(None)`: every future has ended. One call polls each future at most once, so one that
     /// always wakes itself does not keep the task from giving way.
+    #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
         if self.is_empty() {
             return Poll::Ready(None);
@@ -260,6 +262,7 @@ impl<F: Future> Slots<F> {
     }
 
     /// Has the task woken by the futures from here on, and notes which were woken up to here.
+    #[inline(never)]
     pub(crate) fn collect(&mut self, cx: &Context<'_>) {
         self.parent.register(cx.waker());
         for (a, above) in self.above.iter().enumerate() {
@@ -280,6 +283,8 @@ impl<F: Future> Slots<F> {
     }
 
     /// Polls what is collected or was inserted, until one ends.
+    // Inlined, as is what it calls: an output that is handed on through memory costs as much as the poll.
+    #[inline]
     pub(crate) fn next_collected(&mut self) -> Option<(usize, F::Output)> {
         while let Some(i) = self.taken.pop() {
             if let Some(output) = self.poll_slot(i) {

@@ -32,7 +32,7 @@ impl<F> Member<F> {
 impl<F: Future> Future for Member<F> {
     type Output = Option<F::Output>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         match this.scoped.step(cx, *this.go) {
