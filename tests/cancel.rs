@@ -8,6 +8,8 @@
 mod ambient;
 #[path = "cancel/cleanups.rs"]
 mod cleanups;
+#[path = "cancel/combinators.rs"]
+mod combinators;
 #[path = "cancel/foreign.rs"]
 mod foreign;
 #[path = "support/ground.rs"]

@@ -17,6 +17,8 @@ mod nested;
 #[cfg(feature = "tokio")]
 #[path = "time/on_tokio.rs"]
 mod on_tokio;
+#[path = "time/races.rs"]
+mod races;
 #[path = "time/sleeping.rs"]
 mod sleeping;
 #[path = "time/timeouts.rs"]

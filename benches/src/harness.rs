@@ -58,7 +58,15 @@ pub struct Measured {
 
 /// `None` when the options leave nothing of the table.
 pub fn measure(row: &'static str, mut table: Table, options: &Options) -> Option<Measured> {
-    table.cases.retain(|c| c.name.contains(&options.case));
+    // A whole name means that case alone, though others contain it.
+    let whole = table.cases.iter().any(|c| c.name == options.case);
+    table.cases.retain(|c| {
+        if whole {
+            c.name == options.case
+        } else {
+            c.name.contains(&options.case)
+        }
+    });
     if !table.title.contains(&options.only) || table.cases.is_empty() {
         return None;
     }

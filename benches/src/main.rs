@@ -20,7 +20,7 @@ const USAGE: &str = "usage: regatta-benches [ROW ..] [options]
   --quick            a tenth of the time: for a look, not for a judgement
   --budget SECONDS   time for each table (default 3)
   --only TEXT        only tables whose title contains TEXT, such as tokio-ct
-  --case TEXT        only cases whose name contains TEXT; goals then go unjudged
+  --case TEXT        only cases named TEXT, or else whose name contains it; goals then go unjudged
   --json FILE        writes the figures to FILE, too";
 
 fn main() -> ExitCode {

@@ -4,7 +4,8 @@
 //! poisoning would only turn one panic into many.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub(crate) use std::sync::MutexGuard as Locked;
+use std::sync::{Mutex, PoisonError};
 
 #[derive(Default)]
 pub(crate) struct Lock<T>(Mutex<T>);
@@ -14,7 +15,7 @@ impl<T> Lock<T> {
         Lock(Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> Locked<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -171,6 +171,11 @@ impl Node {
         self.flag()
     }
 
+    /// The node's own deadline.
+    pub(super) fn deadline(&self) -> Option<&Arc<DeadlineCell>> {
+        self.deadline.as_ref()
+    }
+
     fn passes(&self) -> bool {
         self.deadline.as_ref().is_some_and(|d| d.pass())
     }

@@ -17,35 +17,49 @@ use std::time::Duration;
 ///     assert_eq!(late.expect_err("it never ends").to_string(), "deadline `fetch page` of 2s passed");
 /// });
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Elapsed {
+#[derive(Clone, PartialEq, Eq)]
+// One word, so that the result of a timeout is not larger than most values; `None` is a deadline without a name and a limit.
+pub struct Elapsed(Option<Arc<Passed>>);
+
+#[derive(PartialEq, Eq)]
+struct Passed {
     name: Option<Arc<str>>,
     limit: Option<Duration>,
 }
 
 impl Elapsed {
     pub(crate) fn new(name: Option<Arc<str>>, limit: Option<Duration>) -> Self {
-        Elapsed { name, limit }
+        let plain = name.is_none() && limit.is_none();
+        Elapsed((!plain).then(|| Arc::new(Passed { name, limit })))
     }
 
     /// The name given to the deadline.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.0.as_ref()?.name.as_deref()
     }
 
     /// How long the work was given (the last time, when the deadline was moved); `None` for a deadline that was set as a moment.
     pub fn limit(&self) -> Option<Duration> {
-        self.limit
+        self.0.as_ref()?.limit
+    }
+}
+
+impl fmt::Debug for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elapsed")
+            .field("name", &self.name())
+            .field("limit", &self.limit())
+            .finish()
     }
 }
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("deadline ")?;
-        if let Some(name) = &self.name {
+        if let Some(name) = self.name() {
             write!(f, "`{name}` ")?;
         }
-        if let Some(limit) = self.limit {
+        if let Some(limit) = self.limit() {
             write!(f, "of {limit:?} ")?;
         }
         f.write_str("passed")

@@ -71,6 +71,7 @@ impl Taken {
     }
 
     /// Takes one slot out, lowest first.
+    #[inline]
     fn pop(&mut self) -> Option<usize> {
         while let Some(above) = self.above.get_mut(self.cursor) {
             if *above == 0 {
@@ -146,10 +147,17 @@ impl<F> Slots<F> {
         }
     }
 
+    #[inline]
     fn vacant(&mut self) -> usize {
-        if let Some(i) = self.free.pop() {
-            return i;
+        match self.free.pop() {
+            Some(i) => i,
+            None => self.grow(),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) -> usize {
         let i = self.slots.len();
         if i.is_multiple_of(BITS * BITS) {
             self.above.push(Arc::new(Above {
@@ -190,16 +198,27 @@ impl<F> Slots<F> {
 }
 
 impl<F: Future> Slots<F> {
-    /// Takes `future` in and polls it at once: one that is ready never occupies its slot.
-    pub(crate) fn insert_polled(&mut self, future: F) -> Result<usize, F::Output> {
+    /// Takes the future in and polls it at once: one that is ready never occupies its slot. It is made in its slot, for a move of what was
+    /// just written waits until it is.
+    #[inline(always)]
+    pub(crate) fn insert_polled(&mut self, make: impl FnOnce() -> F) -> Result<usize, F::Output> {
         let i = self.vacant();
-        self.slots[i].future.set(Some(future));
-        match self.poll_slot(i) {
-            Some(output) => Err(output),
-            None => Ok(i),
+        let slot = &mut self.slots[i];
+        slot.future.set(Some(make()));
+        let Some(future) = slot.future.as_mut().as_pin_mut() else {
+            return Ok(i);
+        };
+        match future.poll(&mut Context::from_waker(&slot.waker)) {
+            Poll::Ready(output) => {
+                slot.future.set(None);
+                self.free.push(i);
+                Err(output)
+            }
+            Poll::Pending => Ok(i),
         }
     }
 
+    #[inline(always)]
     fn poll_slot(&mut self, i: usize) -> Option<F::Output> {
         let slot = &mut self.slots[i];
         let future = slot.future.as_mut().as_pin_mut()?;
@@ -215,6 +234,7 @@ impl<F: Future> Slots<F> {
 
     /// The next output. `Ready(None)`: every future has ended. One call polls each future at most once, so one that
     /// always wakes itself does not keep the task from giving way.
+    #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
         if self.is_empty() {
             return Poll::Ready(None);
@@ -241,6 +261,7 @@ impl<F: Future> Slots<F> {
     }
 
     /// Has the task woken by the futures from here on, and notes which were woken up to here.
+    #[inline(never)]
     pub(crate) fn collect(&mut self, cx: &Context<'_>) {
         self.parent.register(cx.waker());
         for (a, above) in self.above.iter().enumerate() {
@@ -261,6 +282,8 @@ impl<F: Future> Slots<F> {
     }
 
     /// Polls what is collected or was inserted, until one ends.
+    // Inlined, as is what it calls: an output that is handed on through memory costs as much as the poll.
+    #[inline]
     pub(crate) fn next_collected(&mut self) -> Option<(usize, F::Output)> {
         while let Some(i) = self.taken.pop() {
             if let Some(output) = self.poll_slot(i) {

@@ -77,7 +77,10 @@ fn a_future_that_wakes_itself_is_polled_once_a_call_and_gives_way() {
 fn a_slot_is_used_again() {
     let mut slots = Slots::default();
     for round in 0..3 {
-        assert_eq!(slots.insert_polled(std::future::ready(round)), Err(round));
+        assert_eq!(
+            slots.insert_polled(|| std::future::ready(round)),
+            Err(round)
+        );
         assert_eq!(slots.insert(std::future::ready(round)), 0);
         assert_eq!(ready(&mut slots), [(0, round)]);
         assert!(slots.is_empty());

@@ -2,7 +2,7 @@
 
 use super::deadline::{DeadlineCell, Keeper};
 use super::reason::Elapsed;
-use super::scope::{self, Scoped, Seed, Step, is_doomed, stamp};
+use super::scope::{self, Mark, Scoped, Step, is_doomed, stamp};
 use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -11,125 +11,134 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-/// How the end is given.
-#[derive(Debug)]
-pub(crate) enum Limit {
-    After(Duration),
-    At(Instant),
-    Cell(Keeper),
-}
-
-impl Limit {
-    fn elapsed(&self, name: &Option<Arc<str>>) -> Elapsed {
-        match self {
-            Limit::After(d) => Elapsed::new(name.clone(), Some(*d)),
-            Limit::At(_) => Elapsed::new(name.clone(), None),
-            Limit::Cell(keeper) => keeper.cell.elapsed(),
-        }
-    }
-
-    fn runtime(&self) -> Runtime {
-        match self {
-            Limit::After(_) | Limit::At(_) => Runtime::current(),
-            Limit::Cell(keeper) => keeper.cell.runtime.clone(),
-        }
-    }
-}
-
-#[derive(Debug, PartialEq)]
-enum Phase {
-    /// Not suspended yet: no clock read, no timer made.
-    Fresh,
-    Waiting,
-    /// The deadline has passed; the future is dropped as soon as its shields allow.
-    Expired,
-}
-
 pin_project! {
-    /// Polls its future first, always. The timer is made when the future is pending for the first time.
+    /// Polls its future first, always. What it needs to wait is made when the future is pending for the first time, and in a box: futures
+    /// are moved around before they run, and a timer in each would make that dear.
     #[derive(Debug)]
     pub(crate) struct Timed<F> {
         #[pin]
         scoped: Scoped<F>,
+        wait: Option<Pin<Box<Wait>>>,
+        // Somebody may move the deadline.
+        moves: bool,
+        // The deadline has passed; the future is dropped as soon as its shields allow.
+        expired: bool,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    struct Wait {
         #[pin]
-        timer: Option<Sleep>,
-        limit: Limit,
-        name: Option<Arc<str>>,
-        phase: Phase,
+        timer: Sleep,
+        keeper: Option<Keeper>,
     }
 }
 
 impl<F> Timed<F> {
-    pub(crate) fn new(limit: Limit, future: F) -> Self {
-        let seed = match &limit {
-            Limit::After(d) => Seed::After(*d),
-            Limit::At(at) => Seed::at(*at, None),
-            Limit::Cell(keeper) => Seed::Cell(keeper.cell.clone()),
-        };
+    fn new(mark: Mark, moves: bool, future: F) -> Self {
         Timed {
-            scoped: Scoped::new(seed, future),
-            timer: None,
-            limit,
-            name: None,
-            phase: Phase::Fresh,
+            scoped: Scoped::new(mark, future),
+            wait: None,
+            moves,
+            expired: false,
         }
     }
 
+    #[inline]
+    pub(crate) fn after(limit: Duration, future: F) -> Self {
+        Timed::new(Mark::after(limit), false, future)
+    }
+
+    pub(crate) fn at(at: Instant, future: F) -> Self {
+        Timed::new(Mark::at(at, None), false, future)
+    }
+
+    /// Under a deadline that may be moved.
+    pub(crate) fn under(cell: Arc<DeadlineCell>, future: F) -> Self {
+        Timed::new(Mark::Cell(cell), true, future)
+    }
+
     pub(crate) fn name(&mut self, name: Arc<str>) {
-        // What asks below learns the name from the scope.
-        self.scoped.name(name.clone());
-        self.name = Some(name);
+        self.scoped.name(name);
     }
 }
 
 impl<F: Future> Future for Timed<F> {
     type Output = Result<F::Output, Elapsed>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.as_mut().project();
+        match this.scoped.step(cx, *this.expired) {
+            Step::Ready(value) => Poll::Ready(Ok(value)),
+            step => self.go_on(step, cx),
+        }
+    }
+}
+
+impl<F: Future> Timed<F> {
+    /// After `step`: arms the timer, and drops the future when it is time.
+    #[inline(never)]
+    fn go_on(
+        self: Pin<&mut Self>,
+        mut step: Step<F::Output>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, Elapsed>> {
         let mut this = self.project();
-        let mut step = this.scoped.as_mut().step(cx, *this.phase == Phase::Expired);
         loop {
             match step {
                 Step::Ready(value) => return Poll::Ready(Ok(value)),
                 // Of nested deadlines the outermost that passed reports: it will drop us.
                 Step::Gone if is_doomed(Runtime::current().now()) => return Poll::Pending,
-                Step::Gone => return Poll::Ready(Err(this.limit.elapsed(this.name))),
-                Step::Pending if *this.phase == Phase::Expired => return Poll::Pending,
+                Step::Gone => return Poll::Ready(Err(this.scoped.elapsed())),
+                Step::Pending if *this.expired => return Poll::Pending,
                 Step::Pending => {}
             }
-            if *this.phase == Phase::Fresh {
-                *this.phase = Phase::Waiting;
-                let runtime = this.limit.runtime();
-                let now = runtime.now();
-                stamp(now);
-                // `None`: further away than the clock can tell.
-                let at = this.scoped.as_mut().stamp(now);
-                this.timer
-                    .set(at.map(|at| Sleep::started(runtime, at, now)));
-            }
-            if let Limit::Cell(keeper) = &mut *this.limit {
+            let wait = match this.wait {
+                Some(wait) => wait,
+                None => {
+                    let cell = if *this.moves {
+                        this.scoped.cell()
+                    } else {
+                        None
+                    };
+                    let keeper = cell.map(Keeper::new);
+                    let runtime = match &keeper {
+                        Some(keeper) => keeper.cell.runtime.clone(),
+                        None => Runtime::current(),
+                    };
+                    let now = runtime.now();
+                    stamp(now);
+                    let at = this.scoped.as_mut().stamp(now);
+                    let timer = Sleep::until(None);
+                    let wait = this.wait.insert(Box::pin(Wait { timer, keeper }));
+                    // `None`: further away than the clock can tell, so it stays as it is.
+                    if let Some(at) = at {
+                        wait.as_mut().project().timer.start(runtime, at, now);
+                    }
+                    wait
+                }
+            };
+            let mut wait = wait.as_mut().project();
+            if let Some(keeper) = &mut *wait.keeper {
                 keeper.keep(cx.waker());
-                follow(this.timer.as_mut(), &keeper.cell);
+                follow(wait.timer.as_mut(), &keeper.cell);
             }
-            match this.timer.as_mut().as_pin_mut() {
-                Some(timer) => ready!(timer.poll(cx)),
-                None => return Poll::Pending,
-            }
-            if let Limit::Cell(keeper) = &*this.limit
+            ready!(wait.timer.as_mut().poll(cx));
+            if let Some(keeper) = &*wait.keeper
                 && !keeper.cell.pass()
             {
                 // Moved in the last moment. (Or a timer that was early, which must not spin here.)
-                if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-                    timer.reset(keeper.cell.at());
-                }
+                wait.timer.as_mut().reset(keeper.cell.at());
                 step = Step::Pending;
                 continue;
             }
-            *this.phase = Phase::Expired;
+            *this.expired = true;
             if let Some(frame) = this.scoped.known_frame() {
                 // Who follows us and a scope further out that is cancelled too hears of that one: it comes first.
                 scope::reason();
-                frame.expire(this.limit.elapsed(this.name));
+                frame.expire(this.scoped.elapsed());
             }
             step = this.scoped.as_mut().cut(cx);
         }
@@ -137,16 +146,16 @@ impl<F: Future> Future for Timed<F> {
 }
 
 /// Moves the timer to where the deadline is now.
-fn follow(mut timer: Pin<&mut Option<Sleep>>, cell: &DeadlineCell) {
+fn follow(timer: Pin<&mut Sleep>, cell: &DeadlineCell) {
     let at = cell.at();
-    if timer.as_ref().as_pin_ref().and_then(|t| t.deadline()) == at {
+    if timer.deadline() == at {
         return;
     }
     let now = cell.runtime.now();
-    match (timer.as_mut().as_pin_mut(), at) {
-        // tokio moves its timers in place.
-        (Some(t), Some(moment)) if moment > now => t.reset(at),
+    match at {
         // A moment that has come counts at once; a timer that was reset to it would give way first.
-        _ => timer.set(at.map(|at| Sleep::started(cell.runtime.clone(), at, now))),
+        Some(moment) if moment <= now => timer.start(cell.runtime.clone(), moment, now),
+        // On its runtime also when it never was started. tokio moves its timers in place.
+        _ => timer.move_to(&cell.runtime, at),
     }
 }

@@ -103,22 +103,33 @@ pub(super) fn entered() -> Option<Runtime> {
 pub(super) fn current() -> Runtime {
     #[cfg(feature = "tokio")]
     if !ENTERED.with(Cell::get)
-        && let Some(handle) = super::tokio::current()
+        && let Some(handle) = super::tokio::at_hand()
     {
-        return Runtime(super::Kind::Tokio(handle));
+        return Runtime::from(super::Kind::Tokio(handle));
     }
-    entered_or_default()
+    resolve()
+}
+
+/// Whether the current runtime is that of the tokio task that is being polled.
+#[cfg(feature = "tokio")]
+#[inline]
+pub(super) fn in_tokio_task() -> bool {
+    !ENTERED.with(Cell::get) && super::tokio::in_task()
 }
 
 #[inline(never)]
-fn entered_or_default() -> Runtime {
+fn resolve() -> Runtime {
     if let Some(runtime) = entered() {
         return runtime;
+    }
+    #[cfg(feature = "tokio")]
+    if let Some(handle) = super::tokio::look_up() {
+        return Runtime::from(super::Kind::Tokio(handle));
     }
     #[cfg(feature = "smol")]
     return super::smol::chosen_by_default();
     #[cfg(not(feature = "smol"))]
-    Runtime(super::Kind::Neutral)
+    Runtime::from(super::Kind::Neutral)
 }
 
 pin_project_lite::pin_project! {

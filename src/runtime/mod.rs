@@ -60,6 +60,7 @@ pub(crate) use site::{Site, announced};
 use current::Role;
 use std::fmt;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,7 +81,15 @@ use std::time::{Duration, Instant};
 /// });
 /// ```
 #[derive(Clone)]
-pub struct Runtime(Kind);
+// `drop` takes it out. With nothing left to drop after that, all of it is small enough to be inlined.
+pub struct Runtime(ManuallyDrop<Kind>);
+
+impl From<Kind> for Runtime {
+    #[inline]
+    fn from(kind: Kind) -> Self {
+        Runtime(ManuallyDrop::new(kind))
+    }
+}
 
 #[derive(Clone)]
 enum Kind {
@@ -102,28 +111,28 @@ impl Runtime {
     /// A given tokio runtime.
     #[cfg(feature = "tokio")]
     pub fn tokio(handle: ::tokio::runtime::Handle) -> Runtime {
-        Runtime(Kind::Tokio(tokio::TokioHandle::new(handle)))
+        Runtime::from(Kind::Tokio(tokio::TokioHandle::new(handle)))
     }
 
     /// smol's global executor.
     #[cfg(feature = "smol")]
     pub fn smol() -> Runtime {
-        Runtime(Kind::Smol)
+        Runtime::from(Kind::Smol)
     }
 
     /// An executor of your own; see [`Backend`] for an example.
     pub fn custom(backend: impl Backend) -> Runtime {
-        Runtime(Kind::Custom(Arc::new(backend)))
+        Runtime::from(Kind::Custom(Arc::new(backend)))
     }
 
     /// No runtime: timers work on any executor, nothing can be spawned.
     pub fn neutral() -> Runtime {
-        Runtime(Kind::Neutral)
+        Runtime::from(Kind::Neutral)
     }
 
     /// `"tokio"`, `"smol"`, `"neutral"` or `"custom"`.
     pub fn name(&self) -> &'static str {
-        match &self.0 {
+        match &*self.0 {
             #[cfg(feature = "tokio")]
             Kind::Tokio(_) => "tokio",
             #[cfg(feature = "smol")]
@@ -173,7 +182,7 @@ impl Runtime {
 
     /// Whether tasks can be spawned here.
     pub fn can_spawn(&self) -> bool {
-        !matches!(self.0, Kind::Neutral)
+        !matches!(*self.0, Kind::Neutral)
     }
 
     /// Spawns `future` as a task of its own, which nobody owns: dropping the handle lets it run on.
@@ -243,7 +252,7 @@ impl Runtime {
         T: Send + 'static,
     {
         let (work, handle) = join::joined_work(self.clone(), work);
-        match &self.0 {
+        match &*self.0 {
             #[cfg(feature = "tokio")]
             Kind::Tokio(t) => t.spawn_blocking(work),
             #[cfg(feature = "smol")]
@@ -266,7 +275,7 @@ impl Runtime {
         site: Site,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), NoRuntime> {
-        match &self.0 {
+        match &*self.0 {
             #[cfg(feature = "tokio")]
             Kind::Tokio(t) => t.spawn(task),
             #[cfg(feature = "smol")]
@@ -281,7 +290,7 @@ impl Runtime {
 
     /// The time on this runtime's clock.
     pub fn now(&self) -> Instant {
-        match &self.0 {
+        match &*self.0 {
             #[cfg(feature = "tokio")]
             Kind::Tokio(t) => t.now(),
             #[cfg(feature = "smol")]
@@ -318,6 +327,26 @@ impl Runtime {
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep::on(self.clone(), Some(at))
     }
+}
+
+impl Drop for Runtime {
+    #[inline]
+    fn drop(&mut self) {
+        let none = ManuallyDrop::new(Kind::Neutral);
+        match ManuallyDrop::into_inner(std::mem::replace(&mut self.0, none)) {
+            #[cfg(feature = "tokio")]
+            Kind::Tokio(handle) => handle.put_back(),
+            #[cfg(feature = "smol")]
+            Kind::Smol => {}
+            Kind::Neutral => {}
+            Kind::Custom(backend) => release(backend),
+        }
+    }
+}
+
+#[inline(never)]
+fn release(backend: Arc<dyn Backend>) {
+    drop(backend);
 }
 
 // A panic leaves no half-done change in a handle; what a `Backend` keeps is behind its own locks.

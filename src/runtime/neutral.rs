@@ -30,7 +30,7 @@ impl Wake for Unpark {
 
 /// Polls `future` on this thread, parking it in between.
 pub(super) fn run<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(Runtime(Kind::Neutral).within(future));
+    let mut future = pin!(Runtime::from(Kind::Neutral).within(future));
     park_on(future.as_mut())
 }
 

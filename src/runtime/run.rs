@@ -146,7 +146,7 @@ pub fn run<F: Future>(future: F) -> F::Output {
     match entered() {
         Some(runtime) => {
             check_role();
-            match runtime.0 {
+            match *runtime.0 {
                 #[cfg(feature = "tokio")]
                 Kind::Tokio(ref handle) => handle.handle().block_on(runtime.within(future)),
                 #[cfg(feature = "smol")]

@@ -20,19 +20,47 @@ type SmolSleep = std::future::Pending<()>;
 type SmolSleep = super::smol::NativeSleep;
 
 pin_project_lite::pin_project! {
+    // One after the other in the same place, not side by side: a task with a sleep in it is as large as with tokio's own.
+    #[project = StateProj]
+    enum State {
+        // Nothing is registered anywhere: before the first poll, after the end, and for a moment that never comes.
+        Still {
+            when: When,
+            runtime: Option<Runtime>,
+            stage: Stage,
+        },
+        // Knows its moment and its runtime.
+        Tokio {
+            #[pin]
+            sleep: TokioSleep,
+            // Reset to never: registered for a moment decades away.
+            off: bool,
+        },
+        Other {
+            at: Instant,
+            runtime: Option<Runtime>,
+            #[pin]
+            timer: Timer,
+        },
+    }
+}
+
+pin_project_lite::pin_project! {
     #[project = TimerProj]
     enum Timer {
-        // Nothing is registered anywhere before the first poll.
-        Idle,
-        // A time that has already come still lets the other tasks run once.
-        Yielded,
-        Tokio { #[pin] sleep: TokioSleep },
         Smol { #[pin] sleep: SmolSleep },
         Neutral { #[pin] sleep: neutral::NativeSleep },
         // Never locked: it makes the timer `Sync`, which a boxed future need not be, and with it whoever owns an interval.
         Custom { sleep: Mutex<BoxFuture<'static, ()>> },
-        Done,
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stage {
+    Fresh,
+    /// A time that has already come still lets the other tasks run once.
+    Yielded,
+    Done,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +70,12 @@ enum When {
     At(Instant),
     /// Beyond what the clock can name.
     Never,
+}
+
+impl When {
+    fn or_never(at: Option<Instant>) -> When {
+        at.map_or(When::Never, When::At)
+    }
 }
 
 pin_project_lite::pin_project! {
@@ -55,58 +89,81 @@ pin_project_lite::pin_project! {
     /// Dropping it removes the timer.
     #[must_use = "futures do nothing unless polled"]
     pub struct Sleep {
-        when: When,
-        runtime: Option<Runtime>,
         #[pin]
-        timer: Timer,
+        state: State,
     }
 }
 
 impl Sleep {
-    /// Counts from the first poll, on the runtime that is current then.
-    pub(crate) fn after(duration: Duration) -> Self {
+    #[inline]
+    fn still(when: When, runtime: Option<Runtime>) -> Self {
+        let stage = Stage::Fresh;
         Sleep {
-            when: When::After(duration),
-            runtime: None,
-            timer: Timer::Idle,
+            state: State::Still {
+                when,
+                runtime,
+                stage,
+            },
         }
+    }
+
+    /// Counts from the first poll, on the runtime that is current then.
+    #[inline]
+    pub(crate) fn after(duration: Duration) -> Self {
+        Sleep::still(When::After(duration), None)
     }
 
     /// Until `at` on the runtime that is current at the first poll; `None` never comes.
     pub(crate) fn until(at: Option<Instant>) -> Self {
-        Sleep {
-            when: at.map_or(When::Never, When::At),
-            runtime: None,
-            timer: Timer::Idle,
-        }
+        Sleep::still(When::or_never(at), None)
     }
 
     pub(super) fn on(runtime: Runtime, at: Option<Instant>) -> Self {
-        Sleep {
-            runtime: Some(runtime),
-            ..Sleep::until(at)
-        }
+        Sleep::still(When::or_never(at), Some(runtime))
     }
 
     /// Until `at` on `runtime`, whose clock says `now`: for those who have just read it. Does not give way when `at` has come.
-    pub(crate) fn started(runtime: Runtime, at: Instant, now: Instant) -> Self {
-        let timer = if at <= now {
-            Timer::Done
+    ///
+    /// In place, for a timer is large to move; [`boxed`](Sleep::boxed) makes one.
+    #[inline]
+    pub(crate) fn start(self: Pin<&mut Self>, runtime: Runtime, at: Instant, now: Instant) {
+        let mut state = self.project().state;
+        if at > now {
+            state.set(native(runtime, at));
         } else {
-            native(&runtime, at)
-        };
-        Sleep {
-            when: When::At(at),
-            runtime: Some(runtime),
-            timer,
+            state.set(State::Still {
+                when: When::At(at),
+                runtime: Some(runtime),
+                stage: Stage::Done,
+            });
         }
+    }
+
+    /// [`reset`](Sleep::reset), on this runtime.
+    pub(crate) fn move_to(mut self: Pin<&mut Self>, on: &Runtime, at: Option<Instant>) {
+        if let StateProj::Still { runtime, .. } = self.as_mut().project().state.project() {
+            runtime.get_or_insert_with(|| on.clone());
+        }
+        self.reset(at);
+    }
+
+    /// [`start`](Sleep::start)ed, in a box.
+    pub(crate) fn boxed(runtime: Runtime, at: Instant, now: Instant) -> Pin<Box<Self>> {
+        let mut sleep = Box::pin(Sleep::until(None));
+        sleep.as_mut().start(runtime, at, now);
+        sleep
     }
 
     /// The moment it waits for: `None` before the first poll of a relative sleep, and for one that never ends.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.when {
-            When::At(at) => Some(at),
-            When::After(_) | When::Never => None,
+        match &self.state {
+            State::Still {
+                when: When::At(at), ..
+            }
+            | State::Other { at, .. } => Some(*at),
+            #[cfg(feature = "tokio")]
+            State::Tokio { sleep, off: false } => Some(sleep.deadline().into_std()),
+            State::Still { .. } | State::Tokio { .. } => None,
         }
     }
 
@@ -128,22 +185,34 @@ impl Sleep {
     /// });
     /// ```
     pub fn reset(self: Pin<&mut Self>, at: Option<Instant>) {
-        let mut this = self.project();
-        *this.when = at.map_or(When::Never, When::At);
-        // tokio's timers can be moved without leaving the wheel; the others are made anew.
-        #[cfg(feature = "tokio")]
-        if let (TimerProj::Tokio { sleep }, Some(at)) = (this.timer.as_mut().project(), at) {
-            sleep.reset(at.into());
-            return;
-        }
-        this.timer.set(Timer::Idle);
+        let mut state = self.project().state;
+        let runtime = match state.as_mut().project() {
+            // tokio's timers can be moved without leaving the wheel; the others are made anew.
+            #[cfg(feature = "tokio")]
+            StateProj::Tokio { sleep, off } => {
+                *off = at.is_none();
+                return match at {
+                    Some(at) => sleep.reset(at.into()),
+                    None => super::tokio::put_off(sleep),
+                };
+            }
+            #[cfg(not(feature = "tokio"))]
+            StateProj::Tokio { .. } => None,
+            StateProj::Still { runtime, .. } | StateProj::Other { runtime, .. } => runtime.take(),
+        };
+        let stage = Stage::Fresh;
+        state.set(State::Still {
+            when: When::or_never(at),
+            runtime,
+            stage,
+        });
     }
 }
 
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sleep")
-            .field("when", &self.when)
+            .field("deadline", &self.deadline())
             .finish_non_exhaustive()
     }
 }
@@ -152,70 +221,127 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
+        let mut state = self.project().state;
         loop {
-            match this.timer.as_mut().project() {
-                TimerProj::Tokio { sleep } => ready!(sleep.poll(cx)),
-                TimerProj::Smol { sleep } => {
-                    ready!(sleep.poll(cx));
-                }
-                TimerProj::Neutral { sleep } => ready!(sleep.poll(cx)),
-                TimerProj::Custom { sleep } => {
-                    let sleep = sleep.get_mut().unwrap_or_else(PoisonError::into_inner);
-                    ready!(sleep.as_mut().poll(cx))
-                }
-                TimerProj::Yielded | TimerProj::Done => {}
-                TimerProj::Idle => {
-                    match arm(this.when, this.runtime) {
-                        Armed::Timer(timer) => this.timer.set(timer),
-                        Armed::Never => return Poll::Pending,
-                        Armed::Come => {
-                            this.timer.set(Timer::Yielded);
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
+            let done = match state.as_mut().project() {
+                // Says so again when asked again.
+                StateProj::Tokio { sleep, .. } => return sleep.poll(cx),
+                StateProj::Other { at, runtime, timer } => {
+                    ready!(timer.poll(cx));
+                    State::Still {
+                        when: When::At(*at),
+                        runtime: runtime.take(),
+                        stage: Stage::Done,
                     }
+                }
+                StateProj::Still {
+                    stage: Stage::Fresh,
+                    ..
+                } => {
+                    ready!(arm(state.as_mut(), cx));
                     continue;
                 }
-            }
-            this.timer.set(Timer::Done);
+                StateProj::Still { stage, .. } => {
+                    *stage = Stage::Done;
+                    return Poll::Ready(());
+                }
+            };
+            state.set(done);
             return Poll::Ready(());
         }
     }
 }
 
-enum Armed {
-    Timer(Timer),
+impl Future for Timer {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.project() {
+            TimerProj::Smol { sleep } => sleep.poll(cx).map(|_| ()),
+            TimerProj::Neutral { sleep } => sleep.poll(cx),
+            TimerProj::Custom { sleep } => {
+                let sleep = sleep.get_mut().unwrap_or_else(PoisonError::into_inner);
+                sleep.as_mut().poll(cx)
+            }
+        }
+    }
+}
+
+/// Resolves the moment and the runtime, and starts that runtime's timer, in place. Pending: there is nothing to start.
+fn arm(mut state: Pin<&mut State>, cx: &mut Context<'_>) -> Poll<()> {
+    let StateProj::Still {
+        when,
+        runtime,
+        stage,
+    } = state.as_mut().project()
+    else {
+        return Poll::Ready(());
+    };
+    let armed = if let When::After(Duration::ZERO) = when {
+        Err(Armless::Come)
+    } else {
+        start(when, runtime)
+    };
+    match armed {
+        Ok(armed) => {
+            state.set(armed);
+            return Poll::Ready(());
+        }
+        Err(Armless::Never) => {}
+        Err(Armless::Come) => {
+            *stage = Stage::Yielded;
+            cx.waker().wake_by_ref();
+        }
+    }
+    Poll::Pending
+}
+
+/// Why no timer is armed.
+enum Armless {
     Come,
     Never,
 }
 
-/// Resolves the moment and the runtime, and starts that runtime's timer.
-fn arm(when: &mut When, runtime: &mut Option<Runtime>) -> Armed {
-    if let When::After(Duration::ZERO) = when {
-        return Armed::Come;
+#[inline]
+fn start(when: &mut When, runtime: &mut Option<Runtime>) -> Result<State, Armless> {
+    // The usual case.
+    #[cfg(feature = "tokio")]
+    if runtime.is_none() && super::current::in_tokio_task() {
+        let at = resolve(when, super::tokio::ambient_now())?;
+        return Ok(State::Tokio {
+            sleep: super::tokio::ambient_sleep_until(at),
+            off: false,
+        });
     }
     let rt = runtime.get_or_insert_with(Runtime::current);
-    let now = rt.now();
+    let at = resolve(when, rt.now())?;
+    Ok(native(runtime.take().unwrap_or_else(Runtime::current), at))
+}
+
+/// The moment to wait for, counted from `now` if it was not known yet; or why there is nothing to wait for.
+#[inline]
+fn resolve(when: &mut When, now: Instant) -> Result<Instant, Armless> {
     if let When::After(d) = *when {
         *when = now.checked_add(d).map_or(When::Never, When::At);
     }
-    let When::At(at) = *when else {
-        return Armed::Never;
-    };
-    if at <= now {
-        return Armed::Come;
+    match *when {
+        When::At(at) if at > now => Ok(at),
+        When::At(_) => Err(Armless::Come),
+        When::After(_) | When::Never => Err(Armless::Never),
     }
-    Armed::Timer(native(rt, at))
 }
 
 /// The timer of this runtime.
-fn native(runtime: &Runtime, at: Instant) -> Timer {
-    match &runtime.0 {
+#[inline]
+fn native(runtime: Runtime, at: Instant) -> State {
+    let timer = match &*runtime.0 {
         #[cfg(feature = "tokio")]
-        Kind::Tokio(handle) => Timer::Tokio {
-            sleep: handle.sleep_until(at),
-        },
+        Kind::Tokio(handle) => {
+            return State::Tokio {
+                sleep: handle.sleep_until(at),
+                off: false,
+            };
+        }
         #[cfg(feature = "smol")]
         Kind::Smol => Timer::Smol {
             sleep: super::smol::sleep_until(at),
@@ -226,5 +352,10 @@ fn native(runtime: &Runtime, at: Instant) -> Timer {
         Kind::Custom(backend) => Timer::Custom {
             sleep: Mutex::new(backend.sleep_until(at)),
         },
+    };
+    State::Other {
+        at,
+        runtime: Some(runtime),
+        timer,
     }
 }

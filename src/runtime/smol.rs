@@ -32,7 +32,7 @@ pub(super) fn chosen_by_default() -> Runtime {
             );
         });
     }
-    Runtime(Kind::Smol)
+    Runtime::from(Kind::Smol)
 }
 
 /// Whether this is one of smol's own threads, which carry its name. Blocking one of them stalls the executor.
@@ -44,5 +44,5 @@ pub(super) fn on_executor_thread() -> bool {
 
 /// Runs `future` on this thread, with smol's global executor and reactor behind it.
 pub(super) fn run<F: Future>(future: F) -> F::Output {
-    ::smol::block_on(Runtime(Kind::Smol).within(future))
+    ::smol::block_on(Runtime::from(Kind::Smol).within(future))
 }

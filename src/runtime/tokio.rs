@@ -6,7 +6,9 @@ use ::tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use ::tokio::task::Id;
 use std::cell::Cell;
 use std::future::Future;
-use std::time::Instant;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 pub(super) type NativeSleep = ::tokio::time::Sleep;
 
@@ -15,33 +17,79 @@ pub(super) type NativeSleep = ::tokio::time::Sleep;
 /// `Handle::try_current` clones an `Arc` (11 ns). `task::try_id` reads a thread-local (under 1 ns), and a task
 /// never changes its runtime. So a dropped handle that was looked up in the running task is kept
 /// in a thread-local of one place, and the next look-up of the same task takes it back.
-///
-/// All of it is inlined, so that the handle travels in registers: written to memory word by word and read back as a whole it would
-/// stall for 10 ns.
+#[derive(Clone)]
 pub(super) struct TokioHandle {
-    handle: Option<Handle>,
+    handle: Handle,
     seen_in: Option<Id>,
 }
 
+/// Has no destructor, which every access would have to ask after; a [`Sweeper`] does its work.
+struct Stash {
+    /// The task that looked last on this thread: what is in `handle` is its handle.
+    task: Cell<Option<Id>>,
+    handle: Cell<Option<ManuallyDrop<Handle>>>,
+}
+
+impl Stash {
+    /// Makes `task` the one whose handle is kept, and drops what another one left, perhaps of another runtime.
+    fn turn_to(&self, task: Option<Id>) {
+        if self.task.replace(task) != task {
+            self.clear();
+        }
+    }
+
+    /// What was there goes out of the thread-local before it is dropped.
+    fn clear(&self) {
+        drop(self.handle.take().map(ManuallyDrop::into_inner));
+    }
+}
+
+#[inline(never)]
+fn release(handle: Handle) {
+    drop(handle);
+}
+
+/// Empties the stash when the thread ends; nothing is put there afterwards, for no task runs there any more that has looked.
+struct Sweeper;
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        STASH.with(|s| s.turn_to(None));
+    }
+}
+
 thread_local! {
-    static STASH: Cell<Option<Handle>> = const { Cell::new(None) };
-    /// The task that looked last on this thread: what is in the stash is its handle.
-    static LOOKED: Cell<Option<Id>> = const { Cell::new(None) };
+    static STASH: Stash = const { Stash { task: Cell::new(None), handle: Cell::new(None) } };
+    static SWEEPER: Sweeper = const { Sweeper };
 }
 
 impl TokioHandle {
     pub(super) fn new(handle: Handle) -> Self {
         TokioHandle {
-            handle: Some(handle),
+            handle,
             seen_in: None,
         }
     }
 
     pub(super) fn handle(&self) -> &Handle {
-        // Taken by `drop` only.
-        self.handle
-            .as_ref()
-            .expect("a tokio handle is there until it is dropped")
+        &self.handle
+    }
+
+    /// Drops it, into the stash if it is a handle of the task that looked last on this thread.
+    #[inline]
+    pub(super) fn put_back(self) {
+        let TokioHandle { handle, seen_in } = self;
+        let handle = Some(ManuallyDrop::new(handle));
+        let put = |s: &Stash| {
+            if seen_in.is_some() && s.task.get() == seen_in {
+                s.handle.replace(handle)
+            } else {
+                handle
+            }
+        };
+        if let Ok(Some(old)) = STASH.try_with(put) {
+            release(ManuallyDrop::into_inner(old));
+        }
     }
 
     /// Whether the calling code runs in the very task this handle was looked up in.
@@ -60,35 +108,13 @@ impl TokioHandle {
     /// tokio's clock can be paused, per runtime: it is read in that runtime's context.
     pub(super) fn now(&self) -> Instant {
         let _context = (!self.is_ambient()).then(|| self.handle().enter());
-        ::tokio::time::Instant::now().into_std()
+        ambient_now()
     }
 
+    #[inline]
     pub(super) fn sleep_until(&self, at: Instant) -> NativeSleep {
         let _context = (!self.is_ambient()).then(|| self.handle().enter());
-        ::tokio::time::sleep_until(at.into())
-    }
-}
-
-impl Clone for TokioHandle {
-    fn clone(&self) -> Self {
-        TokioHandle {
-            handle: self.handle.clone(),
-            seen_in: self.seen_in,
-        }
-    }
-}
-
-impl Drop for TokioHandle {
-    #[inline]
-    fn drop(&mut self) {
-        if self.seen_in.is_some()
-            && LOOKED.with(Cell::get) == self.seen_in
-            && let Some(handle) = self.handle.take()
-        {
-            // What was there goes out of the thread-local before it is dropped.
-            let old = STASH.try_with(|s| s.replace(Some(handle)));
-            drop(old);
-        }
+        ambient_sleep_until(at)
     }
 }
 
@@ -98,34 +124,57 @@ impl std::fmt::Debug for TokioHandle {
     }
 }
 
-/// The handle of the tokio context this thread is in.
+/// The handle of the running task, if it has looked before.
 #[inline]
-pub(super) fn current() -> Option<TokioHandle> {
+pub(super) fn at_hand() -> Option<TokioHandle> {
     let seen_in = ::tokio::task::try_id();
-    if seen_in.is_some()
-        && LOOKED.with(Cell::get) == seen_in
-        && let Ok(Some(handle)) = STASH.try_with(Cell::take)
-    {
-        return Some(TokioHandle {
-            handle: Some(handle),
-            seen_in,
-        });
-    }
-    look_up(seen_in)
-}
-
-#[inline(never)]
-fn look_up(seen_in: Option<Id>) -> Option<TokioHandle> {
-    let handle = Handle::try_current().ok()?;
-    if seen_in.is_some() && LOOKED.with(|l| l.replace(seen_in)) != seen_in {
-        // The handle of another task, perhaps of another runtime.
-        let old = STASH.try_with(Cell::take);
-        drop(old);
-    }
+    let take = |s: &Stash| {
+        if seen_in.is_some() && s.task.get() == seen_in {
+            s.handle.take()
+        } else {
+            None
+        }
+    };
+    // `with` is not inlined, `try_with` is.
+    let handle = STASH.try_with(take).ok()??;
     Some(TokioHandle {
-        handle: Some(handle),
+        handle: ManuallyDrop::into_inner(handle),
         seen_in,
     })
+}
+
+/// The handle of the tokio context this thread is in.
+pub(super) fn look_up() -> Option<TokioHandle> {
+    let handle = Handle::try_current().ok()?;
+    let seen_in = ::tokio::task::try_id();
+    if seen_in.is_some() && SWEEPER.try_with(|_| ()).is_ok() {
+        STASH.with(|s| s.turn_to(seen_in));
+    }
+    Some(TokioHandle { handle, seen_in })
+}
+
+/// The clock of the context this thread is in.
+pub(super) fn ambient_now() -> Instant {
+    ::tokio::time::Instant::now().into_std()
+}
+
+/// A timer of the context this thread is in.
+#[inline]
+pub(super) fn ambient_sleep_until(at: Instant) -> NativeSleep {
+    ::tokio::time::sleep_until(at.into())
+}
+
+/// Moves a timer so far away that it does not matter.
+pub(super) fn put_off(sleep: Pin<&mut NativeSleep>) {
+    const DECADES: Duration = Duration::from_secs(30 * 365 * 86_400);
+    let far = sleep.deadline() + DECADES;
+    sleep.reset(far);
+}
+
+/// Whether this thread is polling a task.
+#[inline]
+pub(super) fn in_task() -> bool {
+    ::tokio::task::try_id().is_some()
 }
 
 /// Whether this thread is in a tokio context.

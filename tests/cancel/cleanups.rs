@@ -2,7 +2,6 @@
 
 use crate::ground::{Count, HOUR, Hand, MS, Watch, panic_of, spawn};
 use futures::FutureExt;
-use futures::stream::{FuturesUnordered, StreamExt};
 use regatta::cancel::{self, CancelToken};
 use regatta::testing::{in_simulation, yield_now};
 use regatta::time;
@@ -14,20 +13,20 @@ use std::time::Duration;
 
 /// Writes down what happened, in order.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<&'static str>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<&'static str>>>);
 
 impl Log {
     fn note(&self, what: &'static str) {
         self.0.lock().unwrap().push(what);
     }
 
-    async fn cleanup(&self, what: &'static str) {
+    pub(crate) async fn cleanup(&self, what: &'static str) {
         time::sleep(MS).await;
         self.note(what);
     }
 
     #[track_caller]
-    fn says(&self, want: &[&str]) {
+    pub(crate) fn says(&self, want: &[&str]) {
         assert_eq!(*self.0.lock().unwrap(), want);
     }
 }
@@ -172,67 +171,6 @@ async fn a_cancelled_body_does_not_go_on_past_its_suspension() {
     }
 }
 
-async fn cleanup_is_reached_through_a_join() {
-    let (log, token) = (Log::default(), CancelToken::new());
-    let run = token.run(async {
-        let a = cancel::finally(pending::<()>(), log.cleanup("cleanup"));
-        let b = cancel::finally(time::sleep(HOUR), log.cleanup("cleanup"));
-        futures::join!(a, async { yield_now().await }, b)
-    });
-    after_a_while(&token);
-    assert!(run.await.is_err());
-    log.says(&["cleanup", "cleanup"]);
-}
-
-async fn cleanup_is_reached_through_a_select() {
-    let (log, token) = (Log::default(), CancelToken::new());
-    let run = token.run(async {
-        let work = cancel::finally(pending::<()>(), log.cleanup("cleanup")).fuse();
-        let mut work = pin!(work);
-        let mut never = pending::<()>().fuse();
-        futures::select_biased! {
-            () = work => unreachable!(),
-            () = &mut never => unreachable!(),
-        }
-    });
-    after_a_while(&token);
-    assert!(run.await.is_err());
-    log.says(&["cleanup"]);
-}
-
-async fn cleanup_is_reached_through_futures_unordered() {
-    // It polls only those who were woken, so the wake-up has to reach each of them.
-    let (log, token) = (Log::default(), CancelToken::new());
-    let run = token.run(async {
-        let mut crowd: FuturesUnordered<_> = (0..40)
-            .map(|_| cancel::finally(pending::<()>(), log.cleanup("cleanup")))
-            .collect();
-        crowd.next().await
-    });
-    after_a_while(&token);
-    assert!(run.await.is_err());
-    log.says(&["cleanup"; 40]);
-}
-
-async fn cleanup_is_reached_through_nested_combinators() {
-    let log = Log::default();
-    let nested = async {
-        let mut outer = FuturesUnordered::new();
-        for _ in 0..3 {
-            let inner: FuturesUnordered<_> = (0..3)
-                .map(|_| cancel::finally(pending::<()>(), log.cleanup("cleanup")))
-                .collect();
-            outer.push(futures::future::join(
-                inner.collect::<Vec<_>>(),
-                pending::<()>(),
-            ));
-        }
-        outer.next().await
-    };
-    assert!(time::timeout(2 * MS, nested).await.is_err());
-    log.says(&["cleanup"; 9]);
-}
-
 /// Cancels `token` when everything has been polled.
 fn after_a_while(token: &CancelToken) {
     let token = token.clone();
@@ -338,10 +276,6 @@ regatta::matrix! {
     a_shield_in_the_body_comes_before_the_cleanup;
     a_value_in_the_last_poll_wins_over_the_cancellation;
     a_cancelled_body_does_not_go_on_past_its_suspension;
-    cleanup_is_reached_through_a_join;
-    cleanup_is_reached_through_a_select;
-    cleanup_is_reached_through_futures_unordered;
-    cleanup_is_reached_through_nested_combinators;
     a_timeout_waits_for_the_cleanup;
     a_timeout_inside_a_cleanup_cuts_it;
     the_body_is_dropped_before_its_cleanup;

@@ -36,8 +36,10 @@ async fn async_io_race<F: Future<Output = u64>>(work: F) -> Option<u64> {
     or(async { Some(work.await) }, late).await
 }
 
-fn calls<Fut>(on: On, f: fn() -> Fut) -> impl FnMut() -> Duration
+/// A closure, not a pointer to a function: the call is measured, not the way its future takes through memory before it is polled.
+fn calls<F, Fut>(on: On, f: F) -> impl FnMut() -> Duration
 where
+    F: Fn() -> Fut + Copy + Send + 'static,
     Fut: Future<Output: Send> + Send + 'static,
 {
     move || on.run(time(CALLS, f))
@@ -82,11 +84,17 @@ fn around_yield(on: On) -> Table {
         .faster("timeout", &["tokio::time::timeout"], 0.95)
 }
 
-/// Every sleep in a task of its own, spawned by the runtime itself: the sleeps are compared, not the spawning.
-async fn sleeps<Fut>(on: On, sleep: fn(Duration) -> Fut) -> Duration
+/// Every sleep in a task of its own, spawned by the runtime itself: the sleeps are compared, not the spawning. All are made inside their
+/// tasks. Made before they are spawned, those that count from then (all but ours, which count from the first poll) would be over by the
+/// time they are polled, and never see a timer.
+async fn sleeps<F, Fut>(on: On, sleep: F) -> Duration
 where
+    F: Fn(Duration) -> Fut + Copy + Send + 'static,
     Fut: Future<Output: Send> + Send + 'static,
 {
+    let sleep = move |limit| async move {
+        sleep(limit).await;
+    };
     let start = now();
     if on == On::Smol {
         let within = |f| Runtime::smol().within(f);

@@ -1,123 +1,13 @@
 //! One scope that somebody has asked about.
 
+use super::mark::Mark;
 use crate::internal::atomic::{AtomicBool, AtomicUsize, AtomicWaker, Ordering};
-use crate::internal::deadline::{DeadlineCell, When};
 use crate::internal::lock::Lock;
 use crate::internal::node::{Node, release};
 use crate::internal::reason::Elapsed;
-use crate::runtime::Runtime;
 use slab::Slab;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
-
-/// What a [`Frame`] is made from when it is needed.
-#[derive(Clone, Debug)]
-pub(crate) enum Seed {
-    /// A scope that only its owner ends.
-    Plain,
-    /// A scope that is cancelled with this node.
-    Follow(Arc<Node>),
-    /// A scope with a node of its own below this one.
-    Below(Arc<Node>),
-    /// A deadline, this long after its first poll, which is going on.
-    After(Duration),
-    /// A deadline.
-    At(Box<(Instant, Option<Duration>)>),
-    /// Either of them with a name; boxed, for few have one and all pay for the size.
-    Named(Box<Named>),
-    /// A deadline that somebody may move.
-    Cell(Arc<DeadlineCell>),
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Named {
-    when: When,
-    limit: Option<Duration>,
-    name: Arc<str>,
-}
-
-impl Seed {
-    pub(crate) fn at(at: Instant, limit: Option<Duration>) -> Self {
-        Seed::At(Box::new((at, limit)))
-    }
-
-    /// Turns a deadline that starts now into a moment.
-    pub(super) fn stamp(&mut self, now: Instant) {
-        match self {
-            Seed::After(d) => {
-                let limit = *d;
-                *self = now
-                    .checked_add(limit)
-                    .map_or(Seed::Plain, |at| Seed::at(at, Some(limit)));
-            }
-            Seed::Named(named) => {
-                if let When::After(d) = named.when {
-                    named.when = When::from_now(now, d);
-                }
-            }
-            Seed::Cell(cell) => cell.start(now),
-            Seed::Plain | Seed::Follow(_) | Seed::Below(_) | Seed::At(_) => {}
-        }
-    }
-
-    /// Whether its clock is still to be started.
-    pub(super) fn is_unstarted(&self) -> bool {
-        match self {
-            Seed::After(_) => true,
-            Seed::Named(named) => matches!(named.when, When::After(_)),
-            Seed::Cell(cell) => cell.is_unstarted(),
-            Seed::Plain | Seed::Follow(_) | Seed::Below(_) | Seed::At(..) => false,
-        }
-    }
-
-    /// Names a deadline that has no name.
-    pub(super) fn name(&mut self, name: Arc<str>) {
-        let (when, limit) = match *self {
-            Seed::After(d) => (When::After(d), Some(d)),
-            Seed::At(ref at) => (When::At(at.0), at.1),
-            _ => return,
-        };
-        *self = Seed::Named(Box::new(Named { when, limit, name }));
-    }
-
-    /// When its own deadline passes, if it has one that has started.
-    pub(super) fn moment(&self) -> Option<Instant> {
-        match self {
-            Seed::At(at) => Some(at.0),
-            Seed::Cell(cell) => cell.at(),
-            Seed::Named(named) => match named.when {
-                When::At(at) => Some(at),
-                When::After(_) | When::Never => None,
-            },
-            Seed::Plain | Seed::Follow(_) | Seed::Below(_) | Seed::After(_) => None,
-        }
-    }
-
-    fn node(mut self) -> Arc<Node> {
-        if matches!(self, Seed::After(_) | Seed::Named(_) | Seed::Cell(_)) {
-            self.stamp(Runtime::current().now());
-        }
-        match self {
-            Seed::Plain | Seed::After(_) => Node::root(),
-            Seed::Follow(node) => node,
-            Seed::Below(node) => Node::child_of(&[node], None),
-            Seed::At(at) => Node::with_deadline(DeadlineCell::new(
-                Runtime::current(),
-                When::At(at.0),
-                at.1,
-                None,
-            )),
-            Seed::Named(named) => Node::with_deadline(DeadlineCell::new(
-                Runtime::current(),
-                named.when,
-                named.limit,
-                Some(named.name),
-            )),
-            Seed::Cell(cell) => Node::with_deadline(cell),
-        }
-    }
-}
 
 /// A scope, shared between its owner and those who observe or shield it.
 #[derive(Debug)]
@@ -133,9 +23,9 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn grow(seed: Seed) -> Arc<Frame> {
+    pub(super) fn grow(seed: Mark) -> Arc<Frame> {
         Arc::new(Frame {
-            node: seed.node(),
+            node: seed.into_node(),
             dropping: AtomicBool::new(false),
             shields: AtomicUsize::new(0),
             owner: AtomicWaker::new(),

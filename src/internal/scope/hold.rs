@@ -1,7 +1,8 @@
 //! Shields: what keeps the scopes around a future from dropping it.
 
 use super::frame::Frame;
-use super::stack::{Entry, Mark, chain, push, walk_frames};
+use super::mark::Mark;
+use super::stack::{Entry, chain, push, walk_frames};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -57,7 +58,7 @@ pin_project! {
     pub(crate) struct Shield<F> {
         // Taken at the first poll. A future that nobody has polled has nothing to save.
         hold: Option<Hold>,
-        entry: Option<Entry>,
+        entry: Entry,
         #[pin]
         future: F,
     }
@@ -67,7 +68,7 @@ impl<F> Shield<F> {
     pub(crate) fn new(future: F) -> Self {
         Shield {
             hold: None,
-            entry: Some(Entry::new(Mark::Shield, false)),
+            entry: Entry::new(Mark::Shield, false),
             future,
         }
     }

@@ -13,12 +13,13 @@
 
 mod frame;
 mod hold;
+mod mark;
 mod scoped;
 mod stack;
 mod watch;
 
-pub(crate) use frame::Seed;
 pub(crate) use hold::{Hold, Shield};
+pub(crate) use mark::Mark;
 pub(crate) use scoped::{Scoped, Step};
 pub(crate) use stack::{deadline, dropping, is_doomed, observe, reason, stamp};
 pub(crate) use watch::DropWatch;

@@ -1,8 +1,11 @@
 //! A future inside a scope: the one place where a scope is entered, left and dropped.
 
-use super::frame::{Frame, Seed};
-use super::stack::{Entry, Mark, cutting, push};
-use crate::internal::reason::Reason;
+use super::frame::Frame;
+use super::mark::Mark;
+use super::stack::{Entry, cutting, push};
+use crate::internal::deadline::DeadlineCell;
+use crate::internal::node::Node;
+use crate::internal::reason::{Elapsed, Reason};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -14,11 +17,9 @@ pin_project! {
     /// Polls a future with its scope on the stack, and drops it on demand, shields permitting.
     #[derive(Debug)]
     pub(crate) struct Scoped<F> {
-        // `None` only while the scope lies on the stack.
-        entry: Option<Entry>,
+        entry: Entry,
         #[pin]
         future: Option<F>,
-        polled: bool,
     }
 }
 
@@ -33,54 +34,67 @@ pub(crate) enum Step<T> {
 }
 
 impl<F> Scoped<F> {
-    pub(crate) fn new(seed: Seed, future: F) -> Self {
+    #[inline]
+    pub(crate) fn new(mark: Mark, future: F) -> Self {
         Scoped {
-            entry: Some(Entry::new(Mark::Seed(seed), false)),
+            entry: Entry::new(mark, false),
             future: Some(future),
-            polled: false,
         }
     }
 
     /// The outermost scope of a spawned task.
-    pub(crate) fn root(seed: Seed, future: F) -> Self {
+    pub(crate) fn root(mark: Mark, future: F) -> Self {
         Scoped {
-            entry: Some(Entry::new(Mark::Seed(seed), true)),
+            entry: Entry::new(mark, true),
             future: Some(future),
-            polled: false,
         }
     }
 
     /// Lets those who look see that this scope is cancelled. Dropping is another matter.
     pub(crate) fn cancel(self: Pin<&mut Self>, reason: Reason) {
-        if let Some(frame) = self.project().entry.as_mut().and_then(Entry::frame) {
+        if let Some(frame) = self.project().entry.frame() {
             frame.node.cancel(reason);
         }
     }
 
     /// The scope's frame, if anybody has asked about it.
     pub(crate) fn known_frame(&self) -> Option<&Arc<Frame>> {
-        match self.entry.as_ref().map(|e| &e.mark) {
-            Some(Mark::Frame(frame)) => Some(frame),
+        self.entry.known_frame()
+    }
+
+    /// The node that a [`Mark::Follow`] follows.
+    #[inline]
+    pub(crate) fn followed(&self) -> Option<&Arc<Node>> {
+        match self.entry.mark_ref() {
+            Some(Mark::Follow(node)) => Some(node),
+            Some(Mark::Frame(frame)) => Some(&frame.node),
             _ => None,
         }
+    }
+
+    /// What is said when the scope's own deadline has passed.
+    pub(crate) fn elapsed(&self) -> Elapsed {
+        self.entry
+            .mark_ref()
+            .map_or_else(|| Elapsed::new(None, None), Mark::elapsed)
+    }
+
+    /// The scope's own deadline, in a cell.
+    pub(crate) fn cell(&self) -> Option<Arc<DeadlineCell>> {
+        self.entry.mark_ref().and_then(Mark::cell)
     }
 
     /// Starts the scope's deadline at `now`, and gives the moment it will pass. `None`: there is none, or never.
     pub(crate) fn stamp(self: Pin<&mut Self>, now: Instant) -> Option<Instant> {
-        match self.project().entry.as_mut().map(|e| &mut e.mark) {
-            Some(Mark::Seed(seed)) => {
-                seed.stamp(now);
-                seed.moment()
-            }
-            Some(Mark::Frame(frame)) => frame.node.effective_deadline().map(|(at, _)| at),
-            _ => None,
-        }
+        let mark = self.project().entry.mark()?;
+        mark.stamp(now);
+        mark.moment()
     }
 
     /// Names the scope's deadline, as long as nobody has asked about it.
     pub(crate) fn name(&mut self, name: Arc<str>) {
-        if let Some(Mark::Seed(seed)) = self.entry.as_mut().map(|e| &mut e.mark) {
-            seed.name(name);
+        if let Some(mark) = self.entry.mark() {
+            mark.name(name);
         }
     }
 
@@ -107,14 +121,13 @@ impl<F: Future> Scoped<F> {
     ) -> Step<F::Output> {
         let mut this = self.project();
         // `cut` has told already.
-        if drop_now && !this.entry.as_ref().is_some_and(|e| e.cut) {
+        if drop_now && !this.entry.is_cut() {
             // Where a scope around us polls a second time, ours does too.
-            let again = *this.polled && cutting();
+            let again = this.entry.was_polled() && cutting();
             if !tell(this.entry, again) && again {
                 return give_up(this.entry, this.future, cx);
             }
         }
-        *this.polled = true;
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Step::Gone;
         };
@@ -128,9 +141,7 @@ impl<F: Future> Scoped<F> {
                 Step::Ready(value)
             }
             Poll::Pending if drop_now => {
-                if let Some(entry) = this.entry {
-                    entry.cut = false;
-                }
+                this.entry.set_cut(false);
                 give_up(this.entry, this.future, cx)
             }
             Poll::Pending => Step::Pending,
@@ -149,18 +160,17 @@ impl<F: Future> Scoped<F> {
 }
 
 /// Has the scope start dropping. True when somebody in it watched for that; then, with `again`, its next poll is marked as a second one.
-fn tell(entry: &mut Option<Entry>, again: bool) -> bool {
-    let Some(entry) = entry else {
-        return false;
-    };
+fn tell(entry: &mut Entry, again: bool) -> bool {
     let told = entry.start_dropping();
-    entry.cut |= told && again;
+    if told && again {
+        entry.set_cut(true);
+    }
     told
 }
 
 /// Drops a future that waits, unless a shield is up in its scope.
 fn give_up<F: Future>(
-    entry: &Option<Entry>,
+    entry: &Entry,
     mut future: Pin<&mut Option<F>>,
     cx: &Context<'_>,
 ) -> Step<F::Output> {
@@ -172,6 +182,8 @@ fn give_up<F: Future>(
 }
 
 /// A scope that still is a seed was never asked about, so nothing in it is shielded.
-fn is_shielded(entry: &Option<Entry>, cx: &Context<'_>) -> bool {
-    matches!(entry.as_ref().map(|e| &e.mark), Some(Mark::Frame(frame)) if frame.is_shielded(cx.waker()))
+fn is_shielded(entry: &Entry, cx: &Context<'_>) -> bool {
+    entry
+        .known_frame()
+        .is_some_and(|frame| frame.is_shielded(cx.waker()))
 }

@@ -1,164 +1,293 @@
 //! The scopes around the running code.
 
-use super::frame::{Frame, Seed};
+use super::frame::Frame;
+use super::mark::Mark;
 use crate::internal::node::Node;
 use crate::internal::reason::Reason;
 use crate::runtime::Runtime;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What lies on the stack for one scope.
-#[derive(Debug)]
-pub(super) enum Mark {
-    Seed(Seed),
-    Frame(Arc<Frame>),
-    /// Hides everything below.
-    Shield,
-}
-
+/// One scope, as its owner has it. While the scope's future is polled, the mark lies on the stack.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) mark: Mark,
+    /// `None` only while it lies on the stack. Dropped by `drop`, which is small enough to be inlined.
+    mark: ManuallyDrop<Option<Mark>>,
+    flags: Flags,
+}
+
+impl Drop for Entry {
+    #[inline]
+    fn drop(&mut self) {
+        if self.mark.as_ref().is_some_and(Mark::owns) {
+            release(self.mark.take());
+        }
+    }
+}
+
+#[inline(never)]
+fn release(mark: Option<Mark>) {
+    drop(mark);
+}
+
+/// What only the owner changes, and not while the scope is on the stack. One byte: moved with every poll.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flags(u8);
+
+impl Flags {
     /// The outermost scope of a spawned task: what lies below belongs to whoever polls the executor.
-    pub(super) root: bool,
+    const ROOT: u8 = 1;
     /// The scope is dropping and has no frame that could say so.
-    pub(super) dropping: bool,
+    const DROPPING: u8 = 2;
     /// The scope's future waits, and is polled a second time in one poll of its owner, for those in it who have to hear that it is dropping.
-    pub(super) cut: bool,
+    const CUT: u8 = 4;
+    const POLLED: u8 = 8;
+
+    fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
 }
 
 impl Entry {
+    #[inline]
     pub(super) fn new(mark: Mark, root: bool) -> Self {
         Entry {
-            mark,
-            root,
-            dropping: false,
-            cut: false,
+            mark: ManuallyDrop::new(Some(mark)),
+            flags: Flags(if root { Flags::ROOT } else { 0 }),
+        }
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.flags.has(Flags::CUT)
+    }
+
+    pub(super) fn was_polled(&self) -> bool {
+        self.flags.has(Flags::POLLED)
+    }
+
+    pub(super) fn set_cut(&mut self, cut: bool) {
+        self.flags.0 &= !Flags::CUT;
+        self.flags.0 |= if cut { Flags::CUT } else { 0 };
+    }
+
+    /// `None` only while it lies on the stack.
+    pub(super) fn mark(&mut self) -> Option<&mut Mark> {
+        self.mark.as_mut()
+    }
+
+    pub(super) fn mark_ref(&self) -> Option<&Mark> {
+        self.mark.as_ref()
+    }
+
+    /// The scope's frame, if anybody has asked about it.
+    pub(super) fn known_frame(&self) -> Option<&Arc<Frame>> {
+        match &*self.mark {
+            Some(Mark::Frame(frame)) => Some(frame),
+            _ => None,
         }
     }
 
     /// From now on the owner drops the scope's future when it can. True when somebody in the scope watched for that.
     pub(super) fn start_dropping(&mut self) -> bool {
-        match &self.mark {
-            Mark::Frame(frame) => frame.start_dropping(),
-            Mark::Seed(_) | Mark::Shield => {
-                self.dropping = true;
+        match self.known_frame() {
+            Some(frame) => frame.start_dropping(),
+            None => {
+                self.flags.0 |= Flags::DROPPING;
                 false
             }
         }
     }
 
-    fn is_dropping(&self) -> bool {
-        match &self.mark {
-            Mark::Frame(frame) => frame.is_dropping(),
-            Mark::Seed(_) | Mark::Shield => self.dropping,
-        }
-    }
-
     /// The frame of this scope, made now if there was none. `None` for a shield.
     pub(super) fn frame(&mut self) -> Option<&Arc<Frame>> {
-        if let Mark::Seed(seed) = &self.mark {
-            let frame = Frame::grow(seed.clone());
-            if self.dropping {
-                frame.start_dropping();
-            }
-            self.mark = Mark::Frame(frame);
-        }
-        match &self.mark {
-            Mark::Frame(frame) => Some(frame),
-            Mark::Seed(_) | Mark::Shield => None,
-        }
+        let flags = self.flags;
+        self.mark().and_then(|mark| frame(mark, flags))
     }
 }
 
-/// The scopes, innermost last. Places from `depth` on are empty, and kept for the next scopes.
+/// The frame of this scope, made now if there was none. `None` for a shield.
+fn frame(mark: &mut Mark, flags: Flags) -> Option<&Arc<Frame>> {
+    if !matches!(mark, Mark::Frame(_) | Mark::Shield) {
+        let frame = Frame::grow(mark.clone());
+        if flags.has(Flags::DROPPING) {
+            frame.start_dropping();
+        }
+        *mark = Mark::Frame(frame);
+    }
+    match mark {
+        Mark::Frame(frame) => Some(frame),
+        _ => None,
+    }
+}
+
+pub(super) fn is_dropping(mark: &Mark, flags: Flags) -> bool {
+    match mark {
+        Mark::Frame(frame) => frame.is_dropping(),
+        _ => flags.has(Flags::DROPPING),
+    }
+}
+
+/// The scopes, innermost last. Has no destructor, which every access would have to ask after: whoever pushes also takes away.
 struct Stack {
-    places: Vec<Option<Entry>>,
-    depth: usize,
+    depth: Cell<usize>,
+    places: [Place; PLACES],
 }
 
-impl Stack {
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self) {
-        self.places.push(None);
+struct Place {
+    mark: Cell<Option<ManuallyDrop<Mark>>>,
+    flags: Cell<Flags>,
+}
+
+impl Place {
+    const fn empty() -> Place {
+        Place {
+            mark: Cell::new(None),
+            flags: Cell::new(Flags(0)),
+        }
     }
 }
 
-thread_local!(static STACK: RefCell<Stack> = const { RefCell::new(Stack { places: Vec::new(), depth: 0 }) });
+/// How many scopes inside each other take the short way. Those further in are in `DEEP`.
+const PLACES: usize = 16;
+
+thread_local! {
+    static STACK: Stack = const { Stack { depth: Cell::new(0), places: [const { Place::empty() }; PLACES] } };
+    static DEEP: RefCell<Vec<(Option<Mark>, Flags)>> = const { RefCell::new(Vec::new()) };
+}
 
 /// `LocalKey::with` is not inlined, `try_with` is.
 #[inline(always)]
-fn with_stack<R>(f: impl FnOnce(&mut Stack) -> R) -> R {
-    match STACK.try_with(|s| f(&mut s.borrow_mut())) {
+fn with_stack<R>(f: impl FnOnce(&Stack) -> R) -> R {
+    match STACK.try_with(f) {
         Ok(result) => result,
         Err(gone) => panic!("a scope was polled after the thread-locals of its thread: {gone}"),
     }
 }
 
+impl Stack {
+    #[inline]
+    fn put(&self, at: usize, mark: Option<Mark>, flags: Flags) {
+        match self.places.get(at) {
+            Some(place) => {
+                place.mark.set(mark.map(ManuallyDrop::new));
+                place.flags.set(flags);
+            }
+            None => put_deep(at - PLACES, mark, flags),
+        }
+    }
+
+    #[inline]
+    fn take(&self, at: usize) -> Option<Mark> {
+        match self.places.get(at) {
+            Some(place) => place.mark.take().map(ManuallyDrop::into_inner),
+            None => take_deep(at - PLACES),
+        }
+    }
+
+    fn flags(&self, at: usize) -> Flags {
+        match self.places.get(at) {
+            Some(place) => place.flags.get(),
+            None => DEEP.with_borrow(|deep| deep[at - PLACES].1),
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn put_deep(at: usize, mark: Option<Mark>, flags: Flags) {
+    DEEP.with_borrow_mut(|deep| match deep.get_mut(at) {
+        Some(place) => *place = (mark, flags),
+        None => deep.push((mark, flags)),
+    });
+}
+
+#[cold]
+#[inline(never)]
+fn take_deep(at: usize) -> Option<Mark> {
+    DEEP.with_borrow_mut(|deep| deep.get_mut(at)?.0.take())
+}
+
 /// Has a scope on the stack while it lives, and puts it back where it came from afterwards, also when a poll panics.
 pub(super) struct Pushed<'a> {
-    home: &'a mut Option<Entry>,
+    home: &'a mut Entry,
     at: usize,
 }
 
 impl Drop for Pushed<'_> {
     #[inline]
     fn drop(&mut self) {
-        leave(self.home, self.at);
+        with_stack(|s| {
+            // Nothing is lost: what was at home was taken when this was made.
+            self.home.mark = ManuallyDrop::new(s.take(self.at));
+            s.depth.set(self.at);
+        });
     }
 }
 
 #[inline]
-pub(super) fn push(home: &mut Option<Entry>) -> Pushed<'_> {
-    let at = enter(home);
+pub(super) fn push(home: &mut Entry) -> Pushed<'_> {
+    let at = with_stack(|s| {
+        let at = s.depth.get();
+        home.flags.0 |= Flags::POLLED;
+        s.put(at, home.mark.take(), home.flags);
+        s.depth.set(at + 1);
+        at
+    });
     Pushed { home, at }
 }
 
-// A scope changes places with an empty one instead of being moved out and in: a move goes field by field, and a load that is wider than
-// the stores before it waits for them. Neither function is inlined, or the compiler copies in other widths here than there.
-
-#[inline(never)]
-fn enter(home: &mut Option<Entry>) -> usize {
-    with_stack(|s| {
-        let at = s.depth;
-        if at == s.places.len() {
-            s.grow();
-        }
-        std::mem::swap(&mut s.places[at], home);
-        s.depth = at + 1;
-        at
-    })
-}
-
-#[inline(never)]
-fn leave(home: &mut Option<Entry>, at: usize) {
-    with_stack(|s| {
-        std::mem::swap(&mut s.places[at], home);
-        s.depth = at;
-    });
+/// Whether the running code is in no scope at all.
+#[inline]
+pub(super) fn is_bare() -> bool {
+    with_stack(|s| s.depth.get() == 0)
 }
 
 /// Visits the scopes around the running code from the inside out, as far as the next shield or the root of the task.
-fn walk(mut visit: impl FnMut(&mut Entry) -> ControlFlow<()>) {
+#[inline]
+pub(super) fn walk(mut visit: impl FnMut(&mut Mark, Flags) -> ControlFlow<()>) {
     with_stack(|s| {
-        for entry in s.places[..s.depth].iter_mut().rev().flatten() {
-            if matches!(entry.mark, Mark::Shield) {
-                return;
-            }
-            if visit(entry).is_break() || entry.root {
+        for at in (0..s.depth.get()).rev() {
+            let flags = s.flags(at);
+            let mut loan = Loan {
+                stack: s,
+                at,
+                flags,
+                mark: s.take(at),
+            };
+            let Some(mark) = &mut loan.mark else {
+                continue;
+            };
+            if matches!(mark, Mark::Shield)
+                || visit(mark, flags).is_break()
+                || flags.has(Flags::ROOT)
+            {
                 return;
             }
         }
     });
+}
+
+/// A mark that is being looked at; goes back also when that panics.
+struct Loan<'a> {
+    stack: &'a Stack,
+    at: usize,
+    flags: Flags,
+    mark: Option<Mark>,
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        self.stack.put(self.at, self.mark.take(), self.flags);
+    }
 }
 
 /// Visits the frames around the running code; seeds become frames.
 pub(super) fn walk_frames(mut visit: impl FnMut(&Arc<Frame>) -> ControlFlow<()>) {
     start_clocks();
-    walk(|entry| match entry.frame() {
+    walk(|mark, flags| match frame(mark, flags) {
         Some(frame) => visit(frame),
         None => ControlFlow::Continue(()),
     });
@@ -183,8 +312,8 @@ pub(crate) fn observe() -> Arc<Node> {
 /// Whether a scope around the running code wants to drop it.
 pub(crate) fn dropping() -> bool {
     let mut found = false;
-    walk(|entry| {
-        found = entry.is_dropping();
+    walk(|mark, flags| {
+        found = is_dropping(mark, flags);
         if found {
             ControlFlow::Break(())
         } else {
@@ -197,8 +326,8 @@ pub(crate) fn dropping() -> bool {
 /// Whether this is the second poll of a scope around the running code: what waited in the first is not to go on.
 pub(super) fn cutting() -> bool {
     let mut found = false;
-    walk(|entry| {
-        found = entry.cut;
+    walk(|_, flags| {
+        found = flags.has(Flags::CUT);
         if found {
             ControlFlow::Break(())
         } else {
@@ -212,15 +341,12 @@ pub(super) fn cutting() -> bool {
 pub(crate) fn reason() -> Option<Reason> {
     start_clocks();
     let mut nodes = Vec::new();
-    walk(|entry| {
-        match &mut entry.mark {
+    walk(|mark, flags| {
+        match mark {
             // Cheap, and the usual case: asked about a token, a frame is not needed.
-            Mark::Seed(Seed::Follow(node)) if node.flag() || node.is_timed() => {
-                nodes.push(node.clone())
-            }
-            Mark::Seed(Seed::Follow(_) | Seed::Plain) | Mark::Shield => {}
-            Mark::Seed(_) => nodes.extend(entry.frame().map(|f| f.node.clone())),
-            Mark::Frame(frame) => nodes.push(frame.node.clone()),
+            Mark::Follow(node) if node.flag() || node.is_timed() => nodes.push(node.clone()),
+            Mark::Follow(_) | Mark::Plain | Mark::Shield => {}
+            _ => nodes.extend(frame(mark, flags).map(|f| f.node.clone())),
         }
         ControlFlow::Continue(())
     });
@@ -243,14 +369,13 @@ pub(crate) fn deadline() -> Option<Instant> {
 /// Then an inner deadline keeps quiet. A deadline that was found to have passed cannot be moved any more, so the scope does as it was seen to.
 pub(crate) fn is_doomed(now: Instant) -> bool {
     let (mut found, mut cells, mut nodes) = (false, Vec::new(), Vec::new());
-    walk(|entry| {
-        found = entry.is_dropping();
-        match &entry.mark {
+    walk(|mark, flags| {
+        found = is_dropping(mark, flags);
+        match mark {
             Mark::Frame(frame) => nodes.push(frame.node.clone()),
-            Mark::Seed(Seed::Follow(node) | Seed::Below(node)) => nodes.push(node.clone()),
-            Mark::Seed(Seed::Cell(cell)) => cells.push(cell.clone()),
-            Mark::Seed(seed) => found |= seed.moment().is_some_and(|at| at <= now),
-            Mark::Shield => {}
+            Mark::Follow(node) | Mark::Below(node) => nodes.push(node.clone()),
+            Mark::Cell(cell) => cells.push(cell.clone()),
+            _ => found |= mark.moment().is_some_and(|at| at <= now),
         }
         if found {
             ControlFlow::Break(())
@@ -265,10 +390,8 @@ pub(crate) fn is_doomed(now: Instant) -> bool {
 /// Starts the clock of every deadline around the running code that has not started it, so that they agree on the
 /// moment: an outer deadline never ends up later than an inner one of the same length.
 pub(crate) fn stamp(now: Instant) {
-    walk(|entry| {
-        if let Mark::Seed(seed) = &mut entry.mark {
-            seed.stamp(now);
-        }
+    walk(|mark, _| {
+        mark.stamp(now);
         ControlFlow::Continue(())
     });
 }
@@ -276,8 +399,8 @@ pub(crate) fn stamp(now: Instant) {
 /// [`stamp`], for code that asks in a first poll, before anything was suspended.
 fn start_clocks() {
     let mut waits = false;
-    walk(|entry| {
-        waits |= matches!(&entry.mark, Mark::Seed(seed) if seed.is_unstarted());
+    walk(|mark, _| {
+        waits |= mark.is_unstarted();
         ControlFlow::Continue(())
     });
     if waits {

@@ -1,7 +1,8 @@
 //! Waiting for the moment a surrounding scope starts dropping.
 
 use super::frame::Frame;
-use super::stack::{chain, dropping, walk_frames};
+use super::mark::Mark;
+use super::stack::{chain, is_bare, is_dropping, walk};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -14,16 +15,31 @@ pub(crate) struct DropWatch {
     waker: Option<Waker>,
 }
 
+enum Look {
+    Dropping,
+    /// The same scopes and the same waker as last time.
+    AsBefore,
+    Changed,
+}
+
 impl DropWatch {
     /// True when a scope around the running code is dropping; otherwise the task is woken when one starts to.
+    #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        if dropping() {
-            return true;
-        }
-        if self.is_current(cx.waker()) {
+        let settled = self.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker()));
+        if settled && self.places.is_empty() && is_bare() {
             return false;
         }
-        self.clear();
+        self.poll_scopes(cx)
+    }
+
+    #[inline(never)]
+    fn poll_scopes(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.look(cx.waker()) {
+            Look::Dropping => return true,
+            Look::AsBefore => return false,
+            Look::Changed => self.clear(),
+        }
         for frame in chain() {
             match frame.watch(cx.waker().clone()) {
                 Some(key) => self.places.push((frame, key)),
@@ -34,21 +50,26 @@ impl DropWatch {
         false
     }
 
-    fn is_current(&self, waker: &Waker) -> bool {
-        let (mut same, mut seen) = (true, 0);
-        walk_frames(|frame| {
-            same = self
-                .places
-                .get(seen)
-                .is_some_and(|(f, _)| Arc::ptr_eq(f, frame));
-            seen += 1;
-            if same {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
+    fn look(&self, waker: &Waker) -> Look {
+        let mut same = self.waker.as_ref().is_some_and(|w| w.will_wake(waker));
+        let (mut dropping, mut seen) = (false, 0);
+        walk(|mark, flags| {
+            if is_dropping(mark, flags) {
+                dropping = true;
+                return ControlFlow::Break(());
             }
+            same = same
+                && matches!((mark, self.places.get(seen)), (Mark::Frame(f), Some((p, _))) if Arc::ptr_eq(f, p));
+            seen += 1;
+            ControlFlow::Continue(())
         });
-        same && seen == self.places.len() && self.waker.as_ref().is_some_and(|w| w.will_wake(waker))
+        if dropping {
+            Look::Dropping
+        } else if same && seen == self.places.len() {
+            Look::AsBefore
+        } else {
+            Look::Changed
+        }
     }
 
     fn clear(&mut self) {

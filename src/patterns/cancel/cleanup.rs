@@ -1,7 +1,7 @@
 //! Async cleanup that runs when its future ends, and when it is cancelled.
 
 use crate::internal::label;
-use crate::internal::scope::{DropWatch, Scoped, Seed, Shield, Step};
+use crate::internal::scope::{DropWatch, Mark, Scoped, Shield, Step};
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::future::Future;
@@ -163,7 +163,7 @@ where
 impl<F: Future, C> Cleanup<F, C> {
     fn new(future: F, cleanup: C, only_on_cancel: bool) -> Self {
         Cleanup {
-            body: Scoped::new(Seed::Plain, future),
+            body: Scoped::new(Mark::Plain, future),
             cleanup: Shield::new(cleanup),
             only_on_cancel,
             watch: DropWatch::default(),
@@ -178,27 +178,40 @@ impl<F: Future, C> Cleanup<F, C> {
 impl<F: Future, C: Future<Output = ()>> Future for Cleanup<F, C> {
     type Output = F::Output;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        if this.outcome.is_none() {
-            if *this.over {
-                // Cancelled and cleaned up: the scope drops us.
-                assert!(
-                    *this.cancelled,
-                    "`finally` or `on_cancel` polled after it ended"
-                );
-                return Poll::Pending;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.as_mut().project();
+        if this.outcome.is_some() || *this.over {
+            return self.clean_up(cx);
+        }
+        this.owed.0 = true;
+        let dropping = this.watch.poll(cx);
+        match catch_unwind(AssertUnwindSafe(|| this.body.step(cx, dropping))) {
+            Ok(Step::Pending) => Poll::Pending,
+            stepped => {
+                *this.outcome = Some(match stepped {
+                    Ok(Step::Ready(value)) => Outcome::Value(value),
+                    Ok(Step::Gone | Step::Pending) => Outcome::Cancelled,
+                    Err(payload) => Outcome::Panic(Mutex::new(payload)),
+                });
+                self.clean_up(cx)
             }
-            this.owed.0 = true;
-            let dropping = this.watch.poll(cx);
-            let stepped = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().step(cx, dropping)));
-            let outcome = match stepped {
-                Ok(Step::Pending) => return Poll::Pending,
-                Ok(Step::Ready(value)) => Outcome::Value(value),
-                Ok(Step::Gone) => Outcome::Cancelled,
-                Err(payload) => Outcome::Panic(Mutex::new(payload)),
-            };
-            *this.outcome = Some(outcome);
+        }
+    }
+}
+
+impl<F: Future, C: Future<Output = ()>> Cleanup<F, C> {
+    /// The body has ended: the cleanup, and then what the body came to.
+    // Apart from the polls of the body, which there are more of.
+    #[inline(never)]
+    fn clean_up(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if *this.over {
+            // Cancelled and cleaned up: the scope drops us.
+            assert!(
+                *this.cancelled,
+                "`finally` or `on_cancel` polled after it ended"
+            );
+            return Poll::Pending;
         }
         let wanted = !*this.only_on_cancel || matches!(this.outcome, Some(Outcome::Cancelled));
         if wanted {

@@ -3,7 +3,7 @@
 use super::token::{CancelToken, poll_deadline};
 use crate::internal::node::{Node, Waiter};
 use crate::internal::reason::{Cancelled, Reason};
-use crate::internal::scope::{Scoped, Seed, Step};
+use crate::internal::scope::{Mark, Scoped, Step};
 use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -18,11 +18,11 @@ pin_project! {
     pub struct Run<F> {
         #[pin]
         scoped: Scoped<F>,
-        waiter: Waiter,
+        // Made when the future waits for the first time. Until then, and for the look at the flag, the scope knows the node.
+        waiter: Option<Waiter>,
         grace: Duration,
-        // The token's deadline first, the grace after it is cancelled.
-        #[pin]
-        timer: Option<Sleep>,
+        // The token's deadline first, the grace after it is cancelled. In a box: most tokens need neither.
+        timer: Option<Pin<Box<Sleep>>>,
         in_grace: bool,
         drop_now: bool,
     }
@@ -36,8 +36,8 @@ impl<F> Run<F> {
             token.node.clone()
         };
         Run {
-            scoped: Scoped::new(Seed::Follow(node), future),
-            waiter: Waiter::new(token.node.clone()),
+            scoped: Scoped::new(Mark::Follow(node), future),
+            waiter: None,
             grace,
             timer: None,
             in_grace: false,
@@ -51,16 +51,21 @@ impl<F: Future> Future for Run<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_mut().project();
-        if *this.drop_now || this.waiter.node().flag() {
+        if *this.drop_now || this.scoped.followed().is_some_and(|n| n.flag()) {
             return self.go_on(None, cx);
         }
         match this.scoped.step(cx, false) {
             Step::Ready(value) => Poll::Ready(Ok(value)),
             // The usual case ends here; the frame of the rest alone would cost half of it.
-            Step::Pending if this.waiter.is_settled(cx.waker()) => Poll::Pending,
+            Step::Pending if is_settled(this.waiter, cx) => Poll::Pending,
             step => self.go_on(Some(step), cx),
         }
     }
+}
+
+#[inline]
+fn is_settled(waiter: &Option<Waiter>, cx: &Context<'_>) -> bool {
+    waiter.as_ref().is_some_and(|w| w.is_settled(cx.waker()))
 }
 
 impl<F: Future> Run<F> {
@@ -72,7 +77,12 @@ impl<F: Future> Run<F> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut this = self.project();
-        let mut cancelled = step.is_none() && this.waiter.node().flag();
+        let scoped = this.scoped.as_ref();
+        let waiter = this.waiter.get_or_insert_with(|| {
+            let node = scoped.followed().cloned();
+            Waiter::new(node.unwrap_or_else(Node::root))
+        });
+        let mut cancelled = step.is_none() && waiter.node().flag();
         *this.drop_now |= cancelled && this.grace.is_zero();
         let mut step = match step {
             Some(step) => step,
@@ -82,21 +92,21 @@ impl<F: Future> Run<F> {
             match step {
                 Step::Ready(value) => return Poll::Ready(Ok(value)),
                 Step::Gone => {
-                    let reason = this.waiter.node().reason().unwrap_or(Reason::Requested);
+                    let reason = waiter.node().reason().unwrap_or(Reason::Requested);
                     return Poll::Ready(Err(Cancelled::new(reason)));
                 }
                 Step::Pending if *this.drop_now => return Poll::Pending,
                 Step::Pending => {}
             }
             if !cancelled {
-                cancelled = this.waiter.register(cx.waker());
+                cancelled = waiter.register(cx.waker());
             }
             if !cancelled {
-                if !this.waiter.node().is_timed() {
+                if !waiter.node().is_timed() {
                     return Poll::Pending;
                 }
-                ready!(poll_deadline(this.waiter.node(), this.timer.as_mut(), cx));
-                cancelled = this.waiter.node().flag();
+                ready!(poll_deadline(waiter.node(), this.timer, cx));
+                cancelled = waiter.node().flag();
                 step = Step::Pending;
                 continue;
             }
@@ -106,11 +116,10 @@ impl<F: Future> Run<F> {
                     let runtime = Runtime::current();
                     let now = runtime.now();
                     let over = now.checked_add(*this.grace);
-                    this.timer
-                        .set(over.map(|at| Sleep::started(runtime, at, now)));
+                    *this.timer = over.map(|at| Sleep::boxed(runtime, at, now));
                 }
-                match this.timer.as_mut().as_pin_mut() {
-                    Some(timer) => ready!(timer.poll(cx)),
+                match this.timer {
+                    Some(timer) => ready!(timer.as_mut().poll(cx)),
                     None => return Poll::Pending,
                 }
             }

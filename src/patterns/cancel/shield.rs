@@ -2,7 +2,7 @@
 
 use crate::internal::reason::Elapsed;
 use crate::internal::scope;
-use crate::internal::timed::{Limit, Timed};
+use crate::internal::timed::Timed;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -114,6 +114,6 @@ impl<F: Future> Future for ShieldedFor<F> {
 /// ```
 pub fn shield_for<F: Future>(limit: Duration, future: F) -> ShieldedFor<F> {
     ShieldedFor {
-        inner: scope::Shield::new(Timed::new(Limit::After(limit), future)),
+        inner: scope::Shield::new(Timed::after(limit, future)),
     }
 }

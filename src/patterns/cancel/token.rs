@@ -271,8 +271,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct WaitCancelled {
         waiter: Waiter,
-        #[pin]
-        timer: Option<Sleep>,
+        timer: Option<Pin<Box<Sleep>>>,
     }
 }
 
@@ -289,7 +288,7 @@ impl Future for WaitCancelled {
     type Output = Reason;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reason> {
-        let mut this = self.project();
+        let this = self.project();
         loop {
             if this.waiter.register(cx.waker())
                 && let Some(reason) = this.waiter.node().reason()
@@ -300,7 +299,7 @@ impl Future for WaitCancelled {
             if !this.waiter.node().is_timed() {
                 return Poll::Pending;
             }
-            std::task::ready!(poll_deadline(this.waiter.node(), this.timer.as_mut(), cx));
+            std::task::ready!(poll_deadline(this.waiter.node(), this.timer, cx));
         }
     }
 }
@@ -308,22 +307,22 @@ impl Future for WaitCancelled {
 /// Ready when a deadline of `node` has passed and the node was told so.
 pub(super) fn poll_deadline(
     node: &Arc<Node>,
-    mut timer: Pin<&mut Option<Sleep>>,
+    timer: &mut Option<Pin<Box<Sleep>>>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     let deadline = node.effective_deadline();
     let at = deadline.map(|(at, _)| at);
-    let armed = timer.as_ref().as_pin_ref().map(|t| t.deadline());
+    let armed = timer.as_ref().map(|t| t.deadline());
     if armed != Some(at) {
         // On the clock that the deadline is on, which need not be that of whoever waits.
-        timer.set(deadline.map(|(at, rt)| Sleep::started(rt.clone(), at, rt.now())));
+        *timer = deadline.map(|(at, rt)| Sleep::boxed(rt.clone(), at, rt.now()));
     }
-    match timer.as_mut().as_pin_mut() {
-        Some(sleep) => std::task::ready!(sleep.poll(cx)),
+    match timer {
+        Some(sleep) => std::task::ready!(sleep.as_mut().poll(cx)),
         None => return Poll::Pending,
     }
     // Moved meanwhile: not expired, and the next look makes a new timer.
-    timer.set(None);
+    *timer = None;
     node.expire();
     Poll::Ready(())
 }

@@ -5,7 +5,7 @@ use super::error::{ErrorGroup, Fault};
 use super::handle::Slot;
 use crate::internal::atomic::Ordering;
 use crate::internal::reason::Reason;
-use crate::internal::scope::{Scoped, Seed, Step};
+use crate::internal::scope::{Mark, Scoped, Step};
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::future::Future;
@@ -142,7 +142,7 @@ impl<F, T, E, K> Child<F, T, E, K> {
         ticket: Option<K>,
     ) -> Self {
         let cohort = alive.cohort();
-        let scoped = Scoped::root(Seed::Below(cohort.node.clone()), future);
+        let scoped = Scoped::root(Mark::Below(cohort.node.clone()), future);
         let mut key = None;
         if alive.core.tracked.load(Ordering::Acquire) {
             cohort.register(&mut key, Waker::noop().clone(), &slot.site);

@@ -111,7 +111,7 @@ impl<I: Iterator<Item: Future>> AsCompleted<I> {
             let index = self.next;
             self.next += 1;
             budget -= 1;
-            match self.running.insert_polled(future) {
+            match self.running.insert_polled(|| future) {
                 Ok(slot) => {
                     if slot >= self.places.len() {
                         self.places.resize(slot + 1, 0);

@@ -5,7 +5,7 @@ use super::error::{ErrorGroup, Fault};
 use super::home::{Inbox, Line};
 use crate::internal::label;
 use crate::internal::reason::Reason;
-use crate::internal::scope::{self, DropWatch, Hold, Scoped, Seed, Step};
+use crate::internal::scope::{self, DropWatch, Hold, Mark, Scoped, Step};
 use crate::internal::slots::Slots;
 use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
@@ -69,10 +69,9 @@ pin_project! {
         watch: DropWatch,
         // A scope around the group is dropping it.
         outer: bool,
-        #[pin]
-        grace: Option<Sleep>,
-        #[pin]
-        closing: Option<Sleep>,
+        // In boxes: few groups need either, and all are moved.
+        grace: Option<Pin<Box<Sleep>>>,
+        closing: Option<Pin<Box<Sleep>>>,
         over: bool,
     }
 }
@@ -101,7 +100,7 @@ impl<T, E, F, B, H: Line + ?Sized> Drive<T, E, F, B, H> {
         in_place: Option<InPlace<B>>,
     ) -> Self {
         Drive {
-            body: Scoped::new(Seed::Follow(core.node.clone()), body),
+            body: Scoped::new(Mark::Follow(core.node.clone()), body),
             guard: Guard {
                 core,
                 home,
@@ -198,10 +197,10 @@ where
             core.note_ended();
             return resolve(&core, this.value.take(), Vec::new());
         }
-        poll_grace(&core, this.grace.as_mut(), cx);
+        poll_grace(&core, this.grace, cx);
         let ending = core.body_phase() != Phase::Open
             || *this.body_done && (children_gone || core.children.phase() != Phase::Open);
-        if ending && poll_closing(&core, this.closing.as_mut(), cx) {
+        if ending && poll_closing(&core, this.closing, cx) {
             // Those in line have not started, so they are dropped and not named.
             core.abandon();
             this.guard.home.dissolve();
@@ -226,21 +225,20 @@ where
 }
 
 /// Once the group was asked to end: arms the grace, and when it is over, starts dropping.
-fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) {
+fn poll_grace<E>(core: &Core<E>, grace: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) {
     let (body, children) = (core.body_phase(), core.children.phase());
     if body != Phase::Asked && children != Phase::Asked {
         return;
     }
     if grace.is_none() {
         let limit = core.state.lock().grace;
-        grace.set(Some(sleep_for(limit)));
+        *grace = Some(sleep_for(limit));
     }
     let over = grace
         .as_mut()
-        .as_pin_mut()
-        .is_some_and(|t| t.poll(cx).is_ready());
+        .is_some_and(|t| t.as_mut().poll(cx).is_ready());
     if over {
-        grace.set(None);
+        *grace = None;
         if children == Phase::Asked {
             // They have their reason already.
             core.children.cancel(Phase::Dropping, Reason::Requested);
@@ -254,23 +252,22 @@ fn poll_grace<E>(core: &Core<E>, mut grace: Pin<&mut Option<Sleep>>, cx: &mut Co
 /// True when a group that is ending has waited for its children as long as it may.
 fn poll_closing<E>(
     core: &Core<E>,
-    mut closing: Pin<&mut Option<Sleep>>,
+    closing: &mut Option<Pin<Box<Sleep>>>,
     cx: &mut Context<'_>,
 ) -> bool {
     if closing.is_none() {
         let Some(limit) = core.state.lock().close_within else {
             return false;
         };
-        closing.set(Some(sleep_for(limit)));
+        *closing = Some(sleep_for(limit));
     }
     closing
         .as_mut()
-        .as_pin_mut()
-        .is_some_and(|t| t.poll(cx).is_ready())
+        .is_some_and(|t| t.as_mut().poll(cx).is_ready())
 }
 
-fn sleep_for(limit: Duration) -> Sleep {
-    Runtime::current().sleep(limit)
+fn sleep_for(limit: Duration) -> Pin<Box<Sleep>> {
+    Box::pin(Runtime::current().sleep(limit))
 }
 
 /// What the call gives, once everybody is gone or left behind.

@@ -1,10 +1,11 @@
 //! The limit of a group: who may run, and who waits for a turn, in order.
 
 use super::home::{Home, Line, Push};
-use crate::internal::lock::Lock;
+use crate::internal::lock::{Lock, Locked};
 use crate::runtime::Site;
 use std::collections::BTreeMap;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 /// In line for a turn.
@@ -83,6 +84,11 @@ impl<B, P: Push<B> + ?Sized> Drop for Ticket<B, P> {
 }
 
 impl<B, P: Push<B> + ?Sized> Home<B, P> {
+    /// Whether children may have to wait for their turn.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limited.load(Ordering::Acquire)
+    }
+
     /// For a turn that is counted already.
     pub(super) fn ticket(self: &Arc<Self>) -> Ticket<B, P> {
         Ticket { home: self.clone() }
@@ -101,7 +107,7 @@ impl<B, P: Push<B> + ?Sized> Home<B, P> {
     }
 
     /// Gives free turns to those in line.
-    fn pump<'a>(&'a self, mut gate: MutexGuard<'a, Gate<B>>) {
+    fn pump<'a>(&'a self, mut gate: Locked<'a, Gate<B>>) {
         if gate.pumping {
             return;
         }
@@ -139,6 +145,7 @@ impl<B, P: Push<B> + ?Sized> Line for Home<B, P> {
     fn set_limit(&self, limit: usize) {
         let mut gate = self.gate.lock();
         gate.limit = limit;
+        self.limited.store(!gate.is_open(), Ordering::Release);
         self.pump(gate);
     }
 

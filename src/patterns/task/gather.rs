@@ -66,7 +66,7 @@ where
         futures: futures.into_iter(),
         limit: usize::MAX,
         mode: FailFast(()),
-        observer: |_| {},
+        observer: None,
     }
 }
 
@@ -181,7 +181,7 @@ pub struct Gather<I, M = FailFast, P = fn(Progress)> {
     pub(super) futures: I,
     pub(super) limit: usize,
     pub(super) mode: M,
-    pub(super) observer: P,
+    pub(super) observer: Option<P>,
 }
 
 impl<I, M: fmt::Debug, P> fmt::Debug for Gather<I, M, P> {
@@ -235,7 +235,7 @@ impl<I, M, P> Gather<I, M, P> {
             futures: self.futures,
             limit: self.limit,
             mode: self.mode,
-            observer,
+            observer: Some(observer),
         }
     }
 
@@ -301,7 +301,7 @@ pin_project! {
         places: Vec<usize>,
         outputs: M::Collector,
         progress: Progress,
-        observer: P,
+        observer: Option<P>,
         stopped: bool,
     }
 }
@@ -337,7 +337,7 @@ where
                     break;
                 };
                 let index = this.outputs.expect();
-                match this.members.insert_polled(Member::new(future)) {
+                match this.members.insert_polled(|| Member::new(future)) {
                     Ok(slot) => {
                         if slot >= this.places.len() {
                             this.places.resize(slot + 1, 0);
@@ -360,7 +360,9 @@ where
             if let Some((index, Some(output))) = ended {
                 let stop = this.outputs.put(index, output);
                 this.progress.done += 1;
-                (this.observer)(*this.progress);
+                if let Some(observer) = this.observer {
+                    observer(*this.progress);
+                }
                 if stop && !*this.stopped {
                     *this.stopped = true;
                     *this.futures = None;

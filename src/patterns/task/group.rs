@@ -315,7 +315,7 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
                 return refused.refuse(plan.site);
             }
         };
-        let limited = !plan.service && !plan.admitted && !self.home.gate.lock().is_open();
+        let limited = !plan.service && !plan.admitted && self.home.is_limited();
         let ticket: Option<SendTicket<'env>> =
             (limited || plan.admitted).then(|| self.home.ticket());
         let slot = if limited {

@@ -2,7 +2,7 @@
 
 use crate::internal::atomic::{AtomicBool, Ordering};
 use crate::internal::label;
-use crate::internal::lock::Lock;
+use crate::internal::lock::{Lock, Locked};
 use crate::internal::reason::{Cancelled, Reason};
 use crate::internal::scope;
 use crate::runtime::Site;
@@ -210,7 +210,10 @@ impl<T> Task<T> {
     ///
     /// When the value was taken before.
     pub fn try_outcome(&mut self) -> Option<Result<T, Cancelled>> {
-        let mut s = self.slot.state.lock();
+        self.take(self.slot.state.lock())
+    }
+
+    fn take(&self, mut s: Locked<'_, State<T>>) -> Option<Result<T, Cancelled>> {
         match std::mem::replace(&mut s.stage, Stage::Taken) {
             Stage::Running => {
                 s.stage = Stage::Running;
@@ -259,9 +262,19 @@ impl<T> Task<T> {
 
     /// Ready when the child has ended; takes nothing.
     pub(super) fn poll_finished(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_end(cx).map(drop)
+    }
+
+    /// The end of the child, taken under one lock.
+    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Cancelled>>> {
+        self.poll_end(cx).map(|s| self.take(s))
+    }
+
+    /// Ready, with the lock, when the child has ended.
+    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Locked<'_, State<T>>> {
         let mut s = self.slot.state.lock();
         if !matches!(s.stage, Stage::Running) {
-            return Poll::Ready(());
+            return Poll::Ready(s);
         }
         if !s.waiter.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
             let old = s.waiter.replace(cx.waker().clone());
@@ -308,9 +321,8 @@ impl<T> fmt::Debug for Task<T> {
 impl<T> Future for Task<T> {
     type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        std::task::ready!(self.poll_finished(cx));
-        match self.try_outcome() {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        match std::task::ready!(self.poll_outcome(cx)) {
             Some(Ok(value)) => Poll::Ready(value),
             // The group of the failed child is failing and this code is in it: it will be dropped here.
             Some(Err(_)) if scope::dropping() || scope::reason().is_some() => Poll::Pending,
@@ -332,9 +344,8 @@ pub struct Outcome<'a, T> {
 impl<T> Future for Outcome<'_, T> {
     type Output = Result<T, Cancelled>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        std::task::ready!(self.task.poll_finished(cx));
-        match self.task.try_outcome() {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match std::task::ready!(self.task.poll_outcome(cx)) {
             Some(end) => Poll::Ready(end),
             None => Poll::Pending,
         }

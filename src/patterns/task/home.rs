@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A child without `Send`.
 pub(super) type LocalBox<'env> = Pin<Box<dyn Future<Output = ()> + 'env>>;
@@ -91,6 +92,8 @@ impl<B> Push<B> for Arc<Inbox<B>> {
 /// Where the children of one group go, and how many may run at a time.
 pub struct Home<B, P: ?Sized> {
     pub(super) gate: Lock<Gate<B>>,
+    /// Whether the gate has a limit; changed under its lock. Most groups have none, and need not take it to find out.
+    pub(super) limited: AtomicBool,
     pub(super) push: P,
 }
 
@@ -105,6 +108,7 @@ impl<B, P> Home<B, P> {
     pub(super) fn new(push: P) -> Self {
         Home {
             gate: Lock::new(Gate::default()),
+            limited: AtomicBool::new(false),
             push,
         }
     }

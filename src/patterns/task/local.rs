@@ -84,7 +84,7 @@ impl<'env, E: 'env> TaskGroup<'env, E, LocalHome<'env>> {
             Admission::Welcome(alive) => alive,
             refused => return refused.refuse(plan.site),
         };
-        let limited = !self.home.gate.lock().is_open();
+        let limited = self.home.is_limited();
         let ticket: Option<LocalTicket<'env>> = limited.then(|| self.home.ticket());
         let slot = Slot::new(plan.site.clone());
         let child = Child::new(future, slot.clone(), alive, ticket);

@@ -1,6 +1,6 @@
 //! A future among others that are polled in place, which may be told to go.
 
-use crate::internal::scope::{Scoped, Seed, Step};
+use crate::internal::scope::{Mark, Scoped, Step};
 use crate::internal::slots::Slots;
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -20,9 +20,10 @@ pin_project! {
 }
 
 impl<F> Member<F> {
+    #[inline]
     pub(super) fn new(future: F) -> Self {
         Member {
-            scoped: Scoped::new(Seed::Plain, future),
+            scoped: Scoped::new(Mark::Plain, future),
             go: false,
         }
     }
@@ -31,6 +32,7 @@ impl<F> Member<F> {
 impl<F: Future> Future for Member<F> {
     type Output = Option<F::Output>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         match this.scoped.step(cx, *this.go) {

@@ -52,6 +52,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Task<T>> {
         let this = self.get_mut();
         let admitted = match &this.place {
+            None if !this.group.home.is_limited() => false,
             None => {
                 let mut gate = this.group.home.gate.lock();
                 if gate.is_open() || this.group.is_cancelled() {

@@ -49,7 +49,8 @@ where
         if limit < usize::MAX {
             g.limit(limit);
         }
-        let counter = Counter(Arc::new(Lock::new((Progress { done: 0, total }, observer))));
+        let progress = Progress { done: 0, total };
+        let counter = Counter(observer.map(|o| Arc::new(Lock::new((progress, o)))));
         let mut tasks = Vec::new();
         for future in futures {
             tasks.push(g.spawn_when_free(wrap(future, counter.clone())).await);
@@ -63,8 +64,8 @@ where
     .await
 }
 
-/// Tells the observer, from whichever task ended.
-struct Counter<P>(Arc<Lock<(Progress, P)>>);
+/// Tells the observer, if there is one, from whichever task ended.
+struct Counter<P>(Option<Arc<Lock<(Progress, P)>>>);
 
 impl<P> Clone for Counter<P> {
     fn clone(&self) -> Self {
@@ -74,9 +75,11 @@ impl<P> Clone for Counter<P> {
 
 impl<P: FnMut(Progress)> Counter<P> {
     fn tick(&self) {
-        let (progress, observer) = &mut *self.0.lock();
-        progress.done += 1;
-        observer(*progress);
+        if let Some(counter) = &self.0 {
+            let (progress, observer) = &mut *counter.lock();
+            progress.done += 1;
+            observer(*progress);
+        }
     }
 }
 

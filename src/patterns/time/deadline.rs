@@ -1,8 +1,8 @@
 //! A deadline that can be moved.
 
-use crate::internal::deadline::{DeadlineCell, Keeper, When};
+use crate::internal::deadline::{DeadlineCell, When};
 use crate::internal::reason::Elapsed;
-use crate::internal::timed::{Limit, Timed};
+use crate::internal::timed::Timed;
 use crate::runtime::Runtime;
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -87,7 +87,7 @@ impl Deadline {
     /// Dropping it drops `future` at once, without its async cleanup.
     pub fn run<F: Future>(&self, future: F) -> Bounded<F> {
         Bounded {
-            timed: Timed::new(Limit::Cell(Keeper::new(self.cell.clone())), future),
+            timed: Timed::under(self.cell.clone(), future),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A limit on one call.
 
 use crate::internal::reason::Elapsed;
-use crate::internal::timed::{Limit, Timed};
+use crate::internal::timed::Timed;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -66,7 +66,7 @@ impl<F: Future> Future for Timeout<F> {
 /// ```
 pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout {
-        timed: Timed::new(Limit::After(limit), future),
+        timed: Timed::after(limit, future),
     }
 }
 
@@ -101,7 +101,7 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 /// ```
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout {
-        timed: Timed::new(Limit::At(deadline), future),
+        timed: Timed::at(deadline, future),
     }
 }
 

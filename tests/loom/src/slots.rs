@@ -35,7 +35,7 @@ fn insert(slots: &mut Slots<Waits>) -> (Arc<Guarded>, Waker) {
         enough: 1,
         waker: Rc::clone(&waker),
     };
-    assert!(slots.insert_polled(future).is_ok());
+    assert!(slots.insert_polled(|| future).is_ok());
     let waker = waker.borrow_mut().take().expect("it was polled");
     (seen, waker)
 }
@@ -111,7 +111,7 @@ fn a_future_woken_twice_is_polled_again_for_the_second() {
             enough: 2,
             waker: Rc::clone(&waker),
         };
-        assert!(slots.insert_polled(future).is_ok());
+        assert!(slots.insert_polled(|| future).is_ok());
         let waker = waker.borrow_mut().take().expect("it was polled");
         let thread = thread::spawn(move || {
             for _ in 0..2 {

@@ -1,6 +1,7 @@
 //! `src/internal/lock.rs`, on loom's mutex.
 
-use loom::sync::{Mutex, MutexGuard};
+use loom::sync::Mutex;
+pub(crate) use loom::sync::MutexGuard as Locked;
 use std::fmt;
 
 #[derive(Default)]
@@ -11,7 +12,7 @@ impl<T> Lock<T> {
         Lock(Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> Locked<'_, T> {
         self.0.lock().expect("loom's mutexes are not poisoned")
     }
 }

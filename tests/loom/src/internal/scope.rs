@@ -3,8 +3,10 @@
 
 #[path = "../../../../src/internal/scope/frame.rs"]
 mod frame;
+#[path = "../../../../src/internal/scope/mark.rs"]
+mod mark;
 
-pub(crate) use frame::Seed;
+pub(crate) use mark::Mark;
 
 use super::node::Node;
 use super::reason::Reason;
@@ -46,7 +48,7 @@ pin_project! {
 }
 
 impl<F> Scoped<F> {
-    pub(crate) fn root(_seed: Seed, future: F) -> Self {
+    pub(crate) fn root(_seed: Mark, future: F) -> Self {
         Scoped {
             future: Some(future),
         }
@@ -89,7 +91,7 @@ async fn drops_when_it_can(frame: &Frame) {
 #[test]
 fn the_last_shield_tells_an_owner_who_is_just_starting_to_drop() {
     check(|| {
-        let frame = Frame::grow(Seed::Plain);
+        let frame = Frame::grow(Mark::Plain);
         let guarded = Arc::new(Guarded::new());
         frame.raise_shield();
         let shield = {
@@ -111,7 +113,7 @@ fn the_last_shield_tells_an_owner_who_is_just_starting_to_drop() {
 #[test]
 fn of_two_shields_only_the_last_matters() {
     check(|| {
-        let frame = Frame::grow(Seed::Plain);
+        let frame = Frame::grow(Mark::Plain);
         frame.start_dropping();
         frame.raise_shield();
         frame.raise_shield();
@@ -129,7 +131,7 @@ fn of_two_shields_only_the_last_matters() {
 #[test]
 fn who_watches_for_the_dropping_sees_it() {
     check(|| {
-        let frame = Frame::grow(Seed::Plain);
+        let frame = Frame::grow(Mark::Plain);
         let guarded = Arc::new(Guarded::new());
         let dropper = {
             let (frame, guarded) = (frame.clone(), guarded.clone());
@@ -158,7 +160,7 @@ fn who_watches_for_the_dropping_sees_it() {
 #[test]
 fn who_only_looks_at_the_flag_sees_what_came_before_it() {
     check(|| {
-        let frame = Frame::grow(Seed::Plain);
+        let frame = Frame::grow(Mark::Plain);
         let guarded = Arc::new(Guarded::new());
         let dropper = {
             let (frame, guarded) = (frame.clone(), guarded.clone());
