@@ -6,6 +6,7 @@ pub(crate) mod label;
 pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod node;
+pub(crate) mod pipe;
 pub(crate) mod reason;
 pub(crate) mod scope;
 pub(crate) mod slots;

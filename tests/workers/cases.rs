@@ -36,7 +36,7 @@ async fn a_submit_waits_while_all_is_full_and_leaves_nothing_when_it_is_dropped(
     assert!(poll_once(&mut fourth).await.is_none());
     assert_eq!(workers.try_submit(5).unwrap_err(), SubmitError::Full(5));
     drop(third);
-    gate.add_permits(3);
+    gate.add_permits(3).unwrap();
     assert_eq!(first.await, Ok(10));
     assert_eq!(second.await, Ok(20));
     assert_eq!(fourth.await.unwrap().await, Ok(40));
@@ -59,7 +59,7 @@ async fn after_the_close_jobs_are_handed_back_and_those_inside_run() {
     assert_eq!(third.await.unwrap_err(), SubmitError::Closed(3));
     assert_eq!(workers.submit(4).await.unwrap_err().into_inner(), 4);
     assert_eq!(workers.try_submit(5).unwrap_err(), SubmitError::Closed(5));
-    gate.add_permits(2);
+    gate.add_permits(2).unwrap();
     assert_eq!((first.await, second.await), (Ok(10), Ok(20)));
     assert_eq!(workers.stop(HOUR).await.ended.completed, 2);
 }
@@ -72,7 +72,7 @@ async fn a_job_that_was_not_taken_can_be_had_back() {
     let mut third = workers.submit(3);
     assert!(poll_once(&mut third).await.is_none());
     assert_eq!(third.into_job(), Some(3));
-    gate.add_permits(2);
+    gate.add_permits(2).unwrap();
     assert_eq!((first.await, second.await), (Ok(10), Ok(20)));
 }
 
@@ -151,7 +151,7 @@ async fn a_job_runs_outside_the_scopes_of_whoever_submitted_it() {
     until(|| workers.stats().running == 1).await;
     request.cancel();
     assert!(poll_once(&mut job).await.is_none());
-    gate.add_permits(1);
+    gate.add_permits(1).unwrap();
     assert_eq!(job.await, Ok(10));
 }
 
@@ -194,7 +194,7 @@ async fn a_cancelled_job_that_waits_never_runs_and_its_handle_knows_at_once() {
     assert!(second.is_finished() && !third.is_finished());
     let end = second.await;
     assert_eq!(end, Err(JobError::Cancelled("changed my mind".into())));
-    gate.add_permits(2);
+    gate.add_permits(2).unwrap();
     assert_eq!((first.await, third.await), (Ok(10), Ok(30)));
     workers.join().await;
     let ended = workers.stats().ended;

@@ -7,6 +7,7 @@ mod h_timeout;
 mod j_tokens;
 mod r_current;
 mod s_scope;
+mod t_generate;
 
 use crate::table::Table;
 
@@ -36,6 +37,7 @@ pub const ROWS: &[Row] = &[
     row("J", "cancel tokens", j_tokens::tables),
     row("R", "Runtime::current()", r_current::tables),
     row("S", "cancel scopes, cost of a poll", s_scope::tables),
+    row("T", "async code that yields", t_generate::tables),
 ];
 
 pub fn find(name: &str) -> Result<&'static Row, String> {

@@ -1,0 +1,250 @@
+//! [`map_concurrent`](super::StreamOps::map_concurrent): a bounded number of futures at once.
+//!
+//! Invariant: what was taken from above and is not given yet (running, or ended before its turn) is at most `width`.
+
+use super::BUDGET;
+use crate::internal::label;
+use crate::internal::slots::Slots;
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Gives the results in the order of the items; the default.
+#[derive(Debug)]
+pub struct Ordered(());
+
+/// Gives the results as they come; the mode after [`MapConcurrent::unordered`].
+#[derive(Debug)]
+pub struct Unordered(());
+
+/// Results that wait for their turn.
+struct Turns<O> {
+    /// From the oldest item that is not given yet on; `None` where it still runs.
+    waiting: VecDeque<Option<O>>,
+    /// The number of the first in `waiting`.
+    first: u64,
+    /// Which item is in a slot.
+    numbers: Vec<u64>,
+}
+
+impl<O> Turns<O> {
+    fn next(&self) -> u64 {
+        self.first + self.waiting.len() as u64
+    }
+
+    fn runs_in(&mut self, slot: usize) {
+        let number = self.next();
+        if slot >= self.numbers.len() {
+            self.numbers.resize(slot + 1, 0);
+        }
+        self.numbers[slot] = number;
+        self.waiting.push_back(None);
+    }
+
+    fn ended(&mut self, slot: usize, output: O) {
+        let place = self.numbers[slot] - self.first;
+        self.waiting[place as usize] = Some(output);
+    }
+
+    fn pop(&mut self) -> Option<O> {
+        if !matches!(self.waiting.front(), Some(Some(_))) {
+            return None;
+        }
+        self.first += 1;
+        self.waiting.pop_front().flatten()
+    }
+}
+
+pin_project! {
+    /// A stream of what futures give, of which a bounded number run at once; made by
+    /// [`map_concurrent`](super::StreamOps::map_concurrent).
+    #[must_use = "streams do nothing unless polled"]
+    pub struct MapConcurrent<S, F, Fut, M = Ordered>
+    where
+        Fut: Future,
+    {
+        // `None` when it has ended.
+        #[pin]
+        stream: Option<S>,
+        f: F,
+        width: usize,
+        running: Slots<Fut>,
+        turns: Turns<Fut::Output>,
+        mode: M,
+    }
+}
+
+impl<S, F, Fut: Future> MapConcurrent<S, F, Fut> {
+    #[track_caller]
+    pub(super) fn new(stream: S, width: usize, f: F) -> Self {
+        assert!(
+            width > 0,
+            "map_concurrent(0, ..): no item would ever be worked on; use at least 1"
+        );
+        MapConcurrent {
+            stream: Some(stream),
+            f,
+            width,
+            running: Slots::default(),
+            turns: Turns {
+                waiting: VecDeque::new(),
+                first: 0,
+                numbers: Vec::new(),
+            },
+            mode: Ordered(()),
+        }
+    }
+
+    /// Gives the results as they come: a slow item holds up nobody else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use regatta::{stream::StreamOps, time};
+    /// use std::time::Duration;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let naps = futures::stream::iter([3, 1, 2]).map_concurrent(2, async |s| {
+    ///         time::sleep(Duration::from_secs(s)).await;
+    ///         s
+    ///     });
+    ///     assert_eq!(naps.unordered().collect::<Vec<_>>().await, [1, 3, 2]);
+    /// });
+    /// ```
+    pub fn unordered(self) -> MapConcurrent<S, F, Fut, Unordered> {
+        MapConcurrent {
+            stream: self.stream,
+            f: self.f,
+            width: self.width,
+            running: self.running,
+            turns: self.turns,
+            mode: Unordered(()),
+        }
+    }
+}
+
+impl<S, F, Fut: Future, M> fmt::Debug for MapConcurrent<S, F, Fut, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapConcurrent")
+            .field("width", &self.width)
+            .field("running", &self.running.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, F, Fut> Stream for MapConcurrent<S, F, Fut, Ordered>
+where
+    S: Stream,
+    F: FnMut(S::Item) -> Fut,
+    Fut: Future,
+{
+    type Item = Fut::Output;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Fut::Output>> {
+        let mut this = self.project();
+        if let Some(output) = this.turns.pop() {
+            return Poll::Ready(Some(output));
+        }
+        let mut budget = BUDGET;
+        while this.turns.waiting.len() < *this.width && budget > 0 {
+            let Some(stream) = this.stream.as_mut().as_pin_mut() else {
+                break;
+            };
+            match stream.poll_next(cx) {
+                Poll::Ready(Some(item)) => {
+                    budget -= 1;
+                    match this.running.insert_polled((this.f)(item)) {
+                        Ok(slot) => this.turns.runs_in(slot),
+                        Err(output) if this.turns.waiting.is_empty() => {
+                            this.turns.first += 1;
+                            return Poll::Ready(Some(output));
+                        }
+                        Err(output) => this.turns.waiting.push_back(Some(output)),
+                    }
+                }
+                Poll::Ready(None) => this.stream.set(None),
+                Poll::Pending => break,
+            }
+        }
+        let swept = loop {
+            match this.running.poll_next(cx) {
+                Poll::Ready(Some((slot, output))) => this.turns.ended(slot, output),
+                swept => break swept,
+            }
+        };
+        if let Some(output) = this.turns.pop() {
+            return Poll::Ready(Some(output));
+        }
+        if swept.is_ready() && this.stream.is_none() {
+            return Poll::Ready(None);
+        }
+        if budget == 0 {
+            // There is more to take; the others get their turn first.
+            cx.waker().wake_by_ref();
+        }
+        label::set("items of a stream");
+        Poll::Pending
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        hint(self.stream.as_ref(), self.turns.waiting.len())
+    }
+}
+
+impl<S, F, Fut> Stream for MapConcurrent<S, F, Fut, Unordered>
+where
+    S: Stream,
+    F: FnMut(S::Item) -> Fut,
+    Fut: Future,
+{
+    type Item = Fut::Output;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Fut::Output>> {
+        let mut this = self.project();
+        let mut budget = BUDGET;
+        while this.running.len() < *this.width && budget > 0 {
+            let Some(stream) = this.stream.as_mut().as_pin_mut() else {
+                break;
+            };
+            match stream.poll_next(cx) {
+                Poll::Ready(Some(item)) => {
+                    budget -= 1;
+                    if let Err(output) = this.running.insert_polled((this.f)(item)) {
+                        return Poll::Ready(Some(output));
+                    }
+                }
+                Poll::Ready(None) => this.stream.set(None),
+                Poll::Pending => break,
+            }
+        }
+        match this.running.poll_next(cx) {
+            Poll::Ready(Some((_, output))) => Poll::Ready(Some(output)),
+            Poll::Ready(None) if this.stream.is_none() => Poll::Ready(None),
+            _ => {
+                if budget == 0 {
+                    cx.waker().wake_by_ref();
+                }
+                label::set("items of a stream");
+                Poll::Pending
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        hint(self.stream.as_ref(), self.running.len())
+    }
+}
+
+/// As many as are to come from above, and these.
+fn hint<S: Stream>(stream: Option<&S>, inside: usize) -> (usize, Option<usize>) {
+    let (low, high) = stream.map_or((0, Some(0)), Stream::size_hint);
+    (
+        low.saturating_add(inside),
+        high.and_then(|high| high.checked_add(inside)),
+    )
+}
