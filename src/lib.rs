@@ -67,7 +67,9 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use patterns::{background, blocking, cancel, queue, stream, sync, task, time, workers};
+pub use patterns::{
+    background, blocking, cancel, pipeline, queue, stream, sync, task, time, workers,
+};
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};
 

@@ -8,6 +8,7 @@ pub(crate) mod lock;
 pub(crate) mod node;
 pub(crate) mod pipe;
 pub(crate) mod reason;
+pub(crate) mod reorder;
 pub(crate) mod scope;
 pub(crate) mod slots;
 pub(crate) mod timed;

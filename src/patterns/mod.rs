@@ -3,6 +3,7 @@
 pub mod background;
 pub mod blocking;
 pub mod cancel;
+pub mod pipeline;
 pub mod queue;
 pub mod stream;
 pub mod sync;

@@ -4,10 +4,10 @@
 
 use super::BUDGET;
 use crate::internal::label;
+use crate::internal::reorder::Reorder;
 use crate::internal::slots::Slots;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -20,44 +20,6 @@ pub struct Ordered(());
 /// Gives the results as they come; the mode after [`MapConcurrent::unordered`].
 #[derive(Debug)]
 pub struct Unordered(());
-
-/// Results that wait for their turn.
-struct Turns<O> {
-    /// From the oldest item that is not given yet on; `None` where it still runs.
-    waiting: VecDeque<Option<O>>,
-    /// The number of the first in `waiting`.
-    first: u64,
-    /// Which item is in a slot.
-    numbers: Vec<u64>,
-}
-
-impl<O> Turns<O> {
-    fn next(&self) -> u64 {
-        self.first + self.waiting.len() as u64
-    }
-
-    fn runs_in(&mut self, slot: usize) {
-        let number = self.next();
-        if slot >= self.numbers.len() {
-            self.numbers.resize(slot + 1, 0);
-        }
-        self.numbers[slot] = number;
-        self.waiting.push_back(None);
-    }
-
-    fn ended(&mut self, slot: usize, output: O) {
-        let place = self.numbers[slot] - self.first;
-        self.waiting[place as usize] = Some(output);
-    }
-
-    fn pop(&mut self) -> Option<O> {
-        if !matches!(self.waiting.front(), Some(Some(_))) {
-            return None;
-        }
-        self.first += 1;
-        self.waiting.pop_front().flatten()
-    }
-}
 
 pin_project! {
     /// A stream of what futures give, of which a bounded number run at once; made by
@@ -73,7 +35,7 @@ pin_project! {
         f: F,
         width: usize,
         running: Slots<Fut>,
-        turns: Turns<Fut::Output>,
+        turns: Reorder<Fut::Output>,
         mode: M,
     }
 }
@@ -90,11 +52,7 @@ impl<S, F, Fut: Future> MapConcurrent<S, F, Fut> {
             f,
             width,
             running: Slots::default(),
-            turns: Turns {
-                waiting: VecDeque::new(),
-                first: 0,
-                numbers: Vec::new(),
-            },
+            turns: Reorder::default(),
             mode: Ordered(()),
         }
     }
@@ -151,7 +109,7 @@ where
             return Poll::Ready(Some(output));
         }
         let mut budget = BUDGET;
-        while this.turns.waiting.len() < *this.width && budget > 0 {
+        while this.turns.len() < *this.width && budget > 0 {
             let Some(stream) = this.stream.as_mut().as_pin_mut() else {
                 break;
             };
@@ -160,11 +118,10 @@ where
                     budget -= 1;
                     match this.running.insert_polled((this.f)(item)) {
                         Ok(slot) => this.turns.runs_in(slot),
-                        Err(output) if this.turns.waiting.is_empty() => {
-                            this.turns.first += 1;
+                        Err(output) if this.turns.len() == 0 => {
                             return Poll::Ready(Some(output));
                         }
-                        Err(output) => this.turns.waiting.push_back(Some(output)),
+                        Err(output) => this.turns.ended_at_once(output),
                     }
                 }
                 Poll::Ready(None) => this.stream.set(None),
@@ -192,7 +149,7 @@ where
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        hint(self.stream.as_ref(), self.turns.waiting.len())
+        hint(self.stream.as_ref(), self.turns.len())
     }
 }
 
