@@ -2,12 +2,11 @@
 //!
 //! The timer is armed when the source has nothing more and a batch is begun: a source that is always ready never touches a timer, and reads no clock.
 
+use super::alarm::Alarm;
 use crate::internal::label;
-use crate::runtime::{Runtime, Sleep};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -89,11 +88,8 @@ pin_project! {
         within: Option<Duration>,
         weigh: W,
         collected: Collected<S::Item>,
-        // Armed for the batch that is being collected.
-        armed: bool,
-        #[pin]
-        timer: Option<Sleep>,
-        runtime: Option<Runtime>,
+        // Set for the batch that is begun.
+        alarm: Alarm,
     }
 }
 
@@ -109,9 +105,7 @@ impl<S: Stream, W> Batch<S, W> {
                 weight: 0,
                 held: None,
             },
-            armed: false,
-            timer: None,
-            runtime: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -157,14 +151,15 @@ where
                 }
                 Poll::Ready(None) => this.stream.set(None),
                 Poll::Pending => {
-                    let due = !this.collected.items.is_empty()
-                        && poll_due(
-                            *this.within,
-                            this.armed,
-                            this.runtime,
-                            this.timer.as_mut(),
-                            cx,
-                        );
+                    let mut due = false;
+                    if let Some(within) = *this.within
+                        && !this.collected.items.is_empty()
+                    {
+                        if !this.alarm.is_set() {
+                            this.alarm.set(within);
+                        }
+                        due = this.alarm.poll(cx).is_ready();
+                    }
                     if due {
                         break;
                     }
@@ -178,7 +173,7 @@ where
                 return Poll::Pending;
             }
         }
-        *this.armed = false;
+        this.alarm.stop();
         Poll::Ready(Some(this.collected.give(*this.most)))
     }
 
@@ -190,31 +185,4 @@ where
             high.and_then(|high| high.checked_add(inside + 1)),
         )
     }
-}
-
-/// Whether the batch that is begun has waited long enough.
-fn poll_due(
-    within: Option<Duration>,
-    armed: &mut bool,
-    runtime: &mut Option<Runtime>,
-    mut timer: Pin<&mut Option<Sleep>>,
-    cx: &mut Context<'_>,
-) -> bool {
-    let Some(within) = within else {
-        return false;
-    };
-    if !*armed {
-        *armed = true;
-        let runtime = runtime.get_or_insert_with(Runtime::current);
-        let now = runtime.now();
-        let at = now.checked_add(within);
-        match (timer.as_mut().as_pin_mut(), at) {
-            // tokio moves its timers in place.
-            (Some(timer), Some(_)) => timer.reset(at),
-            (_, at) => timer.set(at.map(|at| Sleep::started(runtime.clone(), at, now))),
-        }
-    }
-    timer
-        .as_pin_mut()
-        .is_some_and(|timer| timer.poll(cx).is_ready())
 }

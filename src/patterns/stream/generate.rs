@@ -230,16 +230,16 @@ impl<T> Place<T> {
     }
 
     #[inline]
-    fn take(&self, own: &mut Option<Polled>) -> Option<T> {
-        let owner: &mut QCellOwner = own.as_mut()?;
-        let place = self.item.rw(owner).get_mut();
-        let item = place.unwrap_or_else(PoisonError::into_inner).take();
-        if item.is_none() && self.has_side.load(Ordering::Acquire) {
+    fn take(&self, key: &mut Key) -> Option<T> {
+        // Put before what the code has put: it came while nobody polled.
+        if self.has_side.load(Ordering::Acquire) {
             let mut side = self.side.lock();
             self.has_side.store(false, Ordering::Relaxed);
             return side.take();
         }
-        item
+        let owner: &mut QCellOwner = key.0.as_mut()?;
+        let place = self.item.rw(owner).get_mut();
+        place.unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Has those who put from elsewhere wake the stream.
@@ -345,14 +345,17 @@ impl<T, Fut: Future> Generate<T, Fut> {
     ) -> Poll<Result<T, Option<Fut::Output>>> {
         let mut this = self.project();
         let Some(code) = this.code.as_mut().as_pin_mut() else {
-            return Poll::Ready(Err(this.last.take()));
+            return Poll::Ready(match this.place.take(this.key) {
+                Some(item) => Ok(item),
+                None => Err(this.last.take()),
+            });
         };
         this.place.waker.store(name(cx), Ordering::Relaxed);
         let polled = {
             let _open = Open::new(&mut this.key.0);
             code.poll(cx)
         };
-        if let Some(item) = this.place.take(&mut this.key.0) {
+        if let Some(item) = this.place.take(this.key) {
             if let Poll::Ready(output) = polled {
                 // A `put` that was dropped after its first poll, as by a `select!`.
                 this.code.set(None);

@@ -58,6 +58,7 @@
 //!
 //! **Panics** of closures, futures and streams go on in whoever polls.
 
+mod alarm;
 mod batch;
 mod broadcast;
 mod errors;

@@ -1,68 +1,15 @@
 //! Streams and time: [`throttle`](super::StreamOps::throttle), [`debounce`](super::StreamOps::debounce),
 //! [`timeout_each`](super::StreamOps::timeout_each).
 
+use super::alarm::Alarm;
 use crate::internal::label;
-use crate::runtime::{Runtime, Sleep};
 use crate::time::Elapsed;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-
-pin_project! {
-    /// A timer that is made when it is needed first, on the runtime of that moment, and used again.
-    struct Alarm {
-        #[pin]
-        sleep: Option<Sleep>,
-        runtime: Option<Runtime>,
-        set: bool,
-    }
-}
-
-impl Alarm {
-    fn new() -> Self {
-        Alarm {
-            sleep: None,
-            runtime: None,
-            set: false,
-        }
-    }
-
-    fn set(self: Pin<&mut Self>, after: Duration) {
-        let mut this = self.project();
-        let runtime = this.runtime.get_or_insert_with(Runtime::current);
-        let now = runtime.now();
-        let at = now.checked_add(after);
-        match this.sleep.as_mut().as_pin_mut() {
-            // tokio moves its timers in place.
-            Some(sleep) if at.is_some() => sleep.reset(at),
-            _ => this
-                .sleep
-                .set(at.map(|at| Sleep::started(runtime.clone(), at, now))),
-        }
-        *this.set = true;
-    }
-
-    fn stop(self: Pin<&mut Self>) {
-        *self.project().set = false;
-    }
-
-    /// Ready when it is not set, or when it has rung, which unsets it.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        if *this.set {
-            match this.sleep.as_pin_mut() {
-                Some(sleep) => ready!(sleep.poll(cx)),
-                None => return Poll::Pending,
-            }
-            *this.set = false;
-        }
-        Poll::Ready(())
-    }
-}
 
 /// What is to be above zero.
 #[track_caller]
@@ -77,7 +24,6 @@ pin_project! {
         #[pin]
         stream: S,
         distance: Duration,
-        #[pin]
         alarm: Alarm,
     }
 }
@@ -93,7 +39,7 @@ impl<S> Throttle<S> {
         Throttle {
             stream,
             distance,
-            alarm: Alarm::new(),
+            alarm: Alarm::default(),
         }
     }
 }
@@ -110,9 +56,9 @@ impl<S: Stream> Stream for Throttle<S> {
     type Item = S::Item;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let mut this = self.project();
+        let this = self.project();
         label::set("a throttled stream");
-        ready!(this.alarm.as_mut().poll(cx));
+        ready!(this.alarm.poll(cx));
         let next = ready!(this.stream.poll_next(cx));
         if next.is_some() {
             this.alarm.set(*this.distance);
@@ -136,7 +82,6 @@ pin_project! {
         stream: Option<S>,
         quiet: Duration,
         latest: Option<S::Item>,
-        #[pin]
         alarm: Alarm,
     }
 }
@@ -153,7 +98,7 @@ impl<S: Stream> Debounce<S> {
             stream: Some(stream),
             quiet,
             latest: None,
-            alarm: Alarm::new(),
+            alarm: Alarm::default(),
         }
     }
 }
@@ -193,7 +138,7 @@ impl<S: Stream> Stream for Debounce<S> {
             return Poll::Ready(this.latest.take());
         }
         if newer {
-            this.alarm.as_mut().set(*this.quiet);
+            this.alarm.set(*this.quiet);
         }
         label::set("a debounced stream");
         if this.latest.is_none() {
@@ -211,7 +156,6 @@ pin_project! {
         #[pin]
         stream: S,
         limit: Duration,
-        #[pin]
         alarm: Alarm,
     }
 }
@@ -227,7 +171,7 @@ impl<S> TimeoutEach<S> {
         TimeoutEach {
             stream,
             limit,
-            alarm: Alarm::new(),
+            alarm: Alarm::default(),
         }
     }
 }
@@ -244,13 +188,13 @@ impl<S: Stream> Stream for TimeoutEach<S> {
     type Item = Result<S::Item, Elapsed>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut this = self.project();
+        let this = self.project();
         if let Poll::Ready(next) = this.stream.poll_next(cx) {
             this.alarm.stop();
             return Poll::Ready(next.map(Ok));
         }
-        if !this.alarm.set {
-            this.alarm.as_mut().set(*this.limit);
+        if !this.alarm.is_set() {
+            this.alarm.set(*this.limit);
         }
         label::set("an item within its time");
         ready!(this.alarm.poll(cx));
