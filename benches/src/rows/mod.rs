@@ -5,6 +5,7 @@ mod b_fail_fast;
 mod c_in_place;
 mod h_timeout;
 mod j_tokens;
+mod l_batches;
 mod r_current;
 mod s_scope;
 mod t_generate;
@@ -35,6 +36,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("H", "timeouts and sleeps", h_timeout::tables),
     row("J", "cancel tokens", j_tokens::tables),
+    row("L", "batches of 100 with a time limit", l_batches::tables),
     row("R", "Runtime::current()", r_current::tables),
     row("S", "cancel scopes, cost of a poll", s_scope::tables),
     row("T", "async code that yields", t_generate::tables),
