@@ -8,7 +8,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Room that is made for a batch beforehand, at most.
@@ -46,23 +46,24 @@ struct Collected<T> {
 }
 
 impl<T> Collected<T> {
-    fn add(&mut self, item: T, weight: usize, most: usize) {
-        if self.items.capacity() == 0 {
-            self.items.reserve(most.min(ROOM));
-        }
-        self.items.push(item);
-        self.weight = self.weight.saturating_add(weight);
-    }
-
-    /// True: a batch is full.
+    /// Adds an item, unless it is too heavy. True: the batch is full.
     #[inline]
-    fn take_in(&mut self, item: T, weight: usize, most: usize) -> bool {
-        if !self.items.is_empty() && self.weight.saturating_add(weight) > most {
+    fn add(&mut self, item: T, weight: usize, most: usize) -> bool {
+        let sum = self.weight.saturating_add(weight);
+        if sum > most && !self.items.is_empty() {
             self.held = Some((item, weight));
             return true;
         }
-        self.add(item, weight, most);
-        self.weight >= most
+        if self.items.len() == self.items.capacity() {
+            grow(&mut self.items, most);
+        }
+        self.items.push(item);
+        self.weight = sum;
+        sum >= most
+    }
+
+    fn is_full(&self, most: usize) -> bool {
+        self.weight >= most && !self.items.is_empty()
     }
 
     fn give(&mut self, most: usize) -> Vec<T> {
@@ -73,6 +74,49 @@ impl<T> Collected<T> {
         }
         batch
     }
+}
+
+#[cold]
+fn grow<T>(items: &mut Vec<T>, most: usize) {
+    items.reserve(if items.is_empty() { most.min(ROOM) } else { 1 });
+}
+
+/// Why collecting paused.
+enum Pause {
+    Full,
+    Ended,
+    Waits,
+    /// Others get their turn.
+    Tired,
+}
+
+/// Takes items in until something keeps it from it.
+#[inline]
+fn collect<S, W>(
+    mut stream: Pin<&mut S>,
+    collected: &mut Collected<S::Item>,
+    most: usize,
+    weigh: &mut W,
+    cx: &mut Context<'_>,
+) -> Pause
+where
+    S: Stream,
+    W: Weigh<S::Item>,
+{
+    // What can be taken in one poll is bounded by the batch, unless that has no bound.
+    for _ in 0..most.clamp(super::BUDGET as usize, 16 * super::BUDGET as usize) {
+        match stream.as_mut().poll_next(cx) {
+            Poll::Ready(Some(item)) => {
+                let weight = weigh.weigh(&item);
+                if collected.add(item, weight, most) {
+                    return Pause::Full;
+                }
+            }
+            Poll::Ready(None) => return Pause::Ended,
+            Poll::Pending => return Pause::Waits,
+        }
+    }
+    Pause::Tired
 }
 
 pin_project! {
@@ -134,44 +178,32 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
-        let mut full = this.collected.weight >= *this.most && !this.collected.items.is_empty();
-        // What can be taken in one poll is bounded by the batch, unless that has no bound.
-        let mut budget = (*this.most).clamp(super::BUDGET as usize, 16 * super::BUDGET as usize);
-        while !full {
-            let Some(stream) = this.stream.as_mut().as_pin_mut() else {
-                if this.collected.items.is_empty() {
-                    return Poll::Ready(None);
-                }
-                break;
-            };
-            match stream.poll_next(cx) {
-                Poll::Ready(Some(item)) => {
-                    let weight = this.weigh.weigh(&item);
-                    full = this.collected.take_in(item, weight, *this.most);
-                }
-                Poll::Ready(None) => this.stream.set(None),
-                Poll::Pending => {
-                    let mut due = false;
-                    if let Some(within) = *this.within
-                        && !this.collected.items.is_empty()
-                    {
-                        if !this.alarm.is_set() {
-                            this.alarm.set(within);
-                        }
-                        due = this.alarm.poll(cx).is_ready();
-                    }
-                    if due {
-                        break;
-                    }
+        if !this.collected.is_full(*this.most)
+            && let Some(stream) = this.stream.as_mut().as_pin_mut()
+        {
+            match collect(stream, this.collected, *this.most, this.weigh, cx) {
+                Pause::Full => {}
+                Pause::Ended => this.stream.set(None),
+                Pause::Waits => {
                     label::set("a batch of a stream");
+                    let Some(within) = this.within.filter(|_| !this.collected.items.is_empty())
+                    else {
+                        return Poll::Pending;
+                    };
+                    if !this.alarm.is_set() {
+                        this.alarm.set(within);
+                    }
+                    ready!(this.alarm.poll(cx));
+                }
+                Pause::Tired => {
+                    cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
             }
-            budget -= 1;
-            if budget == 0 && !full {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+        }
+        if this.collected.items.is_empty() {
+            // Only after the end.
+            return Poll::Ready(None);
         }
         this.alarm.stop();
         Poll::Ready(Some(this.collected.give(*this.most)))

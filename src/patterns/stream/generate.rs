@@ -11,7 +11,7 @@ use futures_core::{FusedStream, Stream};
 use futures_util::task::AtomicWaker;
 use pin_project_lite::pin_project;
 use qcell::{QCell, QCellOwner, QCellOwnerID};
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -151,7 +151,8 @@ type Polled = ManuallyDrop<QCellOwner>;
 
 thread_local! {
     /// Of the innermost generator that is being polled on this thread.
-    static POLLED: Cell<Option<Polled>> = const { Cell::new(None) };
+    // Opened in place by those who put: a key that is moved out and back costs twice as much.
+    static POLLED: RefCell<Option<Polled>> = const { RefCell::new(None) };
 }
 
 /// Keeps the key to a place while the stream is not polled.
@@ -201,20 +202,20 @@ impl<T> Place<T> {
     /// Takes `item` out of there, unless another one waits in the place.
     #[inline]
     fn put(&self, item: &mut Option<T>) {
-        POLLED.with(|key| match key.take() {
-            Some(mut owner) if owner.id() == self.owner => {
-                let place = self.item.rw(&mut owner).get_mut();
+        let mine = POLLED.with_borrow_mut(|key| match key {
+            Some(owner) if owner.id() == self.owner => {
+                let place = self.item.rw(owner).get_mut();
                 let place = place.unwrap_or_else(PoisonError::into_inner);
                 if place.is_none() {
                     *place = item.take();
                 }
-                key.set(Some(owner));
+                true
             }
-            owner => {
-                key.set(owner);
-                self.put_aside(item);
-            }
+            _ => false,
         });
+        if !mine {
+            self.put_aside(item);
+        }
     }
 
     #[cold]
