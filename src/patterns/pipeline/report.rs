@@ -66,6 +66,11 @@ impl Stats {
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bottleneck = self.bottleneck().map(|stage| stage.name.clone());
+        // What only passes items on has no times.
+        let time = |time: Duration| match time {
+            Duration::ZERO => "-".to_owned(),
+            time => format!("{time:.1?}"),
+        };
         let width = self.stages.iter().map(|s| s.name.chars().count());
         let width = width.max().unwrap_or(0).max(5);
         write!(
@@ -85,8 +90,8 @@ impl fmt::Display for Stats {
                 stage.taken,
                 stage.given,
                 stage.errors,
-                format!("{:.1?}", stage.p50),
-                format!("{:.1?}", stage.p99),
+                time(stage.p50),
+                time(stage.p99),
                 stage.busy * 100.0
             )?;
         }
