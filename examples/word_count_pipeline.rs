@@ -176,7 +176,7 @@ async fn run(cli: &Cli, stop: &CancelToken) -> Result<Report<Trouble>, RunError<
     .stage(
         Stage::new("read")
             .width(jobs)
-            .buffer(256)
+            .buffer(2 * jobs)
             .unordered()
             .on_error(listed()),
         read,
@@ -209,7 +209,7 @@ fn walk(
     dir: PathBuf,
     own: PathBuf,
 ) -> impl futures::Stream<Item = Result<PathBuf, Trouble>> + Send + 'static {
-    let (found, files) = async_channel::bounded(256);
+    let (found, files) = async_channel::bounded(16);
     let own = own.canonicalize().ok();
     let walk = move || {
         for entry in walkdir::WalkDir::new(&dir) {

@@ -96,10 +96,16 @@ fn what_cannot_be_done_is_told_with_exit_code_2() {
 
 #[test]
 fn the_first_signal_saves_what_was_found() {
-    let outside = TempDir::new().unwrap();
+    let (folder, outside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let out = outside.path().join("words.json");
+    // Half a gigabyte to count, in the room of one file.
+    let first = folder.path().join("0.txt");
+    fs::write(&first, "the boats of the crew ".repeat(12_000)).unwrap();
+    for i in 1..2000 {
+        fs::hard_link(&first, folder.path().join(format!("{i}.txt"))).unwrap();
+    }
     let mut child = program()
-        .args(["/", "--out", out.to_str().unwrap()])
+        .args([folder.path(), Path::new("--out"), &out])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -112,5 +118,7 @@ fn the_first_signal_saves_what_was_found() {
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let saved: Value = serde_json::from_slice(&fs::read(&out).unwrap()).unwrap();
-    assert!(saved["files"].is_u64());
+    let files = saved["files"].as_u64().unwrap();
+    assert!(files < 2000, "all were counted before the signal came");
+    assert_eq!(saved["words"], files * 60_000);
 }
