@@ -1,5 +1,9 @@
 //! `examples/word_count_pipeline`: counts what is there, lists what it cannot count, stops cleanly. Runs the program that `cargo test` has built.
 #![cfg(all(unix, any(feature = "tokio", feature = "smol")))]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in the helpers beside them"
+)]
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;

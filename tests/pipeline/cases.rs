@@ -8,6 +8,7 @@ use regatta::stream::{StreamOps, generate};
 use regatta::{Runtime, testing, time};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 type Saved<T> = Arc<Mutex<Vec<T>>>;
 
@@ -91,7 +92,7 @@ async fn sound_keeps_up_with_the_clock() {
             time::sleep(MS * 20).await;
         }
     });
-    let worst = Arc::new(Mutex::new(MS * 0));
+    let worst = Arc::new(Mutex::new(Duration::ZERO));
     let latency = worst.clone();
     let pipeline = Pipeline::from_stream("microphone", chunks)
         .stage(

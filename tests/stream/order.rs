@@ -172,7 +172,7 @@ fn every_subscriber_gets_everything() {
 #[test]
 fn each_side_gets_its_items_in_order() {
     trials(async |mut trial| {
-        let even = |n: &u32| n % 2 == 0;
+        let even = |n: &u32| n.is_multiple_of(2);
         let (left, right) = trial.source().partition(trial.n, even);
         let both = future::join(left.collect::<Vec<_>>(), right.collect::<Vec<_>>()).await;
         assert_eq!(
@@ -185,7 +185,7 @@ fn each_side_gets_its_items_in_order() {
 #[test]
 fn errors_and_values_are_all_accounted_for() {
     trials(async |mut trial| {
-        let check = |n: u32| if n % 3 == 0 { Err(n) } else { Ok(n) };
+        let check = |n: u32| if n.is_multiple_of(3) { Err(n) } else { Ok(n) };
         let (good, bad): (Vec<u32>, Vec<u32>) = trial.items.iter().partition(|n| *n % 3 != 0);
         let mut skipped = vec![];
         let kept = trial.source().map(check).skip_errors(|e| skipped.push(e));

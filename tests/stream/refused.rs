@@ -51,9 +51,12 @@ fn sizes_without_end_are_fine() {
     testing::run(async || {
         let s = || stream::iter(0..10u32);
         let all: Vec<u32> = s().collect().await;
-        assert_eq!(s().batch(MOST).collect::<Vec<_>>().await, [all.clone()]);
+        assert_eq!(
+            s().batch(MOST).collect::<Vec<_>>().await,
+            std::slice::from_ref(&all)
+        );
         let within = s().batch_within(MOST, Duration::MAX);
-        assert_eq!(within.collect::<Vec<_>>().await, [all.clone()]);
+        assert_eq!(within.collect::<Vec<_>>().await, std::slice::from_ref(&all));
         let heavy = s().batch_weighted(MOST, |_| MOST / 3);
         assert_eq!(
             heavy.map(|b| b.len()).collect::<Vec<_>>().await,

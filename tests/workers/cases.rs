@@ -107,7 +107,7 @@ async fn join_waits_for_jobs_that_jobs_submit() {
 async fn jobs_in_flight_finish_on_stop_and_errors_harm_no_worker() {
     let handler = |n: u32| async move {
         time::sleep(super::MS).await;
-        if n % 3 == 0 { Err(n) } else { Ok(n) }
+        if n.is_multiple_of(3) { Err(n) } else { Ok(n) }
     };
     let workers = Workers::builder(4, handler).queue(64).start().unwrap();
     let mut jobs = Vec::new();
@@ -146,6 +146,7 @@ async fn jobs_begin_in_the_order_in_which_they_came() {
 async fn a_job_runs_outside_the_scopes_of_whoever_submitted_it() {
     let (workers, gate) = gated(1, 1);
     let request = cancel::CancelToken::new();
+    #[expect(clippy::async_yields_async, reason = "the handle is what is wanted")]
     let job = request.run(async { workers.submit(1).await.unwrap() });
     let mut job = job.await.unwrap();
     until(|| workers.stats().running == 1).await;

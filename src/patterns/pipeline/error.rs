@@ -4,7 +4,7 @@ use super::Report;
 use crate::task::ErrorGroup;
 use std::fmt;
 
-/// A pipeline was stopped by an error of a stage; returned by [`run`](super::Pipeline::run).
+/// A pipeline was stopped by an error of a stage; returned by [`run`](super::Assembled::run).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RunError<E> {

@@ -119,7 +119,7 @@ pub struct Report<E> {
     pub errors: Vec<Collected<E>>,
     /// How many errors were more than those stages keep.
     pub missed: u64,
-    /// Why the source was stopped before its end, when it was; see [`drain_on`](super::Pipeline::drain_on).
+    /// Why the source was stopped before its end, when it was; see [`drain_on`](super::Assembled::drain_on).
     pub drained: Option<Reason>,
 }
 
@@ -185,7 +185,7 @@ impl Board {
     }
 }
 
-/// Looks at a pipeline from outside, while it runs and after; made by [`Pipeline::watch`](super::Pipeline::watch). Clones look at the same.
+/// Looks at a pipeline from outside, while it runs and after; made by [`Assembled::watch`](super::Assembled::watch). Clones look at the same.
 #[derive(Clone)]
 pub struct Watch {
     pub(super) board: Arc<Board>,

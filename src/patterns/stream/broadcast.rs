@@ -74,6 +74,20 @@ impl<T> Rule for Ring<T> {
 type RingFork<S> = Fork<S, Ring<<S as Stream>::Item>>;
 
 /// A stream that several subscribers share; made by [`broadcast`](super::StreamOps::broadcast). Clones share the same one.
+///
+/// # Examples
+///
+/// ```
+/// use futures::{StreamExt, future, stream};
+/// use regatta::stream::StreamOps;
+///
+/// regatta::testing::run(async || {
+///     let numbers = stream::iter(1..=100).broadcast(8);
+///     let (sum, count) = (numbers.subscribe(), numbers.subscribe());
+///     let both = future::join(sum.fold(0, async |a, n| a + n), count.count());
+///     assert_eq!(both.await, (5050, 100));
+/// });
+/// ```
 #[must_use = "nothing happens until somebody subscribes"]
 pub struct Broadcast<S: Stream> {
     fork: Arc<RingFork<S>>,

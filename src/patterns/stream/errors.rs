@@ -42,6 +42,21 @@ impl<T, E, S: Stream<Item = Result<T, E>>> Stream for StopOnError<S> {
 
 pin_project! {
     /// A stream without its errors; made by [`skip_errors`](super::StreamOps::skip_errors).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::{StreamExt, stream};
+    /// use regatta::stream::StreamOps;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let mut bad = vec![];
+    ///     let lines = stream::iter(["1", "x", "3"]).map(|line| line.parse::<u32>().map_err(|_| line));
+    ///     let numbers = lines.skip_errors(|line| bad.push(line));
+    ///     assert_eq!(numbers.collect::<Vec<_>>().await, [1, 3]);
+    ///     assert_eq!(bad, ["x"]);
+    /// });
+    /// ```
     #[must_use = "streams do nothing unless polled"]
     pub struct SkipErrors<S, F> {
         #[pin]
@@ -101,6 +116,23 @@ where
 
 pin_project! {
     /// A stream whose errors are kept aside; made by [`collect_errors`](super::StreamOps::collect_errors).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::{StreamExt, stream};
+    /// use regatta::stream::StreamOps;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let lines = stream::iter(["1", "x", "3", "y"]).map(|line| line.parse::<u32>().map_err(|_| line));
+    ///     let mut numbers = lines.collect_errors(100);
+    ///     let mut sum = 0;
+    ///     while let Some(number) = numbers.next().await {
+    ///         sum += number;
+    ///     }
+    ///     assert_eq!((sum, numbers.errors()), (4, &["x", "y"][..]));
+    /// });
+    /// ```
     #[must_use = "streams do nothing unless polled"]
     pub struct CollectErrors<S, E> {
         #[pin]

@@ -88,6 +88,32 @@ impl<A: Stream, B: Stream<Item = A::Item>> Stream for Merge<A, B> {
 
 pin_project! {
     /// The newest item of each of two streams, whenever one has a newer one; made by [`zip_latest`](super::StreamOps::zip_latest).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use regatta::{stream::{StreamOps, generate}, time};
+    /// use std::time::Duration;
+    ///
+    /// async fn after(ms: u64) {
+    ///     time::sleep(Duration::from_millis(ms)).await;
+    /// }
+    ///
+    /// regatta::testing::run(async || {
+    ///     let width = generate(async |y| {
+    ///         y.put(100).await;
+    ///         after(20).await;
+    ///         y.put(200).await;
+    ///     });
+    ///     let height = generate(async |y| {
+    ///         after(10).await;
+    ///         y.put(7).await;
+    ///     });
+    ///     let sizes = width.zip_latest(height);
+    ///     assert_eq!(sizes.collect::<Vec<_>>().await, [(100, 7), (200, 7)]);
+    /// });
+    /// ```
     #[must_use = "streams do nothing unless polled"]
     pub struct ZipLatest<A, B>
     where

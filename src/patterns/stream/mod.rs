@@ -2,7 +2,7 @@
 //!
 //! [`generate`] and [`try_generate`] turn async code into a stream. [`StreamOps`] adds to every [`Stream`](futures_core::Stream), whichever crate it
 //! comes from, what neither `futures` nor `tokio-stream` has in this form. For a whole run from a source to a sink, with figures per stage, see
-//! `pipeline`; for tasks that hand work to other tasks, [`queue`](crate::queue).
+//! [`pipeline`](crate::pipeline); for tasks that hand work to other tasks, [`queue`](crate::queue).
 //!
 //! | you want | take |
 //! |---|---|

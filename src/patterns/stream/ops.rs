@@ -255,24 +255,7 @@ pub trait StreamOps: Stream + Sized {
     ///
     /// Dropping a `next` that waits loses nothing: the latest item stays, and its time goes on.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures::StreamExt;
-    /// use regatta::{stream::{StreamOps, generate}, time};
-    /// use std::time::Duration;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let keys = generate(async |y| {
-    ///         for (pause, text) in [(0, "r"), (80, "re"), (90, "reg"), (2000, "rega"), (50, "regatta")] {
-    ///             time::sleep(Duration::from_millis(pause)).await;
-    ///             y.put(text).await;
-    ///         }
-    ///     });
-    ///     let searches = keys.debounce(Duration::from_millis(300));
-    ///     assert_eq!(searches.collect::<Vec<_>>().await, ["reg", "regatta"]);
-    /// });
-    /// ```
+    /// An example stands at [`Debounce`].
     #[track_caller]
     fn debounce(self, quiet: Duration) -> Debounce<Self> {
         Debounce::new(self, quiet)
@@ -293,26 +276,7 @@ pub trait StreamOps: Stream + Sized {
     ///
     /// Dropping a `next` that waits loses nothing; the time goes on.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures::StreamExt;
-    /// use regatta::{stream::{StreamOps, generate}, time};
-    /// use std::{pin::pin, time::Duration};
-    ///
-    /// regatta::testing::run(async || {
-    ///     let beats = generate(async |y| {
-    ///         for pause in [1, 8] {
-    ///             time::sleep(Duration::from_secs(pause)).await;
-    ///             y.put(pause).await;
-    ///         }
-    ///     });
-    ///     let mut beats = pin!(beats.timeout_each(Duration::from_secs(5)));
-    ///     assert_eq!(beats.next().await.map(|beat| beat.ok()), Some(Some(1)));
-    ///     assert!(beats.next().await.is_some_and(|late| late.is_err()));
-    ///     assert_eq!(beats.next().await.map(|beat| beat.ok()), Some(Some(8)));
-    /// });
-    /// ```
+    /// An example stands at [`TimeoutEach`].
     #[track_caller]
     fn timeout_each(self, limit: Duration) -> TimeoutEach<Self> {
         TimeoutEach::new(self, limit)
@@ -349,31 +313,7 @@ pub trait StreamOps: Stream + Sized {
     ///
     /// Dropping a `next` that waits loses nothing.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures::StreamExt;
-    /// use regatta::{stream::{StreamOps, generate}, time};
-    /// use std::time::Duration;
-    ///
-    /// async fn after(ms: u64) {
-    ///     time::sleep(Duration::from_millis(ms)).await;
-    /// }
-    ///
-    /// regatta::testing::run(async || {
-    ///     let width = generate(async |y| {
-    ///         y.put(100).await;
-    ///         after(20).await;
-    ///         y.put(200).await;
-    ///     });
-    ///     let height = generate(async |y| {
-    ///         after(10).await;
-    ///         y.put(7).await;
-    ///     });
-    ///     let sizes = width.zip_latest(height);
-    ///     assert_eq!(sizes.collect::<Vec<_>>().await, [(100, 7), (200, 7)]);
-    /// });
-    /// ```
+    /// An example stands at [`ZipLatest`].
     fn zip_latest<S>(self, other: S) -> ZipLatest<Self, S>
     where
         S: Stream<Item: Clone>,
@@ -395,19 +335,7 @@ pub trait StreamOps: Stream + Sized {
     ///
     /// Dropping a `next` that waits loses nothing. A dropped subscriber no longer counts, and what it had not taken is dropped.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures::{StreamExt, future, stream};
-    /// use regatta::stream::StreamOps;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let numbers = stream::iter(1..=100).broadcast(8);
-    ///     let (sum, count) = (numbers.subscribe(), numbers.subscribe());
-    ///     let both = future::join(sum.fold(0, async |a, n| a + n), count.count());
-    ///     assert_eq!(both.await, (5050, 100));
-    /// });
-    /// ```
+    /// An example stands at [`Broadcast`].
     #[track_caller]
     fn broadcast(self, n: usize) -> Broadcast<Self>
     where
@@ -429,18 +357,7 @@ pub trait StreamOps: Stream + Sized {
     ///
     /// Dropping a `next` that waits loses nothing.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures::{StreamExt, future, stream};
-    /// use regatta::stream::StreamOps;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let (even, odd) = stream::iter(0..6).partition(4, |n| n % 2 == 0);
-    ///     let both = future::join(even.collect::<Vec<_>>(), odd.collect::<Vec<_>>());
-    ///     assert_eq!(both.await, (vec![0, 2, 4], vec![1, 3, 5]));
-    /// });
-    /// ```
+    /// An example stands at [`Partition`].
     #[track_caller]
     fn partition<F>(self, n: usize, f: F) -> (Partition<Self, F>, Partition<Self, F>)
     where
@@ -479,20 +396,7 @@ pub trait StreamOps: Stream + Sized {
     ///
     /// Dropping a `next` that waits loses nothing: an error that the sink was given stays given.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures::{StreamExt, stream};
-    /// use regatta::stream::StreamOps;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let mut bad = vec![];
-    ///     let lines = stream::iter(["1", "x", "3"]).map(|line| line.parse::<u32>().map_err(|_| line));
-    ///     let numbers = lines.skip_errors(|line| bad.push(line));
-    ///     assert_eq!(numbers.collect::<Vec<_>>().await, [1, 3]);
-    ///     assert_eq!(bad, ["x"]);
-    /// });
-    /// ```
+    /// An example stands at [`SkipErrors`].
     fn skip_errors<T, E, F>(self, sink: F) -> SkipErrors<Self, F>
     where
         Self: Stream<Item = Result<T, E>>,
@@ -515,22 +419,7 @@ pub trait StreamOps: Stream + Sized {
     ///
     /// Dropping a `next` that waits loses nothing: values and errors stay.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures::{StreamExt, stream};
-    /// use regatta::stream::StreamOps;
-    ///
-    /// regatta::testing::run(async || {
-    ///     let lines = stream::iter(["1", "x", "3", "y"]).map(|line| line.parse::<u32>().map_err(|_| line));
-    ///     let mut numbers = lines.collect_errors(100);
-    ///     let mut sum = 0;
-    ///     while let Some(number) = numbers.next().await {
-    ///         sum += number;
-    ///     }
-    ///     assert_eq!((sum, numbers.errors()), (4, &["x", "y"][..]));
-    /// });
-    /// ```
+    /// An example stands at [`CollectErrors`].
     #[track_caller]
     fn collect_errors<T, E>(self, most: usize) -> CollectErrors<Self, E>
     where

@@ -73,6 +73,25 @@ impl<S: Stream> Stream for Throttle<S> {
 
 pin_project! {
     /// A stream of the items after which nothing came for a while; made by [`debounce`](super::StreamOps::debounce).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use regatta::{stream::{StreamOps, generate}, time};
+    /// use std::time::Duration;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let keys = generate(async |y| {
+    ///         for (pause, text) in [(0, "r"), (80, "re"), (90, "reg"), (2000, "rega"), (50, "regatta")] {
+    ///             time::sleep(Duration::from_millis(pause)).await;
+    ///             y.put(text).await;
+    ///         }
+    ///     });
+    ///     let searches = keys.debounce(Duration::from_millis(300));
+    ///     assert_eq!(searches.collect::<Vec<_>>().await, ["reg", "regatta"]);
+    /// });
+    /// ```
     #[must_use = "streams do nothing unless polled"]
     pub struct Debounce<S>
     where
@@ -151,6 +170,27 @@ impl<S: Stream> Stream for Debounce<S> {
 
 pin_project! {
     /// A stream with a limit on the wait for each item; made by [`timeout_each`](super::StreamOps::timeout_each).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use regatta::{stream::{StreamOps, generate}, time};
+    /// use std::{pin::pin, time::Duration};
+    ///
+    /// regatta::testing::run(async || {
+    ///     let beats = generate(async |y| {
+    ///         for pause in [1, 8] {
+    ///             time::sleep(Duration::from_secs(pause)).await;
+    ///             y.put(pause).await;
+    ///         }
+    ///     });
+    ///     let mut beats = pin!(beats.timeout_each(Duration::from_secs(5)));
+    ///     assert_eq!(beats.next().await.map(|beat| beat.ok()), Some(Some(1)));
+    ///     assert!(beats.next().await.is_some_and(|late| late.is_err()));
+    ///     assert_eq!(beats.next().await.map(|beat| beat.ok()), Some(Some(8)));
+    /// });
+    /// ```
     #[must_use = "streams do nothing unless polled"]
     pub struct TimeoutEach<S> {
         #[pin]

@@ -65,6 +65,19 @@ impl<S: Stream, F: FnMut(&S::Item) -> bool> Stream for Sorted<S, F> {
 }
 
 /// One of two streams that share the items of another; made by [`partition`](super::StreamOps::partition).
+///
+/// # Examples
+///
+/// ```
+/// use futures::{StreamExt, future, stream};
+/// use regatta::stream::StreamOps;
+///
+/// regatta::testing::run(async || {
+///     let (even, odd) = stream::iter(0..6).partition(4, |n| n % 2 == 0);
+///     let both = future::join(even.collect::<Vec<_>>(), odd.collect::<Vec<_>>());
+///     assert_eq!(both.await, (vec![0, 2, 4], vec![1, 3, 5]));
+/// });
+/// ```
 #[must_use = "streams do nothing unless polled, and one that is not polled holds up the other"]
 pub struct Partition<S: Stream, F> {
     branch: Branch<Sorted<S, F>, Sides<S::Item>>,
