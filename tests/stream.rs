@@ -4,6 +4,8 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "stream/auto_traits.rs"]
+mod auto_traits;
 #[path = "stream/bounds.rs"]
 mod bounds;
 #[path = "stream/generators.rs"]
