@@ -18,6 +18,9 @@
 //! | [`sync::Event`], [`sync::Barrier`] | to release all who wait; to go on together |
 //! | [`queue::Queue`] | tasks that make what others work on: back-pressure, order, acknowledgement, a clean end |
 //! | [`queue::Broadcast`] | every consumer to see every item |
+//! | [`stream::generate`], [`stream::try_generate`] | a stream out of async code with loops and `?`: the pages of an API |
+//! | [`stream::StreamOps`] | items of a stream several at once, in batches, spaced out, merged, shared; stages that work ahead |
+//! | [`pipeline::Pipeline`] | a whole run from source to sink, with back-pressure, error policies, and figures for each stage |
 //! | [`workers::Workers`] | a fixed number of tasks that work off what many submit |
 //! | [`background::Background`] | work that outlives the call, with its errors reported and a shutdown that waits |
 //! | [`blocking::ThreadPool`], [`blocking::CpuPool`] | calls that block, and computations, on bounded threads |
@@ -73,8 +76,8 @@ pub mod testing;
 
 #[doc(inline)]
 pub use patterns::{
-    background, blocking, cancel, circuit_breaker, policy, queue, rate_limit, retry, sync, task,
-    time, workers,
+    background, blocking, cancel, circuit_breaker, pipeline, policy, queue, rate_limit, retry,
+    stream, sync, task, time, workers,
 };
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};

@@ -7,7 +7,9 @@ pub(crate) mod label;
 pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod node;
+pub(crate) mod pipe;
 pub(crate) mod reason;
+pub(crate) mod reorder;
 pub(crate) mod scope;
 pub(crate) mod slots;
 #[cfg(test)]

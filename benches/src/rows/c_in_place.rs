@@ -6,6 +6,7 @@ use crate::table::Table;
 use futures::stream::{self, StreamExt};
 use futures_buffered::BufferedStreamExt;
 use futures_concurrency::prelude::*;
+use regatta::stream::StreamOps;
 use regatta::task::{TaskGroup, gather, task_group};
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -45,6 +46,16 @@ async fn fail_fast<const WAITS: bool>() -> u64 {
         .expect("no item fails")
         .into_iter()
         .sum()
+}
+
+async fn map_concurrent<const WAITS: bool>() -> u64 {
+    let items = stream::iter(0..ITEMS).map_concurrent(LIMIT, item::<WAITS>);
+    items.fold(0, async |a, b| a + b).await
+}
+
+async fn map_unordered<const WAITS: bool>() -> u64 {
+    let items = stream::iter(0..ITEMS).map_concurrent(LIMIT, item::<WAITS>);
+    items.unordered().fold(0, async |a, b| a + b).await
 }
 
 async fn buffer_unordered<const WAITS: bool>() -> u64 {
@@ -193,6 +204,11 @@ fn in_place<const WAITS: bool>(on: On) -> Table {
     )
     .ours("gather(..).limit(64).settled()", once(on, settled::<WAITS>))
     .ours("gather(..).limit(64)", once(on, fail_fast::<WAITS>))
+    .ours("map_concurrent(64)", once(on, map_concurrent::<WAITS>))
+    .ours(
+        "map_concurrent(64).unordered()",
+        once(on, map_unordered::<WAITS>),
+    )
     .peer(
         "futures-buffered, unordered",
         once(on, futures_buffered::<WAITS>),
@@ -211,6 +227,11 @@ fn in_place<const WAITS: bool>(on: On) -> Table {
     )
     .faster(
         "gather(..).limit(64).settled()",
+        &["futures-buffered, unordered"],
+        times,
+    )
+    .faster(
+        "map_concurrent(64).unordered()",
         &["futures-buffered, unordered"],
         times,
     )

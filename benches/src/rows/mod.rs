@@ -10,9 +10,11 @@ mod g_retry;
 mod h_timeout;
 mod j_tokens;
 mod k_event;
+mod l_batches;
 mod n_blocking;
 mod r_current;
 mod s_scope;
+mod t_generate;
 
 use crate::table::Table;
 
@@ -46,8 +48,10 @@ pub const ROWS: &[Row] = &[
     row("J", "cancel tokens", j_tokens::tables),
     row("K", "release 10k waiters", k_event::tables),
     row("N", "blocking calls", n_blocking::tables),
+    row("L", "batches of 100 with a time limit", l_batches::tables),
     row("R", "Runtime::current()", r_current::tables),
     row("S", "cancel scopes, cost of a poll", s_scope::tables),
+    row("T", "async code that yields", t_generate::tables),
 ];
 
 pub fn find(name: &str) -> Result<&'static Row, String> {
