@@ -27,6 +27,7 @@
 //! | [`rate_limit::RateLimiter`], [`rate_limit::Keyed`] | so many in such a time, first come, first served; for each user or host |
 //! | [`rate_limit::ConcurrencyAndRate`] | so many in such a time, and so many at once |
 //! | [`circuit_breaker::CircuitBreaker`], [`circuit_breaker::Keyed`] | to leave a service alone that does not work, and to find out when it works again |
+//! | [`bulkhead::Bulkhead`] | at most so many calls at once and so many waiting, the others refused; a limit that finds itself |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |
@@ -72,8 +73,8 @@ pub mod testing;
 
 #[doc(inline)]
 pub use patterns::{
-    background, blocking, cancel, circuit_breaker, queue, rate_limit, retry, sync, task, time,
-    workers,
+    background, blocking, bulkhead, cancel, circuit_breaker, queue, rate_limit, retry, sync, task,
+    time, workers,
 };
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};

@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod blocking;
+pub mod bulkhead;
 pub mod cancel;
 pub mod circuit_breaker;
 pub mod queue;
