@@ -28,6 +28,7 @@
 //! | [`rate_limit::ConcurrencyAndRate`] | so many in such a time, and so many at once |
 //! | [`circuit_breaker::CircuitBreaker`], [`circuit_breaker::Keyed`] | to leave a service alone that does not work, and to find out when it works again |
 //! | [`bulkhead::Bulkhead`] | at most so many calls at once and so many waiting, the others refused; a limit that finds itself |
+//! | [`hedge::hedge()`] | a second attempt beside one that does not answer for a while; the first success counts |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |
@@ -73,8 +74,8 @@ pub mod testing;
 
 #[doc(inline)]
 pub use patterns::{
-    background, blocking, bulkhead, cancel, circuit_breaker, queue, rate_limit, retry, sync, task,
-    time, workers,
+    background, blocking, bulkhead, cancel, circuit_breaker, hedge, queue, rate_limit, retry, sync,
+    task, time, workers,
 };
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};

@@ -5,6 +5,7 @@ pub(crate) mod deadline;
 pub(crate) mod label;
 pub(crate) mod line;
 pub(crate) mod lock;
+pub(crate) mod member;
 pub(crate) mod node;
 pub(crate) mod reason;
 pub(crate) mod scope;
