@@ -5,6 +5,7 @@ pub mod blocking;
 pub mod bulkhead;
 pub mod cancel;
 pub mod circuit_breaker;
+pub mod fallback;
 pub mod hedge;
 pub mod queue;
 pub mod rate_limit;

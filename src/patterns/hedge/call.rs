@@ -118,7 +118,6 @@ impl<'a, C: Call> Hedge<'a, C> {
 }
 
 /// The next that ends, and whether it is the first attempt. `Ready(None)`: there is none any more.
-#[expect(clippy::type_complexity, reason = "named once, here")]
 fn next<F: Future>(
     mut first: Pin<&mut Option<Member<F>>>,
     rest: &mut Option<Slots<Member<F>>>,
