@@ -30,6 +30,7 @@
 //! | [`bulkhead::Bulkhead`] | at most so many calls at once and so many waiting, the others refused; a limit that finds itself |
 //! | [`hedge::hedge()`] | a second attempt beside one that does not answer for a while; the first success counts |
 //! | [`fallback::fallback()`] | something else when a call failed |
+//! | [`load_shed::LoadShed`] | to refuse work while there is too much of it |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |
@@ -75,8 +76,8 @@ pub mod testing;
 
 #[doc(inline)]
 pub use patterns::{
-    background, blocking, bulkhead, cancel, circuit_breaker, fallback, hedge, queue, rate_limit,
-    retry, sync, task, time, workers,
+    background, blocking, bulkhead, cancel, circuit_breaker, fallback, hedge, load_shed, queue,
+    rate_limit, retry, sync, task, time, workers,
 };
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};

@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod circuit_breaker;
 pub mod fallback;
 pub mod hedge;
+pub mod load_shed;
 pub mod queue;
 pub mod rate_limit;
 pub mod retry;
