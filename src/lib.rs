@@ -31,6 +31,10 @@
 //! | [`rate_limit::ConcurrencyAndRate`] | so many in such a time, and so many at once |
 //! | [`circuit_breaker::CircuitBreaker`], [`circuit_breaker::Keyed`] | to leave a service alone that does not work, and to find out when it works again |
 //! | [`policy::Policy`] | one value that says how a call is protected: timeout, retry, rate limit, circuit breaker |
+//! | [`bulkhead::Bulkhead`] | at most so many calls at once and so many waiting, the others refused; a limit that finds itself |
+//! | [`hedge::hedge()`] | a second attempt beside one that does not answer for a while; the first success counts |
+//! | [`fallback::fallback()`] | something else when a call failed |
+//! | [`load_shed::LoadShed`] | to refuse work while there is too much of it |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |
@@ -76,8 +80,8 @@ pub mod testing;
 
 #[doc(inline)]
 pub use patterns::{
-    background, blocking, cancel, circuit_breaker, pipeline, policy, queue, rate_limit, retry,
-    stream, sync, task, time, workers,
+    background, blocking, bulkhead, cancel, circuit_breaker, fallback, hedge, load_shed, pipeline,
+    policy, queue, rate_limit, retry, stream, sync, task, time, workers,
 };
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};

@@ -6,6 +6,7 @@ pub(crate) mod deadline;
 pub(crate) mod label;
 pub(crate) mod line;
 pub(crate) mod lock;
+pub(crate) mod member;
 pub(crate) mod node;
 pub(crate) mod pipe;
 pub(crate) mod reason;

@@ -2,8 +2,12 @@
 
 pub mod background;
 pub mod blocking;
+pub mod bulkhead;
 pub mod cancel;
 pub mod circuit_breaker;
+pub mod fallback;
+pub mod hedge;
+pub mod load_shed;
 pub mod pipeline;
 pub mod policy;
 pub mod queue;

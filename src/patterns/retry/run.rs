@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-/// An attempt that failed and will be followed by another; given to the hooks of [`Retry`].
+/// An attempt that failed and will be followed by another; given to the hooks of [`Retry`](super::Retry).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Retrying<'a, E> {

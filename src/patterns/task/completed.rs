@@ -1,7 +1,7 @@
 //! [`as_completed`]: outputs as they come.
 
-use super::member::BUDGET;
 use crate::internal::label;
+use crate::internal::member::BUDGET;
 use crate::internal::slots::Slots;
 use futures_core::Stream;
 use std::fmt;

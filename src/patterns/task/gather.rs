@@ -1,9 +1,9 @@
 //! [`gather`]: many futures, their outputs in order.
 
 use super::error::{ErrorGroup, Fault};
-use super::member::{BUDGET, Member, dismiss};
 use super::spawned::Spawnable;
 use crate::internal::label;
+use crate::internal::member::{BUDGET, Member, dismiss};
 use crate::internal::slots::Slots;
 use pin_project_lite::pin_project;
 use std::fmt;

@@ -31,7 +31,6 @@ mod group;
 mod handle;
 mod home;
 mod local;
-mod member;
 mod named;
 mod policy;
 mod race;

@@ -1,8 +1,8 @@
 //! Races: the first one counts.
 
 use super::error::{ErrorGroup, Fault};
-use super::member::{Member, dismiss};
 use crate::internal::label;
+use crate::internal::member::{Member, dismiss};
 use crate::internal::slots::Slots;
 use crate::time::sleep;
 use std::future::{Future, poll_fn};

@@ -1,18 +1,18 @@
 //! A future among others that are polled in place, which may be told to go.
 
-use crate::internal::scope::{Mark, Scoped, Step};
-use crate::internal::slots::Slots;
+use super::scope::{Mark, Scoped, Step};
+use super::slots::Slots;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Outputs ready at once that are taken before the task gives way to others.
-pub(super) const BUDGET: u32 = 128;
+pub(crate) const BUDGET: u32 = 128;
 
 pin_project! {
     /// Ends with the future's output, or with `None` when it was told to go and is dropped, its cleanup done.
-    pub(super) struct Member<F> {
+    pub(crate) struct Member<F> {
         #[pin]
         scoped: Scoped<F>,
         go: bool,
@@ -21,11 +21,16 @@ pin_project! {
 
 impl<F> Member<F> {
     #[inline]
-    pub(super) fn new(future: F) -> Self {
+    pub(crate) fn new(future: F) -> Self {
         Member {
             scoped: Scoped::new(Mark::Plain, future),
             go: false,
         }
+    }
+
+    /// Tells it to go; it ends in the next polls.
+    pub(crate) fn dismiss(self: Pin<&mut Self>) {
+        *self.project().go = true;
     }
 }
 
@@ -44,6 +49,6 @@ impl<F: Future> Future for Member<F> {
 }
 
 /// Tells every member to go; they end in the next sweeps.
-pub(super) fn dismiss<F>(members: &mut Slots<Member<F>>) {
-    members.for_each(|_, member| *member.project().go = true);
+pub(crate) fn dismiss<F>(members: &mut Slots<Member<F>>) {
+    members.for_each(|_, member| member.dismiss());
 }

@@ -1,0 +1,212 @@
+//! A bulkhead behind its lock: who runs, and the line of those who wait.
+//!
+//! While somebody stands in line, the places are taken: whoever makes room (ends, leaves a place it was given, raises the limit) serves the line before it unlocks.
+//! So newcomers pass nobody.
+
+use super::Stats;
+use super::error::Full;
+use super::limit::{Rule, Sample, Start};
+use crate::internal::line::{Line, Place, Wakers};
+use crate::internal::lock::Lock;
+use crate::runtime::Runtime;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+pub(super) struct Shared {
+    pub(super) runtime: Runtime,
+    /// Whether it has to be known how long calls take.
+    adaptive: bool,
+    queue: usize,
+    pub(super) max_wait: Option<Duration>,
+    state: Lock<State>,
+}
+
+struct State {
+    rule: Rule,
+    running: usize,
+    /// What those who were served have: how it was when they began.
+    line: Line<Start>,
+    entered: u64,
+    refused: u64,
+    expired: u64,
+}
+
+/// A call that runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    /// `None`: nobody wants to know.
+    began: Option<Instant>,
+    start: Start,
+}
+
+/// How a call ended, as far as it says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Succeeded,
+    Failed,
+    Unknown,
+}
+
+impl State {
+    fn has_place(&self) -> bool {
+        self.running < self.rule.limit()
+    }
+
+    fn take(&mut self) -> Start {
+        self.running += 1;
+        self.entered += 1;
+        self.rule.start(self.running)
+    }
+
+    fn serve(&mut self, wakers: &mut Wakers) {
+        while self.has_place() && !self.line.is_empty() {
+            let start = self.take();
+            wakers.extend(self.line.serve_front(|given| *given = start));
+        }
+    }
+
+    fn full(&self, waited: Option<Duration>) -> Full {
+        Full {
+            running: self.running,
+            waiting: self.line.len(),
+            waited,
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        runtime: Runtime,
+        rule: Rule,
+        queue: usize,
+        max_wait: Option<Duration>,
+    ) -> Self {
+        Shared {
+            runtime,
+            adaptive: rule.is_adaptive(),
+            queue,
+            max_wait,
+            state: Lock::new(State {
+                rule,
+                running: 0,
+                line: Line::new(),
+                entered: 0,
+                refused: 0,
+                expired: 0,
+            }),
+        }
+    }
+
+    /// The clock is read outside of the lock.
+    fn ticket(&self, start: Start) -> Ticket {
+        let began = self.adaptive.then(|| self.runtime.now());
+        Ticket { began, start }
+    }
+
+    pub(super) fn try_enter(&self) -> Result<Ticket, Full> {
+        let mut state = self.state.lock();
+        if !state.line.is_empty() || !state.has_place() {
+            state.refused += 1;
+            return Err(state.full(None));
+        }
+        let start = state.take();
+        drop(state);
+        Ok(self.ticket(start))
+    }
+
+    /// A place at once, or one in the line.
+    pub(super) fn enter(&self, waker: &Waker) -> Result<Result<Ticket, Place>, Full> {
+        {
+            let mut state = self.state.lock();
+            if state.line.is_empty() && state.has_place() {
+                let start = state.take();
+                drop(state);
+                return Ok(Ok(self.ticket(start)));
+            }
+        }
+        // Cloned outside of the lock, and so looked at again.
+        let waker = waker.clone();
+        let mut state = self.state.lock();
+        if state.line.is_empty() && state.has_place() {
+            let start = state.take();
+            drop(state);
+            return Ok(Ok(self.ticket(start)));
+        }
+        if state.line.len() >= self.queue {
+            state.refused += 1;
+            let full = state.full(None);
+            drop(state);
+            drop(waker);
+            return Err(full);
+        }
+        Ok(Err(state.line.enter(Start::default(), waker)))
+    }
+
+    /// Whether the one at this place was served; then the place is gone.
+    pub(super) fn look(&self, place: Place, waker: &Waker) -> Option<Ticket> {
+        let mut state = self.state.lock();
+        if state.line.is_waiting(place) {
+            let old = state.line.set_waker(place, waker);
+            drop(state);
+            drop(old);
+            return None;
+        }
+        let left = state.line.leave(place);
+        drop(state);
+        left.map(|(start, _waker)| self.ticket(start))
+    }
+
+    /// A waiter goes; what it was given goes to the next. With `waited`, because it has waited for so long.
+    pub(super) fn abandon(&self, place: Place, waited: Option<Duration>) -> Full {
+        let mut wakers = Wakers::new();
+        let mut state = self.state.lock();
+        let was_served = !state.line.is_waiting(place);
+        let left = state.line.leave(place);
+        if was_served {
+            state.running -= 1;
+            state.entered -= 1;
+        }
+        if waited.is_some() {
+            state.expired += 1;
+        }
+        state.serve(&mut wakers);
+        let full = state.full(waited);
+        drop(state);
+        drop(left);
+        wakers.wake();
+        full
+    }
+
+    pub(super) fn leave(&self, ticket: Ticket, end: End) {
+        let mut sample = None;
+        if let (Some(began), true) = (ticket.began, end != End::Unknown) {
+            let took = self.runtime.now().saturating_duration_since(began);
+            sample = Some(Sample {
+                nanos: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+                start: ticket.start,
+                failed: end == End::Failed,
+            });
+        }
+        let mut wakers = Wakers::new();
+        let mut state = self.state.lock();
+        state.running -= 1;
+        if let Some(sample) = sample {
+            state.rule.learn(sample);
+        }
+        state.serve(&mut wakers);
+        drop(state);
+        wakers.wake();
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let state = self.state.lock();
+        Stats {
+            limit: state.rule.limit(),
+            running: state.running,
+            waiting: state.line.len(),
+            entered: state.entered,
+            refused: state.refused,
+            expired: state.expired,
+        }
+    }
+}

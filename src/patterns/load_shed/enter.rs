@@ -1,0 +1,86 @@
+//! [`Enter`] and [`Pass`].
+
+use super::error::Shed;
+use super::shared::Shared;
+use crate::internal::label;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// One that runs; given by [`LoadShed::enter`](super::LoadShed::enter) and [`try_enter`](super::LoadShed::try_enter). It runs until this is dropped.
+#[must_use = "it counts as running until this is dropped: bind it to a name"]
+pub struct Pass {
+    shared: Arc<Shared>,
+}
+
+impl Pass {
+    pub(super) fn enter(shared: &Arc<Shared>) -> Result<Self, Shed> {
+        shared.enter()?;
+        Ok(Pass {
+            shared: shared.clone(),
+        })
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.shared.leave();
+    }
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pass")
+    }
+}
+
+/// Enters, once in a while after one turn of the executor, which it measures; made by [`LoadShed::enter`](super::LoadShed::enter).
+#[must_use = "nothing is entered until it is awaited"]
+pub struct Enter<'a> {
+    shared: &'a Arc<Shared>,
+    measuring: bool,
+}
+
+impl<'a> Enter<'a> {
+    pub(super) fn new(shared: &'a Arc<Shared>) -> Self {
+        Enter {
+            shared,
+            measuring: false,
+        }
+    }
+}
+
+impl Future for Enter<'_> {
+    type Output = Result<Pass, Shed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.measuring {
+            self.measuring = false;
+            self.shared.end_measure(true);
+        } else if self.shared.begin_measure() {
+            self.measuring = true;
+            label::set("its turn, to measure how late the executor is");
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Pass::enter(self.shared))
+    }
+}
+
+impl Drop for Enter<'_> {
+    fn drop(&mut self) {
+        if self.measuring {
+            self.shared.end_measure(false);
+        }
+    }
+}
+
+impl fmt::Debug for Enter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enter")
+            .field("measuring", &self.measuring)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,288 @@
+//! `bulkhead`: places, the line, refusals, waiting limits, adaptive limits.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in the bodies beside them"
+)]
+
+use futures_lite::future::{poll_once, yield_now};
+use regatta::bulkhead::{Aimd, Bulkhead, CallError, Gradient};
+use regatta::testing::now;
+use regatta::{task, time};
+use std::convert::Infallible;
+use std::future::{Future, IntoFuture, pending, ready};
+use std::pin::pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn no_more_run_than_may_and_all_have_their_turn() {
+    let bulkhead = Bulkhead::new(3, 100);
+    let (running, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    task::scope(async |g| {
+        for _ in 0..100 {
+            g.spawn(async {
+                let call = bulkhead.call(async {
+                    peak.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                    yield_now().await;
+                    running.fetch_sub(1, SeqCst);
+                    Ok::<_, Infallible>(())
+                });
+                call.await.unwrap();
+            });
+        }
+        Ok::<_, Infallible>(())
+    })
+    .await
+    .unwrap();
+    let stats = bulkhead.stats();
+    assert_eq!((peak.load(SeqCst), stats.entered), (3, 100));
+    assert_eq!((stats.running, stats.waiting, stats.refused), (0, 0, 0));
+}
+
+async fn a_thousand_waiters_are_served_in_order() {
+    let bulkhead = Bulkhead::new(1, 1000);
+    let order = Mutex::new(Vec::new());
+    let pass = bulkhead.try_enter().unwrap();
+    let order = &order;
+    let waiting: Vec<_> = (0..1000)
+        .map(|n| {
+            let bulkhead = bulkhead.clone();
+            async move {
+                let _pass = bulkhead.enter().await.unwrap();
+                order.lock().unwrap().push(n);
+            }
+        })
+        .collect();
+    let release = async {
+        while bulkhead.stats().waiting < 1000 {
+            yield_now().await;
+        }
+        assert!(
+            bulkhead.enter().await.is_err(),
+            "as many wait already as may"
+        );
+        drop(pass);
+        assert!(bulkhead.try_enter().is_err(), "newcomers pass nobody");
+    };
+    futures_lite::future::zip(task::gather(waiting).settled().into_future(), release).await;
+    assert_eq!(*order.lock().unwrap(), (0..1000).collect::<Vec<_>>());
+}
+
+async fn who_finds_no_place_is_refused_and_nothing_is_called() {
+    let bulkhead = Bulkhead::new(1, 1);
+    let first = bulkhead.try_enter().unwrap();
+    let mut second = pin!(bulkhead.enter());
+    assert!(poll_once(&mut second).await.is_none());
+    let call = async { unreachable!("it is not called") };
+    let refused = bulkhead.call::<_, (), &str>(call).await.unwrap_err();
+    assert!(refused.is_refused());
+    let CallError::Refused(full) = refused else {
+        unreachable!("it is")
+    };
+    assert_eq!((full.running, full.waiting, full.waited), (1, 1, None));
+    assert_eq!(bulkhead.try_enter().unwrap_err(), full);
+    first.failed();
+    assert!(second.await.is_ok());
+    let failed = bulkhead.call(ready(Err::<(), _>("down"))).await;
+    assert_eq!(failed, Err(CallError::Failed("down")));
+    assert_eq!(bulkhead.stats().refused, 2);
+}
+
+async fn who_waited_as_long_as_it_may_is_refused() {
+    let bulkhead = Bulkhead::builder(1).queue(5).max_wait(2 * SECOND).build();
+    let pass = bulkhead.try_enter().unwrap();
+    let full = bulkhead.enter().await.unwrap_err();
+    assert_eq!((now(), full.waited), (2 * SECOND, Some(2 * SECOND)));
+    assert_eq!(
+        full.to_string(),
+        "the bulkhead had no place within 2s: 1 run and 0 wait"
+    );
+    let release = async {
+        time::sleep(SECOND).await;
+        drop(pass);
+    };
+    let (entered, ()) = futures_lite::future::zip(bulkhead.enter(), release).await;
+    assert!(entered.is_ok());
+    let stats = bulkhead.stats();
+    assert_eq!((stats.expired, stats.refused, stats.entered), (1, 0, 2));
+}
+
+async fn a_place_given_in_the_moment_its_time_is_over_is_taken() {
+    let bulkhead = Bulkhead::builder(1).queue(5).max_wait(SECOND).build();
+    let pass = bulkhead.try_enter().unwrap();
+    let mut enter = pin!(bulkhead.enter());
+    assert!(poll_once(&mut enter).await.is_none());
+    time::sleep(SECOND).await;
+    drop(pass);
+    assert!(enter.await.is_ok());
+}
+
+async fn for_ever_is_waited_for_ever() {
+    let bulkhead = Bulkhead::builder(1)
+        .queue(usize::MAX)
+        .max_wait(Duration::MAX)
+        .build();
+    let pass = bulkhead.try_enter().unwrap();
+    let waited = time::timeout(1_000_000 * SECOND, bulkhead.enter()).await;
+    assert!(waited.is_err());
+    assert_eq!((bulkhead.stats().waiting, bulkhead.stats().expired), (0, 0));
+    drop(pass);
+}
+
+async fn a_dropped_waiter_frees_its_place_and_hands_on_what_it_was_given() {
+    let bulkhead = Bulkhead::new(1, 3);
+    let pass = bulkhead.try_enter().unwrap();
+    let mut first = Box::pin(bulkhead.enter());
+    let mut second = Box::pin(bulkhead.enter());
+    let mut third = Box::pin(bulkhead.enter());
+    assert!(poll_once(&mut first).await.is_none());
+    assert!(poll_once(&mut second).await.is_none());
+    assert!(poll_once(&mut third).await.is_none());
+    drop(second);
+    assert_eq!(bulkhead.stats().waiting, 2);
+    drop(pass);
+    drop(first); // it was given the place, and has not seen it
+    assert!(third.await.is_ok());
+    assert_eq!((bulkhead.stats().running, bulkhead.stats().entered), (0, 2));
+}
+
+async fn a_dropped_call_makes_room() {
+    let bulkhead = Bulkhead::builder(Aimd::new(1, 1, 5)).build();
+    let call = bulkhead.call(pending::<Result<(), &str>>());
+    assert!(time::timeout(MS, call).await.is_err());
+    let stats = bulkhead.stats();
+    assert_eq!((stats.running, stats.limit), (0, 1), "nothing is learnt");
+    assert!(bulkhead.try_enter().is_ok());
+}
+
+async fn an_adaptive_limit_rises_and_serves_those_who_wait() {
+    let bulkhead = Bulkhead::builder(Aimd::new(1, 1, 3)).queue(10).build();
+    let first = bulkhead.try_enter().unwrap();
+    let (mut a, mut b) = (pin!(bulkhead.enter()), pin!(bulkhead.enter()));
+    assert!(poll_once(&mut a).await.is_none());
+    assert!(poll_once(&mut b).await.is_none());
+    first.succeeded();
+    let (a, b) = (a.await.unwrap(), b.await.unwrap());
+    assert_eq!((bulkhead.stats().limit, bulkhead.stats().running), (2, 2));
+    a.failed();
+    assert_eq!(bulkhead.stats().limit, 1);
+    assert!(bulkhead.try_enter().is_err(), "one still runs");
+    b.failed();
+    assert!(bulkhead.try_enter().is_ok());
+}
+
+async fn an_aimd_limit_finds_what_a_server_bears() {
+    let bulkhead = Bulkhead::builder(Aimd::new(1, 1, 500).too_slow(20 * MS)).build();
+    overload(&bulkhead, 10).await;
+    let limit = bulkhead.stats().limit;
+    // Between half of what it bears without waiting and a round trip of growth above what it bears with.
+    assert!((5..=60).contains(&limit), "{limit}");
+}
+
+async fn a_gradient_limit_stays_in_its_range_and_falls_under_load() {
+    let bulkhead = Bulkhead::builder(Gradient::new(2, 20, 300)).build();
+    for _ in 0..20 {
+        let calls = (0..bulkhead.stats().limit).map(|_| {
+            bulkhead.call(async {
+                time::sleep(10 * MS).await;
+                Ok::<_, Infallible>(())
+            })
+        });
+        task::gather(calls).settled().await;
+    }
+    let free = bulkhead.stats().limit;
+    assert!(free > 200, "it grows while calls are quick: {free}");
+    let lowest = AtomicUsize::new(free);
+    let calls = (0..free).map(async |_| {
+        let slower = async {
+            time::sleep(100 * MS).await;
+            Ok::<_, Infallible>(())
+        };
+        bulkhead.call(slower).await.unwrap();
+        lowest.fetch_min(bulkhead.stats().limit, SeqCst);
+    });
+    task::gather(calls).settled().await;
+    let lowest = lowest.into_inner();
+    assert!((2..free / 4).contains(&lowest), "{free}, then {lowest}");
+}
+
+/// Calls a server that works on `bears` at once, 10 ms each, with all that the bulkhead lets through.
+async fn overload(bulkhead: &Bulkhead, bears: usize) {
+    let server = regatta::sync::Semaphore::new(bears);
+    task::scope(async |g| {
+        for _ in 0..100 {
+            g.spawn(async {
+                for _ in 0..50 {
+                    let call = bulkhead.call(async {
+                        let _permit = server.acquire().await;
+                        time::sleep(10 * MS).await;
+                        Ok::<_, Infallible>(())
+                    });
+                    if call.await.is_err() {
+                        time::sleep(10 * MS).await;
+                    }
+                }
+            });
+        }
+        Ok::<_, Infallible>(())
+    })
+    .await
+    .unwrap();
+}
+
+/// With borrows on all sides, inside a future that must be `Send`.
+async fn a_call_can_be_spawned() {
+    fn spawnable<F: Future + Send + 'static>(future: F) -> F {
+        future
+    }
+    async fn job(bulkhead: &Bulkhead, text: &str) -> usize {
+        let call = async {
+            time::sleep(MS).await;
+            Ok::<_, Infallible>(text.len())
+        };
+        bulkhead.call(call).await.unwrap()
+    }
+    let job = spawnable(async { job(&Bulkhead::new(1, 0), "four").await });
+    assert_eq!(job.await, 4);
+}
+
+macro_rules! refused {
+    ($($name:ident: $message:literal, $build:expr;)+) => {$(
+        #[test]
+        #[should_panic(expected = $message)]
+        fn $name() {
+            let _ = $build;
+        }
+    )+};
+}
+
+refused! {
+    no_places: "a bulkhead for 0 calls at once lets nothing through: use at least 1", Bulkhead::new(0, 5);
+    no_time_to_wait: "who may wait for 0s does not wait", Bulkhead::builder(1).max_wait(Duration::ZERO);
+    a_limit_that_falls_to_nothing: "may fall to 0 would never rise again: use at least 1", Aimd::new(0, 1, 2);
+    a_limit_out_of_order: "begins between its least and its most", Gradient::new(5, 3, 10);
+    a_backoff_that_is_no_number: "must be above 0.0 and below 1.0", Aimd::new(1, 2, 3).backoff(f64::NAN);
+    a_backoff_that_is_none: "must be above 0.0 and below 1.0", Aimd::new(1, 2, 3).backoff(1.0);
+    everything_is_too_slow: "every call takes longer than 0s", Aimd::new(1, 2, 3).too_slow(Duration::ZERO);
+    a_tolerance_that_is_no_number: "the tolerance must be a finite number", Gradient::new(1, 2, 3).tolerance(f64::NAN);
+    a_smoothing_that_moves_nothing: "the smoothing must be above 0.0", Gradient::new(1, 2, 3).smoothing(0.0);
+    no_headroom: "with a headroom of 0 the limit could never grow", Gradient::new(1, 2, 3).headroom(0);
+}
+
+regatta::matrix! {
+    no_more_run_than_may_and_all_have_their_turn;
+    a_thousand_waiters_are_served_in_order;
+    who_finds_no_place_is_refused_and_nothing_is_called;
+    who_waited_as_long_as_it_may_is_refused [sim];
+    a_place_given_in_the_moment_its_time_is_over_is_taken [sim];
+    for_ever_is_waited_for_ever [sim];
+    a_dropped_waiter_frees_its_place_and_hands_on_what_it_was_given;
+    a_dropped_call_makes_room;
+    an_adaptive_limit_rises_and_serves_those_who_wait;
+    an_aimd_limit_finds_what_a_server_bears [sim];
+    a_gradient_limit_stays_in_its_range_and_falls_under_load [sim];
+    a_call_can_be_spawned;
+}
