@@ -1,21 +1,9 @@
 //! Drops every waiting call of `sync` at every await, 100,000 times each, and looks at what is left: no permit, no waiter, no lost turn.
-#![cfg(not(any(feature = "tokio", feature = "smol")))] // virtual time: the same with every feature, so once is enough
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy allows it in test functions, not in the bodies beside them"
-)]
 
 use regatta::Runtime;
 use regatta::sync::{Barrier, Condition, Event, Limiter, Mutex, RwLock, Semaphore, WriteGuard};
-use regatta::testing::{CancelReport, Outcome, cancel_safety_drops, settle, yield_now};
-
-const DROPS: u64 = 100_000;
-
-#[track_caller]
-fn passed(report: &CancelReport) {
-    report.unwrap();
-    assert!(report.drops >= DROPS, "{report}");
-}
+use regatta::testing::{Outcome, cancel_safety_drops, settle, yield_now};
+use regatta_soak::{DROPS, passed};
 
 fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     drop(Runtime::current().try_spawn(future).unwrap());

@@ -1,9 +1,4 @@
 //! Drops protected calls at every await, 100,000 times, and counts what is left: every permit once, no probe, no attempt.
-#![cfg(not(any(feature = "tokio", feature = "smol")))] // virtual time: the same with every feature, so once is enough
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy allows it in test functions, not in the bodies beside them"
-)]
 
 use regatta::circuit_breaker::{CircuitBreaker, OnDrop};
 use regatta::policy::{Failure, Policy};
@@ -11,10 +6,7 @@ use regatta::rate_limit::{Quota, RateLimiter};
 use regatta::retry::Backoff;
 use regatta::testing::{Outcome, cancel_safety_drops};
 use regatta::time;
-use std::time::Duration;
-
-const DROPS: u64 = 100_000;
-const MS: Duration = Duration::from_millis(1);
+use regatta_soak::{DROPS, MS, passed};
 
 #[test]
 fn a_dropped_call_leaves_nothing_in_any_layer() {
@@ -55,6 +47,5 @@ fn a_dropped_call_leaves_nothing_in_any_layer() {
             .map_err(|e| e.to_string())
     };
     let report = cancel_safety_drops(DROPS, setup, op, verify);
-    report.unwrap();
-    assert!(report.drops >= DROPS, "{report}");
+    passed(&report);
 }

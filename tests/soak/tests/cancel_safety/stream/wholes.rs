@@ -1,11 +1,11 @@
 //! The stream itself, or the pipeline, is dropped, wherever it is.
 
-use super::{DROPS, MS, passed};
 use futures::{StreamExt, stream};
 use regatta::pipeline::{OnError, Pipeline, Stage};
 use regatta::stream::{StreamOps, generate};
 use regatta::testing::{Outcome, cancel_safety_drops, settle, yield_now};
 use regatta::{cancel, time};
+use regatta_soak::{DROPS, MS, passed};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 

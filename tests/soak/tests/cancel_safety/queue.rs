@@ -1,27 +1,13 @@
 //! Drops every operation of a queue at every await, 100,000 times each, and counts what is left: every item once, and no waiter.
-#![cfg(not(any(feature = "tokio", feature = "smol")))] // virtual time: the same with every feature, so once is enough
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy allows it in test functions, not in the bodies beside them"
-)]
 
 use regatta::queue::{
     Broadcast, Consumer, Item, Lagged, OnDrop, Producer, PutError, Queue, Subscriber,
 };
-use regatta::testing::{CancelReport, Outcome, cancel_safety_drops, settle, yield_now};
+use regatta::testing::{Outcome, cancel_safety_drops, settle, yield_now};
 use regatta::{Runtime, time};
+use regatta_soak::{DROPS, MS, passed};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
-
-const DROPS: u64 = 100_000;
-const MS: Duration = Duration::from_millis(1);
-
-#[track_caller]
-fn passed(report: &CancelReport) {
-    report.unwrap();
-    assert!(report.drops >= DROPS, "{report}");
-}
 
 fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     drop(Runtime::current().try_spawn(future).unwrap());

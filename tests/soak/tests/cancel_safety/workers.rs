@@ -1,29 +1,16 @@
 //! Drops every operation of workers at every await, 100,000 times each: a submit that was dropped never runs and takes no place, and every job
 //! ends once or comes back once.
-#![cfg(not(any(feature = "tokio", feature = "smol")))] // virtual time: the same with every feature, so once is enough
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy allows it in test functions, not in the bodies beside them"
-)]
 
-use regatta::testing::{CancelReport, Outcome, cancel_safety_drops};
+use regatta::testing::{Outcome, cancel_safety_drops};
 use regatta::workers::{Job, JobError, Report, Stats, SubmitError, Workers};
 use regatta::{Runtime, time};
+use regatta_soak::{DROPS, MS, passed};
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-const DROPS: u64 = 100_000;
-const MS: Duration = Duration::from_millis(1);
-
-#[track_caller]
-fn passed(report: &CancelReport) {
-    report.unwrap();
-    assert!(report.drops >= DROPS, "{report}");
-}
 
 type Crew = Workers<u32, u32, Infallible>;
 

@@ -1,25 +1,12 @@
 //! Drops the calls of a thread pool at every await, 100,000 times each, and looks at what is left: nothing queued, nothing lost.
-#![cfg(not(any(feature = "tokio", feature = "smol")))] // virtual time: the same with every feature, so once is enough
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy allows it in test functions, not in the bodies beside them"
-)]
 
 use regatta::blocking::{Job, PoolReport, Portal, PortalTask, ThreadPool};
-use regatta::testing::{CancelReport, Outcome, cancel_safety_drops, settle};
+use regatta::testing::{Outcome, cancel_safety_drops, settle};
 use regatta::{Runtime, testing, time};
+use regatta_soak::{DROPS, MS, passed};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
-
-const DROPS: u64 = 100_000;
-const MS: Duration = Duration::from_millis(1);
-
-#[track_caller]
-fn passed(report: &CancelReport) {
-    report.unwrap();
-    assert!(report.drops >= DROPS, "{report}");
-}
 
 /// A pool of one worker with room for one, how many closures of the operation ran, and how many are alive.
 #[derive(Clone)]

@@ -1,11 +1,11 @@
 //! The reader is dropped, the stream stays.
 
-use super::{DROPS, MS, passed};
 use futures::stream::LocalBoxStream;
 use futures::{Stream, StreamExt, stream};
 use regatta::stream::{StreamOps, generate, try_generate};
 use regatta::testing::{cancel_safety_drops, yield_now};
 use regatta::time;
+use regatta_soak::{DROPS, MS, passed};
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::rc::Rc;

@@ -1,28 +1,14 @@
 //! Drops gathers, races and waits at every await, 100,000 times each, and looks at what is left: nothing.
-#![cfg(not(any(feature = "tokio", feature = "smol")))] // virtual time: the same with every feature, so once is enough
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy allows it in test functions, not in the bodies beside them"
-)]
 
 use futures_lite::StreamExt;
 use regatta::background::Background;
 use regatta::task::{self, Task, When, as_completed, gather, race, race_ok, staggered_race};
-use regatta::testing::{CancelReport, Outcome, cancel_safety_drops, settle, yield_now};
+use regatta::testing::{Outcome, cancel_safety_drops, settle, yield_now};
 use regatta::time;
+use regatta_soak::{DROPS, MS, passed};
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::time::Duration;
-
-const DROPS: u64 = 100_000;
-const MS: Duration = Duration::from_millis(1);
-
-#[track_caller]
-fn passed(report: &CancelReport) {
-    report.unwrap();
-    assert!(report.drops >= DROPS, "{report}");
-}
 
 /// How many futures are alive. Each counts itself from its making to its drop, polled or not.
 type Alive = Rc<Cell<i32>>;
