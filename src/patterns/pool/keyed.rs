@@ -252,7 +252,7 @@ impl<K: Hash + Eq + Clone, M: Manager> Keyed<K, M> {
 
 impl<K: Hash + Eq, M: Manager> Keys<K, M> {
     /// Now and then, those that nobody uses, and what their buckets held on to. Their drop is not for under the lock.
-    fn forget_unused(&mut self) -> Vec<(Option<K>, Pool<M>, Option<Home<M>>)> {
+    fn forget_unused(&mut self) -> Vec<Forgotten<K, M>> {
         if self.pools.len() + self.retired.len() < self.look_at {
             return Vec::new();
         }
@@ -262,12 +262,23 @@ impl<K: Hash + Eq, M: Manager> Keys<K, M> {
         let all = unused.chain(retired.map(|pool| (None, pool)));
         let forgotten = all.map(|(key, pool)| {
             let home = pool.core.shared.lock().remove_bucket(pool.core.bucket);
-            (key, pool, home)
+            Forgotten {
+                _key: key,
+                _pool: pool,
+                _home: home,
+            }
         });
         let forgotten = forgotten.collect();
         self.look_at = FIRST_LOOK.max(2 * (self.pools.len() + self.retired.len()));
         forgotten
     }
+}
+
+/// What is to be dropped after unlocking.
+struct Forgotten<K, M: Manager> {
+    _key: Option<K>,
+    _pool: Pool<M>,
+    _home: Option<Home<M>>,
 }
 
 /// Whether the table has the only handle, no object is out, and nobody waits. New handles come from the table alone, which is locked.

@@ -87,7 +87,12 @@ impl<O, H: Clone, E> State<O, H, E> {
     }
 
     /// A bucket may have `max` from now on.
-    pub(in super::super) fn resize(&mut self, b: usize, max: usize, todo: &mut Todo<O, H, E>) {
+    pub(in crate::patterns::pool) fn resize(
+        &mut self,
+        b: usize,
+        max: usize,
+        todo: &mut Todo<O, H, E>,
+    ) {
         self.buckets[b].max = max;
         while self.buckets[b].size - self.buckets[b].closing > max
             && let Some(item) = self.buckets[b].idle.pop_front()
@@ -98,7 +103,7 @@ impl<O, H: Clone, E> State<O, H, E> {
     }
 
     /// All together may have `max` from now on.
-    pub(in super::super) fn resize_total(&mut self, max: usize, todo: &mut Todo<O, H, E>) {
+    pub(in crate::patterns::pool) fn resize_total(&mut self, max: usize, todo: &mut Todo<O, H, E>) {
         self.max = max;
         while self.size - self.closing > max
             && let Some(item) = self.oldest_idle()
@@ -108,11 +113,11 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.grant(todo);
     }
 
-    pub(in super::super) fn totals(&self) -> (usize, usize) {
+    pub(in crate::patterns::pool) fn totals(&self) -> (usize, usize) {
         (self.max, self.size)
     }
 
-    pub(in super::super) fn min_idle(&self, b: usize) -> usize {
+    pub(in crate::patterns::pool) fn min_idle(&self, b: usize) -> usize {
         self.buckets[b].min_idle
     }
 }
