@@ -6,7 +6,11 @@
 
 #[path = "pool/basics.rs"]
 mod basics;
+#[path = "pool/failing.rs"]
+mod failing;
 #[path = "support/ground.rs"]
 mod ground;
 #[path = "pool/server.rs"]
 mod server;
+#[path = "pool/waiting.rs"]
+mod waiting;

@@ -1,11 +1,16 @@
 //! A server to connect to, which misbehaves on command and counts what is open.
 
 use crate::ground::MS;
-use regatta::pool::{Manager, Metrics};
+use regatta::pool::{Manager, Metrics, Pool};
 use regatta::{testing, time};
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
+
+pub(crate) fn pool_of(max_size: usize, server: &Server) -> Pool<Server> {
+    let builder = Pool::builder(server.clone()).max_size(max_size);
+    builder.build().unwrap()
+}
 
 /// How a call of the manager ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +68,8 @@ impl Server {
         match self.get(mood) {
             Mood::Good => Ok(()),
             Mood::Fails => Err(Sorry(what)),
-            Mood::Panics => panic!("{what} panics"),
+            // Without the panic hook.
+            Mood::Panics => std::panic::resume_unwind(Box::new(what)),
             Mood::Hangs => pending().await,
             Mood::Slow => {
                 time::sleep(MS).await;
