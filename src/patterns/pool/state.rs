@@ -51,6 +51,23 @@ impl<O> Slot<O> {
     pub(super) fn is_new(&self) -> bool {
         self.uses == 0 && self.stamp == 0
     }
+
+    #[inline]
+    pub(super) fn is_too_old(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|at| at <= now)
+    }
+
+    /// When it will have lain idle for as long as it may.
+    #[inline]
+    fn idle_end(&self, limit: Option<Duration>) -> Option<Instant> {
+        self.idle_since?.checked_add(limit?)
+    }
+
+    /// Too old, or idle for too long.
+    #[inline]
+    fn is_over(&self, now: Instant, idle: Option<Duration>) -> bool {
+        self.is_too_old(now) || self.idle_end(idle).is_some_and(|at| at <= now)
+    }
 }
 
 pub(super) type Item<O> = Box<Slot<O>>;
