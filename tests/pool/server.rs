@@ -22,6 +22,8 @@ pub(crate) enum Mood {
     Hangs,
     /// After a millisecond.
     Slow,
+    /// Any of these, mostly good.
+    Stormy,
 }
 
 #[derive(Debug, Default)]
@@ -65,8 +67,18 @@ impl Server {
         mood: impl FnOnce(&Figures) -> Mood,
         what: &'static str,
     ) -> Result<(), Sorry> {
-        match self.get(mood) {
-            Mood::Good => Ok(()),
+        let mut mood = self.get(mood);
+        if mood == Mood::Stormy {
+            mood = match fastrand::u32(0..1000) {
+                0..20 => Mood::Fails,
+                20..25 => Mood::Panics,
+                25..27 => Mood::Hangs,
+                27..37 => Mood::Slow,
+                _ => Mood::Good,
+            };
+        }
+        match mood {
+            Mood::Good | Mood::Stormy => Ok(()),
             Mood::Fails => Err(Sorry(what)),
             // Without the panic hook.
             Mood::Panics => std::panic::resume_unwind(Box::new(what)),

@@ -113,6 +113,8 @@ struct Bucket<O, H, E> {
     requested: usize,
     /// Does not connect for the sake of `min_idle`, for a while.
     paused: bool,
+    /// How many warm up: they take what `min_idle` is to keep, and put it back.
+    warming: usize,
     closed: bool,
     last_failure: Option<Arc<str>>,
     /// Failed connects since the last that did not.
@@ -238,6 +240,7 @@ impl<O, H: Clone, E> State<O, H, E> {
             closing: 0,
             requested: 0,
             paused: false,
+            warming: 0,
             closed: false,
             last_failure: None,
             failures: 0,

@@ -24,6 +24,9 @@ impl<O, H: Clone, E> State<O, H, E> {
         if !stays {
             return Err(item);
         }
+        if bucket.requested > 0 {
+            return Err(item);
+        }
         if let Some(&Wait::Waiting { at, .. }) = bucket.line.front() {
             bucket.stats.taken += 1;
             record.taken = Some(at);
@@ -85,7 +88,8 @@ impl<O, H: Clone, E> State<O, H, E> {
             item.idle_since = None;
             let waker = bucket.line.serve_front(|wait| *wait = Wait::Given(item));
             todo.wakers.extend(waker);
-            return self.mark_taken(record, at, now, &mut todo.wakers);
+            self.mark_taken(record, at, now, &mut todo.wakers);
+            return self.withdraw(b);
         }
         let waker = self.lay_down(item, now);
         todo.wakers.extend(waker);

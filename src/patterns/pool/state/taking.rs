@@ -186,7 +186,8 @@ impl<O, H: Clone, E> State<O, H, E> {
                 self.put(item, now, todo);
             }
             Wait::Failed(error) => todo.dropped = Some(error),
-            Wait::Waiting { .. } | Wait::Closed => {}
+            Wait::Waiting { .. } => self.withdraw(b),
+            Wait::Closed => {}
         }
         waker
     }
