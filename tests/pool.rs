@@ -4,6 +4,8 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "pool/auto_traits.rs"]
+mod auto_traits;
 #[path = "pool/basics.rs"]
 mod basics;
 #[path = "pool/closing.rs"]
