@@ -17,6 +17,8 @@ mod returning;
 mod room;
 mod taking;
 mod tending;
+#[cfg(test)]
+mod tests;
 
 use super::error::ConnectError;
 use super::observer::Why;
