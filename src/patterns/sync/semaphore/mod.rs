@@ -256,7 +256,7 @@ pub struct Acquire<'a> {
 }
 
 impl Acquire<'_> {
-    #[cold]
+    #[inline(never)]
     fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
         let Some(inner) = &self.inner else {
             panic!("`Semaphore::acquire` was polled again after it had given its answer");

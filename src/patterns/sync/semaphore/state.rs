@@ -214,7 +214,7 @@ impl State {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn give_to_the_line(&self, n: usize) {
         let mut slow = self.slow.lock();
         let wakers = self.settle(&mut slow, n);
