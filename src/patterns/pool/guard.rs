@@ -8,6 +8,7 @@ use crate::internal::caught::caught;
 use crate::time;
 use std::fmt;
 use std::ops::{AsyncFnOnce, Deref, DerefMut};
+use std::pin::pin;
 use std::time::Instant;
 
 /// An object of a pool, taken out by [`Pool::get`](super::Pool::get). Dropped, it goes back, if it is clean.
@@ -138,10 +139,16 @@ impl<M: Manager> Guard<M> {
         let metrics = self.core.metrics(item, now);
         item.in_flight = true;
         let limit = self.core.shared.settings.check_timeout;
-        let check = async { self.core.manager.check(&mut item.object, &metrics).await };
-        let error = match caught(time::timeout(limit, check)).await {
+        let ended = {
+            let manager = &self.core.manager;
+            let check = async move { manager.check(&mut item.object, &metrics).await };
+            // In its place before it is handed on: moving it costs more than a check that is ready.
+            let check = pin!(time::timeout(limit, check));
+            caught(check).await
+        };
+        let error = match ended {
             Ok(Ok(Ok(()))) => {
-                item.in_flight = false;
+                self.item_mut().in_flight = false;
                 return Ok(());
             }
             Ok(Ok(Err(error))) => CheckError::Failed(error),
