@@ -81,7 +81,7 @@ pub mod testing;
 #[doc(inline)]
 pub use patterns::{
     background, blocking, bulkhead, cancel, circuit_breaker, fallback, hedge, load_shed, pipeline,
-    policy, queue, rate_limit, retry, stream, sync, task, time, workers,
+    policy, pool, queue, rate_limit, retry, stream, sync, task, time, workers,
 };
 #[doc(inline)]
 pub use runtime::{Runtime, run, run_on};

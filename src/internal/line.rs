@@ -78,6 +78,36 @@ impl<T> Line<T> {
         Place(key)
     }
 
+    /// Back into the line, behind those of whom `stays_ahead` is true: for who was served, and came away with nothing.
+    pub(crate) fn enter_again(
+        &mut self,
+        value: T,
+        waker: Waker,
+        mut stays_ahead: impl FnMut(&T) -> bool,
+    ) -> Place {
+        let (mut before, mut after) = (NOBODY, self.first);
+        while let Some(entry) = self.entries.get(after).filter(|e| stays_ahead(&e.value)) {
+            (before, after) = (after, entry.after);
+        }
+        let key = self.entries.insert(Entry {
+            value,
+            waker: Some(waker),
+            before,
+            after,
+            waiting: true,
+        });
+        match self.entries.get_mut(before) {
+            Some(neighbour) => neighbour.after = key,
+            None => self.first = key,
+        }
+        match self.entries.get_mut(after) {
+            Some(neighbour) => neighbour.before = key,
+            None => self.last = key,
+        }
+        self.waiting += 1;
+        Place(key)
+    }
+
     /// What the first in line waits for.
     pub(crate) fn front(&self) -> Option<&T> {
         self.entries.get(self.first).map(|entry| &entry.value)
@@ -280,6 +310,21 @@ mod tests {
         assert_eq!(served(&mut line), [1, 3]);
         assert_eq!(wakers.rest.len(), 2);
         wakers.wake();
+    }
+
+    #[test]
+    fn who_comes_again_gets_its_old_turn() {
+        for n in 0..=8 {
+            let mut line = Line::new();
+            for turn in [1, 3, 5, 7] {
+                line.enter(turn, Waker::noop().clone());
+            }
+            let again = line.enter_again(n, Waker::noop().clone(), |turn| *turn < n);
+            assert_eq!((line.len(), line.is_first(again)), (5, n <= 1));
+            line.enter(9, Waker::noop().clone());
+            let order = served(&mut line);
+            assert!(order.is_sorted() && order.len() == 6, "{order:?}");
+        }
     }
 
     #[test]

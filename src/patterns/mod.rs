@@ -10,6 +10,7 @@ pub mod hedge;
 pub mod load_shed;
 pub mod pipeline;
 pub mod policy;
+pub mod pool;
 pub mod queue;
 pub mod rate_limit;
 pub mod retry;

@@ -1,0 +1,298 @@
+//! [`Keyed`]: a pool for each host, tenant or shard, with a total that they share.
+
+use super::Pool;
+use super::error::{GetError, ResizeError, TryGetError};
+use super::guard::Guard;
+use super::manager::Manager;
+use super::policy::Builder;
+use super::report::{Report, Stats};
+use super::shared::{Home, Owner, Shared};
+use crate::internal::lock::Lock;
+use crate::time;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Pools by key, which share a total. Clones are the same pools.
+///
+/// Each key has a manager of its own, made when the key is first asked for, and its own line. [`max_size`](Builder::max_size) counts the objects of all keys,
+/// [`max_per_key`](Builder::max_per_key) those of one.
+///
+/// * **What lies idle is in nobody's way.** When the total is used up and a key needs an object, the one that has been idle for longest, of whatever key, is closed
+///   to make room. One that comes back while another key needs its room is closed too.
+/// * **Keys that need room are served in the order they came**, each by one object at a time.
+/// * **Keys cost nothing for long**: one without objects and waiters is forgotten, so that there are never many more known than in use.
+///
+/// Who holds an object of one key while it waits for one of another can wait for ever, when all do: take one at a time, or set a
+/// [`wait_timeout`](Builder::wait_timeout).
+///
+/// # Examples
+///
+/// ```
+/// use regatta::pool::{Keyed, Manager};
+///
+/// struct Host(String);
+/// impl Manager for Host {
+///     type Object = String;
+///     type Error = std::io::Error;
+///     async fn connect(&self) -> Result<String, std::io::Error> {
+///         Ok(format!("connected to {}", self.0))
+///     }
+/// }
+///
+/// regatta::testing::run(async || {
+///     let hosts = Keyed::builder(|host: &String| Host(host.clone()))
+///         .max_size(100)
+///         .max_per_key(30)
+///         .build()
+///         .expect("virtual time can spawn");
+///     let connection = hosts.get(&"one.example".to_owned()).await.expect("it works");
+///     assert_eq!(*connection.begin(), "connected to one.example");
+///     assert_eq!(hosts.size(), 1);
+/// });
+/// ```
+pub struct Keyed<K, M: Manager> {
+    inner: Arc<Inner<K, M>>,
+}
+
+struct Inner<K, M: Manager> {
+    owner: Arc<Owner<M>>,
+    by_key: ByKey<K, M>,
+    max_per_key: usize,
+    keys: Lock<Keys<K, M>>,
+}
+
+struct Keys<K, M: Manager> {
+    pools: HashMap<K, Pool<M>>,
+    /// Pools that are not in the table any more, or never were, and whose buckets are to be removed.
+    retired: Vec<Pool<M>>,
+    /// How many there may be until the unused are looked for.
+    look_at: usize,
+    closed: bool,
+}
+
+const FIRST_LOOK: usize = 64;
+
+/// Makes the manager of each key; what a [`Keyed::builder`] starts from.
+pub struct ByKey<K, M> {
+    make: Box<dyn Fn(&K) -> M + Send + Sync>,
+    key: PhantomData<fn(&K) -> M>,
+}
+
+impl<K, M> fmt::Debug for ByKey<K, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ByKey")
+    }
+}
+
+impl<K, M: Manager> Clone for Keyed<K, M> {
+    fn clone(&self) -> Self {
+        let inner = self.inner.clone();
+        Keyed { inner }
+    }
+}
+
+impl<K, M: Manager> Keyed<K, M> {
+    /// To choose sizes, limits and hooks. `make` makes the manager of a key.
+    #[track_caller]
+    pub fn builder(make: impl Fn(&K) -> M + Send + Sync + 'static) -> Builder<M, ByKey<K, M>> {
+        let by_key = ByKey {
+            make: Box::new(make),
+            key: PhantomData,
+        };
+        Builder::new(by_key, Location::caller())
+    }
+
+    pub(super) fn new(shared: Arc<Shared<M>>, by_key: ByKey<K, M>, max_per_key: usize) -> Self {
+        Keyed {
+            inner: Arc::new(Inner {
+                owner: Arc::new(Owner(shared)),
+                by_key,
+                max_per_key,
+                keys: Lock::new(Keys {
+                    pools: HashMap::new(),
+                    retired: Vec::new(),
+                    look_at: FIRST_LOOK,
+                    closed: false,
+                }),
+            }),
+        }
+    }
+
+    /// How many objects there are of all keys: idle, in use, connecting or closing.
+    pub fn size(&self) -> usize {
+        self.inner.owner.0.lock().totals().1
+    }
+
+    /// How many keys it knows.
+    pub fn keys(&self) -> usize {
+        self.inner.keys.lock().pools.len()
+    }
+
+    /// Changes how many objects there may be of all keys together. What is idle and too much is closed at once, what is in use when it comes back.
+    ///
+    /// # Errors
+    ///
+    /// [`ResizeError`], and nothing has changed.
+    pub fn resize(&self, total: usize) -> Result<(), ResizeError> {
+        if total == 0 {
+            return Err(ResizeError::TooSmall { asked: 0, least: 1 });
+        }
+        if self.inner.keys.lock().closed {
+            return Err(ResizeError::Closed);
+        }
+        let shared = &self.inner.owner.0;
+        shared.change(|state, todo| state.resize_total(total, todo));
+        Ok(())
+    }
+
+    /// Gives no more objects of any key, and waits until all are closed; see [`Pool::close`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half way, they stay closed, and it can be called again.
+    pub async fn close(&self, limit: Duration) -> Report {
+        let pools: Vec<Pool<M>> = {
+            let mut keys = self.inner.keys.lock();
+            keys.closed = true;
+            keys.pools.values().cloned().collect()
+        };
+        self.inner.owner.0.close_all();
+        let runtime = &self.inner.owner.0.runtime;
+        let all = async {
+            for pool in &pools {
+                pool.core.ended.wait().await;
+            }
+        };
+        let _ended = runtime.within(time::timeout(limit, all)).await;
+        let mut whole = Report::default();
+        for pool in &pools {
+            let part = pool.core.report();
+            whole.held.extend(part.held);
+            whole.busy += part.busy;
+        }
+        whole
+    }
+}
+
+impl<K: Hash + Eq + Clone, M: Manager> Keyed<K, M> {
+    /// The pool of a key. Keep it for as long as you use it, not longer: while somebody has it, the key is not forgotten.
+    pub fn pool(&self, key: &K) -> Pool<M> {
+        let inner = &self.inner;
+        let known = inner.keys.lock().pools.get(key).cloned();
+        if let Some(pool) = known.filter(|pool| !pool.is_closed()) {
+            return pool;
+        }
+        // Code of the user: not under the lock.
+        let manager = (inner.by_key.make)(key);
+        let pool = Pool::another(&inner.owner, manager, inner.max_per_key);
+        let (pool, closed, unused) = {
+            let mut keys = inner.keys.lock();
+            let pool = match keys.pools.get(key).filter(|pool| !pool.is_closed()) {
+                // Somebody else was quicker.
+                Some(quicker) => {
+                    let quicker = quicker.clone();
+                    keys.retired.push(pool);
+                    quicker
+                }
+                None => {
+                    let old = keys.pools.insert(key.clone(), pool.clone());
+                    keys.retired.extend(old);
+                    pool
+                }
+            };
+            (pool, keys.closed, keys.forget_unused())
+        };
+        drop(unused);
+        if closed {
+            pool.core.close();
+        }
+        pool
+    }
+
+    /// Takes an object of a key; see [`Pool::get`].
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Pool::get`].
+    #[track_caller]
+    pub fn get(
+        &self,
+        key: &K,
+    ) -> impl Future<Output = Result<Guard<M>, GetError<M::Error>>> + Send + use<K, M> {
+        let at = Location::caller();
+        let pool = self.pool(key);
+        async move { super::get::get(&pool.core, at).await }
+    }
+
+    /// Takes an object of a key that lies idle; see [`Pool::try_get`].
+    ///
+    /// # Errors
+    ///
+    /// [`TryGetError`].
+    #[track_caller]
+    pub fn try_get(&self, key: &K) -> Result<Guard<M>, TryGetError> {
+        self.pool(key).try_get()
+    }
+
+    /// Figures of a key, all of the same moment. `None`: it is not known, or was forgotten.
+    pub fn stats(&self, key: &K) -> Option<Stats> {
+        let pool = self.inner.keys.lock().pools.get(key).cloned();
+        Some(pool?.stats())
+    }
+}
+
+impl<K: Hash + Eq, M: Manager> Keys<K, M> {
+    /// Now and then, those that nobody uses, and what their buckets held on to. Their drop is not for under the lock.
+    fn forget_unused(&mut self) -> Vec<Forgotten<K, M>> {
+        if self.pools.len() + self.retired.len() < self.look_at {
+            return Vec::new();
+        }
+        let unused = self.pools.extract_if(|_, pool| is_unused(pool));
+        let unused = unused.map(|(key, pool)| (Some(key), pool));
+        let retired = self.retired.extract_if(.., |pool| is_unused(pool));
+        let all = unused.chain(retired.map(|pool| (None, pool)));
+        let forgotten = all.map(|(key, pool)| {
+            let home = pool.core.shared.lock().remove_bucket(pool.core.bucket);
+            Forgotten {
+                _key: key,
+                _pool: pool,
+                _home: home,
+            }
+        });
+        let forgotten = forgotten.collect();
+        self.look_at = FIRST_LOOK.max(2 * (self.pools.len() + self.retired.len()));
+        forgotten
+    }
+}
+
+/// What is to be dropped after unlocking.
+struct Forgotten<K, M: Manager> {
+    _key: Option<K>,
+    _pool: Pool<M>,
+    _home: Option<Home<M>>,
+}
+
+/// Whether the table has the only handle, no object is out, and nobody waits. New handles come from the table alone, which is locked.
+fn is_unused<M: Manager>(pool: &Pool<M>) -> bool {
+    let state = pool.core.shared.lock();
+    // The other one is the bucket's, until it is closed.
+    Arc::strong_count(&pool.core) <= 2 && state.is_unused(pool.core.bucket)
+}
+
+impl<K, M: Manager> fmt::Debug for Keyed<K, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyed")
+            .field("keys", &self.keys())
+            .field("size", &self.size())
+            .finish_non_exhaustive()
+    }
+}

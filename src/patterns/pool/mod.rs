@@ -1,0 +1,303 @@
+//! Pools: connections, and whatever else is dear to make, used by many in turn.
+//!
+//! Use one for what is expensive to open, limited in number, and used by one at a time: database connections, sessions, sockets, buffers. For things that
+//! many can use at once, share one; for a limit alone, take a [`Semaphore`](crate::sync::Semaphore).
+//!
+//! | you want | use |
+//! |---|---|
+//! | to say how objects are made, checked and closed | [`Manager`] |
+//! | an object for a while | [`Pool::get`], [`Pool::try_get`] |
+//! | to use it | [`Guard::run`], or [`Guard::begin`] and [`InFlight::done`] |
+//! | a pool for each host, with a total for all | [`Keyed`] |
+//!
+//! # Example
+//!
+//! ```
+//! use regatta::pool::{Manager, Pool};
+//! use regatta::time;
+//! use std::time::Duration;
+//!
+//! struct Printers;
+//! impl Manager for Printers {
+//!     type Object = Vec<String>;
+//!     type Error = std::io::Error;
+//!     async fn connect(&self) -> Result<Vec<String>, std::io::Error> {
+//!         time::sleep(Duration::from_millis(50)).await;
+//!         Ok(Vec::new())
+//!     }
+//! }
+//!
+//! async fn print(paper: &mut Vec<String>, page: u32) -> Result<usize, std::io::Error> {
+//!     time::sleep(Duration::from_millis(10)).await;
+//!     paper.push(format!("page {page}"));
+//!     Ok(paper.len())
+//! }
+//!
+//! regatta::testing::run(async || {
+//!     let pool = Pool::builder(Printers).max_size(2).build().expect("virtual time can spawn");
+//!     let mut printer = pool.get().await.expect("it works");
+//!     assert_eq!(printer.run(async |paper| print(paper, 1).await).await.expect("no jam"), 1);
+//!     drop(printer); // back to the pool
+//!
+//!     let mut printer = pool.get().await.expect("the same one");
+//!     let slow = printer.run(async |paper| print(paper, 2).await);
+//!     assert!(time::timeout(Duration::from_millis(5), slow).await.is_err());
+//!     drop(printer); // half a page is in it: closed
+//!     assert_eq!(pool.stats().closed.in_flight, 1);
+//! });
+//! ```
+//!
+//! # How it behaves
+//!
+//! **Clean or closed.** An object is *in flight* from before the first poll of an operation until the operation has succeeded, or was said to be done. One that comes
+//! back in flight, because a future was dropped, an operation failed or panicked, is closed, unless its manager can prove that it is clean.
+//!
+//! **Never more than there may be.** An object counts from the decision to make it until its closing has ended.
+//!
+//! **First come, first served.** Who waits stands in one line; whatever object comes, returned or new, goes to the first. Who got one that did not pass its check is
+//! in its old place again.
+//!
+//! **Connecting is a task of its own.** One is started for each who waits, as far as there is room. Who gives up leaves it to the next. A failure is told to the
+//! first in line, so a wrong password is no timeout; and a [timeout](TimedOut) tells what the last attempt said.
+//!
+//! **The one used last goes first**, so that those too many grow old and are closed.
+//!
+//! **Nothing hangs or panics for long.** Connecting, checking and closing have time limits, and a panic of the manager, a hook or the observer ends that step only.
+//!
+//! **The end.** [`close`](Pool::close) takes nothing away from who has an object; it waits for it, and reports where those were taken that did not come back. Dropping the
+//! last handle closes what is idle, and what comes back later. Guards outlive the pool.
+//!
+//! Time is that of the runtime the pool was built on; without time limits on idle objects, lifetimes or leaks, `get` reads no clock. An uncontended `get` spawns nothing
+//! and allocates nothing.
+//!
+//! The policy is HikariCP's, the connects that outlive their callers are those of Go's `database/sql`.
+
+mod error;
+mod get;
+mod guard;
+mod keyed;
+mod manager;
+mod observer;
+mod policy;
+mod reaper;
+mod report;
+mod shared;
+mod state;
+
+pub use error::{
+    BuildError, CheckError, ConnectError, GetError, ResizeError, TimedOut, TryGetError,
+};
+pub use guard::{Guard, InFlight};
+pub use keyed::{ByKey, Keyed};
+pub use manager::{Manager, Metrics};
+pub use observer::{Event, Why};
+pub use policy::Builder;
+pub use report::{Closed, Held, Report, Stats};
+
+use crate::time;
+use shared::{Core, Home, Owner, Shared};
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Objects that are used by many in turn; see the [module](self). Clones are the same pool.
+pub struct Pool<M: Manager> {
+    core: Home<M>,
+    owner: Arc<Owner<M>>,
+}
+
+impl<M: Manager> Clone for Pool<M> {
+    fn clone(&self) -> Self {
+        Pool {
+            core: self.core.clone(),
+            owner: self.owner.clone(),
+        }
+    }
+}
+
+impl<M: Manager> Pool<M> {
+    /// To choose sizes, limits and hooks.
+    #[track_caller]
+    pub fn builder(manager: M) -> Builder<M> {
+        Builder::new(manager, Location::caller())
+    }
+
+    fn first(shared: &Arc<Shared<M>>, manager: M, max: usize, min_idle: usize) -> Self {
+        Pool {
+            core: Core::open(shared, manager, max, min_idle),
+            owner: Arc::new(Owner(shared.clone())),
+        }
+    }
+
+    fn another(owner: &Arc<Owner<M>>, manager: M, max: usize) -> Self {
+        Pool {
+            core: Core::open(&owner.0, manager, max, 0),
+            owner: owner.clone(),
+        }
+    }
+
+    /// Takes an object, or waits for one. It stands in line from its first poll on.
+    ///
+    /// An object that lay in the pool is [checked](Manager::check) first; those that do not pass are closed, and it goes on with another, in its old turn.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`]: the pool is closed, it took longer than [`wait_timeout`](Builder::wait_timeout), or an object could not be made when its turn had come.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits it leaves the line; an object that it was given goes to the next, and a connect that was started for it goes on for the next. Dropped
+    /// during the check the object is closed, and its place is free when it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::pool::{GetError, Manager, Pool};
+    ///
+    /// struct Locked;
+    /// impl Manager for Locked {
+    ///     type Object = ();
+    ///     type Error = &'static str;
+    ///     async fn connect(&self) -> Result<(), &'static str> { Err("wrong password") }
+    /// }
+    ///
+    /// regatta::testing::run(async || {
+    ///     let pool = Pool::builder(Locked).build().expect("virtual time can spawn");
+    ///     let error = pool.get().await.expect_err("it is locked");
+    ///     assert_eq!(error.to_string(), "cannot connect: wrong password");
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn get(
+        &self,
+    ) -> impl Future<Output = Result<Guard<M>, GetError<M::Error>>> + Send + use<'_, M> {
+        get::get(&self.core, Location::caller())
+    }
+
+    /// Takes an object that lies idle. It is not [checked](Manager::check): that may take a while.
+    ///
+    /// # Errors
+    ///
+    /// [`TryGetError`].
+    #[track_caller]
+    pub fn try_get(&self) -> Result<Guard<M>, TryGetError> {
+        if let Some(guard) = get::try_get(&self.core, Location::caller()) {
+            return Ok(guard);
+        }
+        let stats = self.stats();
+        Err(if self.is_closed() {
+            TryGetError::Closed
+        } else {
+            TryGetError::NoneIdle {
+                size: stats.size,
+                waiting: stats.waiting,
+            }
+        })
+    }
+
+    /// Waits until [`min_idle`](Builder::min_idle) objects are ready, by taking so many and giving them back.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`], the first; the others go on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half way, what is being made is made for the pool.
+    pub async fn warm_up(&self) -> Result<(), GetError<M::Error>> {
+        let kept = self.core.shared.lock().min_idle(self.core.bucket);
+        let taken = (0..kept).map(|_| self.get());
+        futures_util::future::try_join_all(taken).await.map(drop)
+    }
+
+    /// Changes how many objects there may be. What is idle and too much is closed at once, what is in use when it comes back.
+    ///
+    /// # Errors
+    ///
+    /// [`ResizeError`], and nothing has changed.
+    pub fn resize(&self, max_size: usize) -> Result<(), ResizeError> {
+        let bucket = self.core.bucket;
+        self.core.shared.change(|state, todo| {
+            let least = state.min_idle(bucket).max(1);
+            if max_size < least {
+                let asked = max_size;
+                return Err(ResizeError::TooSmall { asked, least });
+            }
+            if state.is_closed(bucket) {
+                return Err(ResizeError::Closed);
+            }
+            state.resize(bucket, max_size, todo);
+            Ok(())
+        })
+    }
+
+    /// Gives no more objects: who waits gets an error, connects are given up, what is idle is closed. Waits up to `limit` for those in use to come back and for all to be
+    /// closed, and reports. [`Duration::MAX`] waits for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half way, it stays closed, and it can be called again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use regatta::pool::{Manager, Pool};
+    /// # struct Numbers;
+    /// # impl Manager for Numbers {
+    /// #     type Object = u32;
+    /// #     type Error = String;
+    /// #     async fn connect(&self) -> Result<u32, String> { Ok(1) }
+    /// # }
+    /// # use std::time::Duration;
+    /// # regatta::testing::run(async || {
+    /// # let pool = Pool::builder(Numbers).build().expect("virtual time can spawn");
+    /// let forgotten = pool.get().await.expect("it works");
+    /// let report = pool.close(Duration::from_secs(10)).await;
+    /// assert!(!report.is_complete());
+    /// println!("{}", report.held[0]); // taken at src/main.rs:12:22
+    /// # drop(forgotten);
+    /// # });
+    /// ```
+    pub async fn close(&self, limit: Duration) -> Report {
+        let core = &self.core;
+        core.close();
+        let ended = time::timeout(limit, core.ended.wait());
+        let _in_time = core.shared.runtime.within(ended).await;
+        core.report()
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.core.shared.lock().is_closed(self.core.bucket)
+    }
+
+    /// Figures, all of the same moment.
+    pub fn stats(&self) -> Stats {
+        self.core.shared.lock().stats(self.core.bucket)
+    }
+
+    /// What is in use, and where it was taken: to look for leaks.
+    pub fn held(&self) -> Vec<Held> {
+        self.core.shared.lock().held(self.core.bucket)
+    }
+}
+
+impl<M: Manager> Core<M> {
+    fn report(&self) -> Report {
+        let state = self.shared.lock();
+        let stats = state.stats(self.bucket);
+        Report {
+            held: state.held(self.bucket),
+            busy: stats.connecting + stats.closing,
+        }
+    }
+}
+
+impl<M: Manager> fmt::Debug for Pool<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

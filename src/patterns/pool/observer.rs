@@ -1,0 +1,83 @@
+//! What a pool tells while it works.
+
+use super::error::{CheckError, ConnectError, TimedOut};
+use std::panic::Location;
+use std::time::Duration;
+
+/// Something that happened in a pool; given to its [observer](super::Builder::observer). For logs, counters and histograms.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a, E> {
+    /// There is an object more.
+    #[non_exhaustive]
+    Connected {
+        /// How long that took, with the hook.
+        took: Duration,
+    },
+    /// There is not. The error goes to the first who waits, too.
+    #[non_exhaustive]
+    ConnectFailed {
+        /// Why.
+        error: &'a ConnectError<E>,
+    },
+    /// An object did not pass its check; it is closed.
+    #[non_exhaustive]
+    CheckFailed {
+        /// Why.
+        error: &'a CheckError<E>,
+    },
+    /// An object is going to be closed.
+    #[non_exhaustive]
+    Closing {
+        /// Why.
+        why: Why,
+        /// How often it was handed out.
+        uses: u64,
+    },
+    /// Closing did not end by itself: it took longer than [`close_timeout`](super::Builder::close_timeout), or panicked. The object was dropped.
+    #[non_exhaustive]
+    CloseFailed {
+        /// What it panicked with; `None`: it took too long.
+        panic: Option<&'a str>,
+    },
+    /// Somebody waited as long as one may.
+    #[non_exhaustive]
+    TimedOut {
+        /// What was the matter.
+        error: &'a TimedOut,
+    },
+    /// An object is in use for longer than [`leak_after`](super::Builder::leak_after). Told once for each time it is taken.
+    #[non_exhaustive]
+    Leaking {
+        /// Where it was taken.
+        at: &'static Location<'static>,
+        /// How long ago.
+        held: Duration,
+    },
+}
+
+/// Why an object is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Why {
+    /// An operation on it was dropped half way, failed or panicked, and nobody proved it clean.
+    InFlight,
+    /// It was [discarded](super::Guard::discard) by who had it.
+    Discarded,
+    /// It did not pass its check.
+    Check,
+    /// A hook said so.
+    Hook,
+    /// It was as old as it may be.
+    Lifetime,
+    /// It lay idle as long as it may.
+    Idle,
+    /// There were more than there may be, after a resize.
+    Surplus,
+    /// It lay idle while another key of the pool needed the room.
+    Evicted,
+    /// The pool was closed.
+    PoolClosed,
+}
+
+pub(super) type Observer<E> = dyn Fn(&Event<'_, E>) + Send + Sync;

@@ -1,0 +1,123 @@
+//! Room: how many there may be, in a bucket and in all, and who is to connect next.
+
+use super::{Bucket, Record, State, Todo, Why};
+
+impl<O, H, E> Bucket<O, H, E> {
+    /// Whether another connect would be of use, beyond those under way.
+    fn wants(&self, promised: usize) -> bool {
+        let kept = if self.paused { 0 } else { self.min_idle };
+        !self.closed
+            && self.home.is_some()
+            && self.size + promised < self.max
+            && self.idle.len() + self.connecting + promised < self.line.len() + kept
+    }
+}
+
+impl<O, H: Clone, E> State<O, H, E> {
+    /// There may be room, or need, that was not there before.
+    pub(super) fn settle(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
+        self.grant(todo);
+        self.want(b, todo);
+        let bucket = &mut self.buckets[b];
+        if bucket.closed && bucket.size == 0 {
+            todo.ended.extend(bucket.home.take());
+        }
+    }
+
+    /// Connects what a bucket needs, or asks for room in the total.
+    pub(super) fn want(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
+        while self.buckets[b].wants(self.buckets[b].requested) {
+            if self.size < self.max && self.requests.is_empty() {
+                self.connect(b, todo);
+            } else {
+                self.buckets[b].requested += 1;
+                self.requests.push_back(b);
+            }
+        }
+        while self.is_short()
+            && let Some(item) = self.oldest_idle()
+        {
+            self.begin_close(item, Why::Evicted, todo);
+        }
+    }
+
+    /// Serves the requests, as far as there is room.
+    fn grant(&mut self, todo: &mut Todo<O, H, E>) {
+        while self.size < self.max
+            && let Some(b) = self.requests.pop_front()
+        {
+            self.buckets[b].requested -= 1;
+            // Who asked may be served by now, or gone.
+            if self.buckets[b].wants(0) {
+                self.connect(b, todo);
+            }
+        }
+    }
+
+    fn connect(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
+        let bucket = &mut self.buckets[b];
+        let Some(home) = bucket.home.clone() else {
+            return;
+        };
+        bucket.size += 1;
+        bucket.connecting += 1;
+        self.size += 1;
+        let record = self.records.insert(Record {
+            bucket: b,
+            taken: None,
+            since: None,
+            told: false,
+        });
+        todo.connects.push((home, record));
+    }
+
+    /// Whether those who ask for room need more than what is being closed.
+    pub(super) fn is_short(&self) -> bool {
+        !self.requests.is_empty() && self.size - self.closing + self.requests.len() > self.max
+    }
+
+    /// Of all idle objects the one that has been idle for longest.
+    fn oldest_idle(&mut self) -> Option<super::Item<O>> {
+        let fronts = self.buckets.iter().filter_map(|(b, bucket)| {
+            let front = bucket.idle.front()?;
+            Some((front.stamp, b))
+        });
+        let (_, b) = fronts.min()?;
+        self.buckets[b].idle.pop_front()
+    }
+
+    /// A bucket may have `max` from now on.
+    pub(in crate::patterns::pool) fn resize(
+        &mut self,
+        b: usize,
+        max: usize,
+        todo: &mut Todo<O, H, E>,
+    ) {
+        self.buckets[b].max = max;
+        while self.buckets[b].size - self.buckets[b].closing > max
+            && let Some(item) = self.buckets[b].idle.pop_front()
+        {
+            self.begin_close(item, Why::Surplus, todo);
+        }
+        self.settle(b, todo);
+    }
+
+    /// All together may have `max` from now on.
+    pub(in crate::patterns::pool) fn resize_total(&mut self, max: usize, todo: &mut Todo<O, H, E>) {
+        self.max = max;
+        while self.size - self.closing > max
+            && let Some(item) = self.oldest_idle()
+        {
+            self.begin_close(item, Why::Surplus, todo);
+        }
+        self.grant(todo);
+    }
+
+    pub(in crate::patterns::pool) fn totals(&self) -> (usize, usize) {
+        (self.max, self.size)
+    }
+
+    pub(in crate::patterns::pool) fn min_idle(&self, b: usize) -> usize {
+        self.buckets[b].min_idle
+    }
+}
