@@ -53,6 +53,8 @@ mod unix;
 
 pub use error::NoNetwork;
 pub use resolve::resolve;
+#[cfg(feature = "http")]
+pub(crate) use resolve::resolve_on;
 pub use tcp::{TcpListener, TcpStream};
 #[cfg(unix)]
 pub use unix::{UnixListener, UnixStream};
