@@ -54,10 +54,6 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn method(&self) -> &str {
-        self.head.split(' ').next().unwrap()
-    }
-
     pub(crate) fn path(&self) -> &str {
         self.head.split(' ').nth(1).unwrap()
     }
@@ -147,7 +143,13 @@ async fn usual(asked: &Asked, stream: &mut Stream) -> io::Result<bool> {
     let what = path.split(['/', '?']).nth(1).unwrap_or_default();
     let ok = |headers: &str, body: &[u8]| answer("200 OK", headers, body);
     match what {
-        "hello" => stream.write_all(&ok("", b"hello")).await?,
+        "hello" => {
+            let mut page = ok("", b"hello");
+            if asked.head.starts_with("HEAD") {
+                page.truncate(page.len() - 5);
+            }
+            stream.write_all(&page).await?;
+        }
         "echo" => {
             let head = asked.head.clone().into_bytes();
             stream
