@@ -15,6 +15,7 @@ mod n_blocking;
 mod r_current;
 mod s_scope;
 mod t_generate;
+mod w_http;
 
 use crate::table::Table;
 
@@ -52,6 +53,7 @@ pub const ROWS: &[Row] = &[
     row("R", "Runtime::current()", r_current::tables),
     row("S", "cancel scopes, cost of a poll", s_scope::tables),
     row("T", "async code that yields", t_generate::tables),
+    row("W", "HTTP over loopback, 64 at once", w_http::tables),
 ];
 
 pub fn find(name: &str) -> Result<&'static Row, String> {
