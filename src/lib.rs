@@ -35,6 +35,7 @@
 //! | [`hedge::hedge()`] | a second attempt beside one that does not answer for a while; the first success counts |
 //! | [`fallback::fallback()`] | something else when a call failed |
 //! | [`load_shed::LoadShed`] | to refuse work while there is too much of it |
+//! | [`pool::Pool`], [`pool::Keyed`] | connections, and whatever else is dear to make, used by many in turn; for each host, with a total |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |

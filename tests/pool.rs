@@ -4,9 +4,25 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "pool/auto_traits.rs"]
+mod auto_traits;
 #[path = "pool/basics.rs"]
 mod basics;
+#[path = "pool/closing.rs"]
+mod closing;
+#[path = "pool/failing.rs"]
+mod failing;
 #[path = "support/ground.rs"]
 mod ground;
+#[path = "pool/keyed.rs"]
+mod keyed;
+#[path = "pool/limits.rs"]
+mod limits;
+#[path = "pool/models.rs"]
+mod models;
 #[path = "pool/server.rs"]
 mod server;
+#[path = "pool/storm.rs"]
+mod storm;
+#[path = "pool/waiting.rs"]
+mod waiting;

@@ -1,11 +1,16 @@
 //! A server to connect to, which misbehaves on command and counts what is open.
 
 use crate::ground::MS;
-use regatta::pool::{Manager, Metrics};
+use regatta::pool::{Manager, Metrics, Pool};
 use regatta::{testing, time};
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
+
+pub(crate) fn pool_of(max_size: usize, server: &Server) -> Pool<Server> {
+    let builder = Pool::builder(server.clone()).max_size(max_size);
+    builder.build().unwrap()
+}
 
 /// How a call of the manager ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +22,8 @@ pub(crate) enum Mood {
     Hangs,
     /// After a millisecond.
     Slow,
+    /// Any of these, mostly good.
+    Stormy,
 }
 
 #[derive(Debug, Default)]
@@ -60,10 +67,21 @@ impl Server {
         mood: impl FnOnce(&Figures) -> Mood,
         what: &'static str,
     ) -> Result<(), Sorry> {
-        match self.get(mood) {
-            Mood::Good => Ok(()),
+        let mut mood = self.get(mood);
+        if mood == Mood::Stormy {
+            mood = match fastrand::u32(0..1000) {
+                0..20 => Mood::Fails,
+                20..25 => Mood::Panics,
+                25..27 => Mood::Hangs,
+                27..37 => Mood::Slow,
+                _ => Mood::Good,
+            };
+        }
+        match mood {
+            Mood::Good | Mood::Stormy => Ok(()),
             Mood::Fails => Err(Sorry(what)),
-            Mood::Panics => panic!("{what} panics"),
+            // Without the panic hook.
+            Mood::Panics => std::panic::resume_unwind(Box::new(what)),
             Mood::Hangs => pending().await,
             Mood::Slow => {
                 time::sleep(MS).await;

@@ -8,6 +8,7 @@ mod e_semaphore;
 mod f_rate_limit;
 mod g_retry;
 mod h_timeout;
+mod i_pool;
 mod j_tokens;
 mod k_event;
 mod l_batches;
@@ -46,6 +47,7 @@ pub const ROWS: &[Row] = &[
     row("F", "rate limits", f_rate_limit::tables),
     row("G", "retries", g_retry::tables),
     row("H", "timeouts and sleeps", h_timeout::tables),
+    row("I", "pools", i_pool::tables),
     row("J", "cancel tokens", j_tokens::tables),
     row("K", "release 10k waiters", k_event::tables),
     row("N", "blocking calls", n_blocking::tables),

@@ -13,6 +13,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -43,7 +44,7 @@ pub(super) async fn get<M: Manager>(
 async fn is_fit<M: Manager>(guard: &mut Guard<M>, core: &Core<M>, now: Option<Instant>) -> bool {
     let settings = &core.shared.settings;
     let item = guard.item_mut();
-    if now.zip(item.expires).is_some_and(|(now, at)| at <= now) {
+    if now.is_some_and(|now| item.is_too_old(now)) {
         guard.throw_away(Why::Lifetime);
         return false;
     }
@@ -70,9 +71,9 @@ pub(super) fn try_get<M: Manager>(
     at: &'static Location<'static>,
 ) -> Option<Guard<M>> {
     let shared = &core.shared;
-    let quick = shared.lock().take_quickly(core.bucket, at);
+    let now = shared.now_for_take();
+    let quick = shared.lock().take_quickly(core.bucket, at, now);
     let item = quick.or_else(|| {
-        let now = shared.now_for_take();
         shared.change(|state, todo| {
             let open = !state.is_closed(core.bucket);
             open.then(|| state.take(core.bucket, at, now, todo))?
@@ -96,7 +97,8 @@ struct Turn<'a, M: Manager> {
 impl<M: Manager> Turn<'_, M> {
     #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Got<M>> {
-        if self.number.is_none() {
+        if self.number.is_none() && !self.core.crowded.load(Ordering::Relaxed) {
+            let now = self.core.shared.now_for_take();
             let mut state = self.core.shared.lock();
             if state.out_of_budget(cx.waker()) {
                 drop(state);
@@ -104,9 +106,9 @@ impl<M: Manager> Turn<'_, M> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if let Some(item) = state.take_quickly(self.core.bucket, self.at) {
+            if let Some(item) = state.take_quickly(self.core.bucket, self.at, now) {
                 self.number = Some(state.next_turn());
-                return Poll::Ready(Ok((item, None)));
+                return Poll::Ready(Ok((item, now)));
             }
         }
         self.poll_slowly(cx)
@@ -151,8 +153,25 @@ impl<M: Manager> Turn<'_, M> {
         // Both are code of others: not under the lock.
         let now = shared.now_for_take();
         let waker = cx.waker().clone();
-        let mut todo = Todo::new();
         let mut state = shared.lock();
+        if let Some(item) = state.take_quickly(bucket, self.at, now) {
+            if self.number.is_none() {
+                self.number = Some(state.next_turn());
+            }
+            drop(state);
+            self.core.set_crowded(false);
+            return Err(Ok((item, now)));
+        }
+        let waker = match state.wait_quickly(bucket, self.at, &mut self.number, waker) {
+            Ok(place) => {
+                drop(state);
+                self.core.set_crowded(true);
+                self.place = Some(place);
+                return Ok(place);
+            }
+            Err(waker) => waker,
+        };
+        let mut todo = Todo::new();
         let item = if state.is_closed(bucket) {
             None
         } else {
@@ -189,7 +208,10 @@ impl<M: Manager> Turn<'_, M> {
         }
         self.place = None;
         Poll::Ready(match look {
-            Look::Given(item) => Ok((item, shared.now_for_take())),
+            Look::Given(item) => {
+                let now = item.expires.map(|_| shared.runtime.now());
+                Ok((item, now))
+            }
             Look::Failed(error) => Err(GetError::Connect(error)),
             Look::Waits(_) | Look::Closed => Err(GetError::Closed),
         })
@@ -224,6 +246,14 @@ impl<M: Manager> Turn<'_, M> {
         let now = shared.now_for_return();
         let waker = shared.change(|state, todo| state.leave(self.core.bucket, place, now, todo));
         drop(waker);
+    }
+}
+
+impl<M: Manager> Core<M> {
+    fn set_crowded(&self, crowded: bool) {
+        if self.crowded.load(Ordering::Relaxed) != crowded {
+            self.crowded.store(crowded, Ordering::Relaxed);
+        }
     }
 }
 

@@ -183,31 +183,33 @@ impl<K: Hash + Eq + Clone, M: Manager> Keyed<K, M> {
     /// The pool of a key. Keep it for as long as you use it, not longer: while somebody has it, the key is not forgotten.
     pub fn pool(&self, key: &K) -> Pool<M> {
         let inner = &self.inner;
-        let known = inner.keys.lock().pools.get(key).cloned();
-        if let Some(pool) = known.filter(|pool| !pool.is_closed()) {
+        if let Some(pool) = inner.keys.lock().usable(key) {
             return pool;
         }
         // Code of the user: not under the lock.
         let manager = (inner.by_key.make)(key);
-        let pool = Pool::another(&inner.owner, manager, inner.max_per_key);
-        let (pool, closed, unused) = {
-            let mut keys = inner.keys.lock();
-            let pool = match keys.pools.get(key).filter(|pool| !pool.is_closed()) {
-                // Somebody else was quicker.
-                Some(quicker) => {
-                    let quicker = quicker.clone();
-                    keys.retired.push(pool);
-                    quicker
-                }
-                None => {
-                    let old = keys.pools.insert(key.clone(), pool.clone());
-                    keys.retired.extend(old);
-                    pool
-                }
-            };
-            (pool, keys.closed, keys.forget_unused())
+        let new = Pool::another(&inner.owner, manager, inner.max_per_key);
+        let mut keys = inner.keys.lock();
+        let closed = keys.closed;
+        let pool = match keys.usable(key) {
+            // Somebody else was quicker.
+            Some(quicker) => {
+                keys.retired.push(new);
+                quicker
+            }
+            None if closed => {
+                keys.retired.push(new.clone());
+                new
+            }
+            None => {
+                let old = keys.pools.insert(key.clone(), new.clone());
+                keys.retired.extend(old);
+                new
+            }
         };
-        drop(unused);
+        let forgotten = keys.forget_unused();
+        drop(keys);
+        drop(forgotten);
         if closed {
             pool.core.close();
         }
@@ -251,6 +253,12 @@ impl<K: Hash + Eq + Clone, M: Manager> Keyed<K, M> {
 }
 
 impl<K: Hash + Eq, M: Manager> Keys<K, M> {
+    /// The pool of a key; not one that was closed by itself.
+    fn usable(&self, key: &K) -> Option<Pool<M>> {
+        let pool = self.pools.get(key)?;
+        (self.closed || !pool.is_closed()).then(|| pool.clone())
+    }
+
     /// Now and then, those that nobody uses, and what their buckets held on to. Their drop is not for under the lock.
     fn forget_unused(&mut self) -> Vec<Forgotten<K, M>> {
         if self.pools.len() + self.retired.len() < self.look_at {

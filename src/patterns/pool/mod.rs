@@ -206,7 +206,8 @@ impl<M: Manager> Pool<M> {
     ///
     /// Dropped half way, what is being made is made for the pool.
     pub async fn warm_up(&self) -> Result<(), GetError<M::Error>> {
-        let kept = self.core.shared.lock().min_idle(self.core.bucket);
+        let kept = self.core.shared.lock().begin_warm_up(self.core.bucket);
+        let _end = WarmUp(&self.core);
         let taken = (0..kept).map(|_| self.get());
         futures_util::future::try_join_all(taken).await.map(drop)
     }
@@ -291,6 +292,17 @@ impl<M: Manager> Core<M> {
             held: state.held(self.bucket),
             busy: stats.connecting + stats.closing,
         }
+    }
+}
+
+/// Ends a warm-up, when what it took is back.
+struct WarmUp<'a, M: Manager>(&'a Core<M>);
+
+impl<M: Manager> Drop for WarmUp<'_, M> {
+    fn drop(&mut self) {
+        let bucket = self.0.bucket;
+        let shared = &self.0.shared;
+        shared.change(|state, todo| state.end_warm_up(bucket, todo));
     }
 }
 

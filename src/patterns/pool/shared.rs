@@ -15,6 +15,7 @@ use crate::time;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 pub(super) type Home<M> = Arc<Core<M>>;
@@ -35,6 +36,8 @@ pub(super) struct Core<M: Manager> {
     pub(super) shared: Arc<Shared<M>>,
     pub(super) manager: M,
     pub(super) bucket: usize,
+    /// A guess at whether there are waiters: saves who comes one of two looks.
+    pub(super) crowded: AtomicBool,
     /// Cancelled when it is closed: connects under way are given up.
     closing: CancelToken,
     /// Set when it is closed and nothing of it is left.
@@ -169,6 +172,7 @@ impl<M: Manager> Core<M> {
             shared: shared.clone(),
             manager,
             bucket,
+            crowded: AtomicBool::new(false),
             closing: CancelToken::new(),
             ended: sync::Event::new(),
         });
@@ -204,16 +208,17 @@ impl<M: Manager> Core<M> {
         } else {
             item
         };
-        let quickly = self.shared.lock().put_quickly(item);
-        if let Err(item) = quickly {
-            self.put(item);
+        let now = self.shared.now_for_return();
+        let quickly = self.shared.lock().put_quickly(item, now);
+        match quickly {
+            Ok(None) => {}
+            Ok(Some(waker)) => waker.wake(),
+            Err(item) => self.put(item, now),
         }
     }
 
     #[cold]
-    #[inline(never)]
-    fn put(&self, item: Thing<M>) {
-        let now = self.shared.now_for_return();
+    fn put(&self, item: Thing<M>, now: Option<Instant>) {
         self.shared.change(|state, todo| state.put(item, now, todo));
     }
 

@@ -51,6 +51,23 @@ impl<O> Slot<O> {
     pub(super) fn is_new(&self) -> bool {
         self.uses == 0 && self.stamp == 0
     }
+
+    #[inline]
+    pub(super) fn is_too_old(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|at| at <= now)
+    }
+
+    /// When it will have lain idle for as long as it may.
+    #[inline]
+    fn idle_end(&self, limit: Option<Duration>) -> Option<Instant> {
+        self.idle_since?.checked_add(limit?)
+    }
+
+    /// Too old, or idle for too long.
+    #[inline]
+    fn is_over(&self, now: Instant, idle: Option<Duration>) -> bool {
+        self.is_too_old(now) || self.idle_end(idle).is_some_and(|at| at <= now)
+    }
 }
 
 pub(super) type Item<O> = Box<Slot<O>>;
@@ -96,6 +113,8 @@ struct Bucket<O, H, E> {
     requested: usize,
     /// Does not connect for the sake of `min_idle`, for a while.
     paused: bool,
+    /// How many warm up: they take what `min_idle` is to keep, and put it back.
+    warming: usize,
     closed: bool,
     last_failure: Option<Arc<str>>,
     /// Failed connects since the last that did not.
@@ -221,6 +240,7 @@ impl<O, H: Clone, E> State<O, H, E> {
             closing: 0,
             requested: 0,
             paused: false,
+            warming: 0,
             closed: false,
             last_failure: None,
             failures: 0,

@@ -73,6 +73,17 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.gave_up(record, todo);
     }
 
+    /// Somebody takes what is to be kept idle, to see that it is there. How many that is.
+    pub(in crate::patterns::pool) fn begin_warm_up(&mut self, b: usize) -> usize {
+        self.buckets[b].warming += 1;
+        self.buckets[b].min_idle
+    }
+
+    pub(in crate::patterns::pool) fn end_warm_up(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
+        self.buckets[b].warming -= 1;
+        self.settle(b, todo);
+    }
+
     /// Connects for the sake of `min_idle` again.
     pub(in crate::patterns::pool) fn resume(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
         if let Some(bucket) = self.buckets.get_mut(b) {

@@ -3,34 +3,57 @@
 use super::{HOME, Item, State, Todo, Wait};
 use crate::patterns::pool::observer::Why;
 use crate::patterns::pool::report::Closed;
+use std::task::Waker;
 use std::time::Instant;
 
 impl<O, H: Clone, E> State<O, H, E> {
-    /// Back to the idle ones, where that takes no more than putting it there.
+    /// [`put`](State::put), where it is not to be closed. Whom to wake after unlocking.
     #[inline]
     pub(in crate::patterns::pool) fn put_quickly(
         &mut self,
         mut item: Item<O>,
-    ) -> Result<(), Item<O>> {
+        now: Option<Instant>,
+    ) -> Result<Option<Waker>, Item<O>> {
         let record = &mut self.records[item.record];
         let bucket = &mut self.buckets[record.bucket];
-        let quick = bucket.line.is_empty()
-            && !bucket.closed
-            && self.requests.is_empty()
+        let stays = !bucket.closed
             && bucket.size - bucket.closing <= bucket.max
             && self.size - self.closing <= self.max
-            && item.expires.is_none()
-            && !self.rules.dates_returns;
-        if !quick {
+            && self.rules.leak_after.is_none()
+            && !now.is_some_and(|now| item.is_too_old(now));
+        if !stays {
+            return Err(item);
+        }
+        if bucket.requested > 0 {
+            return Err(item);
+        }
+        if let Some(&Wait::Waiting { at, .. }) = bucket.line.front() {
+            bucket.stats.taken += 1;
+            record.taken = Some(at);
+            item.idle_since = None;
+            return Ok(bucket.line.serve_front(|wait| *wait = Wait::Given(item)));
+        }
+        if !self.requests.is_empty() {
             return Err(item);
         }
         record.taken = None;
-        record.since = None;
-        record.told = false;
+        Ok(self.lay_down(item, now))
+    }
+
+    /// To the idle ones. The reaper is to be woken, perhaps.
+    #[inline]
+    fn lay_down(&mut self, mut item: Item<O>, now: Option<Instant>) -> Option<Waker> {
         self.stamp += 1;
         item.stamp = self.stamp;
+        item.idle_since = now;
+        let idle_end = item.idle_end(self.rules.idle_timeout);
+        let due = match item.expires {
+            None => idle_end,
+            Some(end) => Some(idle_end.map_or(end, |at| at.min(end))),
+        };
+        let bucket = &mut self.buckets[self.records[item.record].bucket];
         bucket.idle.push_back(item);
-        Ok(())
+        self.reaper.rouse(due)
     }
 
     /// An object that is clean: to the first in line, to the idle ones, or to be closed.
@@ -43,9 +66,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.forget_taken(item.record);
         let b = self.records[item.record].bucket;
         let bucket = &mut self.buckets[b];
-        let over = item
-            .expires
-            .is_some_and(|at| now.is_some_and(|now| at <= now));
+        let over = now.is_some_and(|now| item.is_too_old(now));
         let why = if bucket.closed {
             Some(Why::PoolClosed)
         } else if bucket.size - bucket.closing > bucket.max || self.size - self.closing > self.max {
@@ -67,15 +88,11 @@ impl<O, H: Clone, E> State<O, H, E> {
             item.idle_since = None;
             let waker = bucket.line.serve_front(|wait| *wait = Wait::Given(item));
             todo.wakers.extend(waker);
-            return self.mark_taken(record, at, now, &mut todo.wakers);
+            self.mark_taken(record, at, now, &mut todo.wakers);
+            return self.withdraw(b);
         }
-        self.stamp += 1;
-        item.stamp = self.stamp;
-        item.idle_since = now;
-        let due = [item.expires, self.idle_end(&item)];
-        let due = due.into_iter().flatten().min();
-        self.buckets[b].idle.push_back(item);
-        todo.wakers.extend(self.reaper.rouse(due));
+        let waker = self.lay_down(item, now);
+        todo.wakers.extend(waker);
     }
 
     pub(super) fn forget_taken(&mut self, record: usize) {

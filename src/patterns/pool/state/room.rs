@@ -5,7 +5,8 @@ use super::{Bucket, Record, State, Todo, Why};
 impl<O, H, E> Bucket<O, H, E> {
     /// Whether another connect would be of use, beyond those under way.
     fn wants(&self, promised: usize) -> bool {
-        let kept = if self.paused { 0 } else { self.min_idle };
+        let keeps = !self.paused && self.warming == 0;
+        let kept = if keeps { self.min_idle } else { 0 };
         !self.closed
             && self.home.is_some()
             && self.size + promised < self.max
@@ -16,6 +17,7 @@ impl<O, H, E> Bucket<O, H, E> {
 impl<O, H: Clone, E> State<O, H, E> {
     /// There may be room, or need, that was not there before.
     pub(super) fn settle(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
+        self.withdraw(b);
         self.grant(todo);
         self.want(b, todo);
         let bucket = &mut self.buckets[b];
@@ -41,13 +43,25 @@ impl<O, H: Clone, E> State<O, H, E> {
         }
     }
 
+    /// Takes back requests for room that are of no use any more, because who waited was served otherwise, or is gone. The first: it is mostly the first in line who
+    /// was served or gave up, and nobody of this bucket may pass those of others in a place that is not his.
+    pub(super) fn withdraw(&mut self, b: usize) {
+        while self.buckets[b].requested > 0 && !self.buckets[b].wants(self.buckets[b].requested - 1)
+        {
+            if let Some(first) = self.requests.iter().position(|r| *r == b) {
+                self.requests.remove(first);
+            }
+            self.buckets[b].requested -= 1;
+        }
+    }
+
     /// Serves the requests, as far as there is room.
     fn grant(&mut self, todo: &mut Todo<O, H, E>) {
         while self.size < self.max
             && let Some(b) = self.requests.pop_front()
         {
             self.buckets[b].requested -= 1;
-            // Who asked may be served by now, or gone.
+            // There may be none for the bucket itself.
             if self.buckets[b].wants(0) {
                 self.connect(b, todo);
             }

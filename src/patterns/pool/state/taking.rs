@@ -26,15 +26,42 @@ impl<O, H: Clone, E> State<O, H, E> {
         &mut self,
         b: usize,
         at: &'static Location<'static>,
+        now: Option<Instant>,
     ) -> Option<Item<O>> {
         let bucket = &mut self.buckets[b];
-        if bucket.min_idle > 0 || self.rules.dates_takes {
+        if bucket.min_idle > 0 || self.rules.leak_after.is_some() {
             return None;
         }
         let item = bucket.idle.pop_back()?;
+        if now.is_some_and(|now| item.is_over(now, self.rules.idle_timeout)) {
+            // Its closing takes more.
+            bucket.idle.push_back(item);
+            return None;
+        }
         bucket.stats.taken += 1;
         self.records[item.record].taken = Some(at);
         Some(item)
+    }
+
+    /// A place in the line, where nothing can be done for who takes it.
+    #[inline]
+    pub(in crate::patterns::pool) fn wait_quickly(
+        &mut self,
+        b: usize,
+        at: &'static Location<'static>,
+        number: &mut Option<u64>,
+        waker: Waker,
+    ) -> Result<Place, Waker> {
+        let bucket = &mut self.buckets[b];
+        let full = bucket.size >= bucket.max && bucket.idle.is_empty();
+        if !full || bucket.closed || number.is_some() {
+            return Err(waker);
+        }
+        self.streak = 0;
+        self.turn += 1;
+        let turn = self.turn;
+        *number = Some(turn);
+        Ok(bucket.line.enter(Wait::Waiting { turn, at }, waker))
     }
 
     /// An idle object. Those that are over are closed on the way.
@@ -66,16 +93,12 @@ impl<O, H: Clone, E> State<O, H, E> {
     /// Why an idle object must not be handed out any more. It is not among the idle ones while this is asked.
     pub(super) fn is_over(&self, item: &Slot<O>, now: Option<Instant>) -> Option<Why> {
         let now = now?;
-        if item.expires.is_some_and(|at| at <= now) {
+        if item.is_too_old(now) {
             return Some(Why::Lifetime);
         }
         let bucket = &self.buckets[self.records[item.record].bucket];
-        let idle = self.idle_end(item).is_some_and(|at| at <= now);
-        (idle && bucket.idle.len() >= bucket.min_idle).then_some(Why::Idle)
-    }
-
-    pub(super) fn idle_end(&self, item: &Slot<O>) -> Option<Instant> {
-        item.idle_since?.checked_add(self.rules.idle_timeout?)
+        let over = item.is_over(now, self.rules.idle_timeout);
+        (over && bucket.idle.len() >= bucket.min_idle).then_some(Why::Idle)
     }
 
     pub(super) fn mark_taken(
@@ -163,7 +186,8 @@ impl<O, H: Clone, E> State<O, H, E> {
                 self.put(item, now, todo);
             }
             Wait::Failed(error) => todo.dropped = Some(error),
-            Wait::Waiting { .. } | Wait::Closed => {}
+            Wait::Waiting { .. } => self.withdraw(b),
+            Wait::Closed => {}
         }
         waker
     }

@@ -45,7 +45,10 @@ impl<O, H: Clone, E> State<O, H, E> {
                 }
                 soonest(item.expires);
                 // One that is kept although its time is over has no end.
-                soonest(self.idle_end(&item).filter(|at| *at > now));
+                soonest(
+                    item.idle_end(self.rules.idle_timeout)
+                        .filter(|at| *at > now),
+                );
                 self.buckets[b].idle.push_back(item);
             }
             self.want(b, todo);

@@ -15,6 +15,7 @@ mod groups;
 mod hedge;
 mod load_shed;
 mod policy;
+mod pool;
 mod probe;
 mod queue;
 mod rate_limit;
