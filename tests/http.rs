@@ -1,4 +1,5 @@
 //! `integrations::http`: a client, and a server that misbehaves on command.
+#![cfg(feature = "http")]
 #![allow(
     clippy::unwrap_used,
     reason = "clippy allows it in test functions, not in the bodies beside them"

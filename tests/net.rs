@@ -1,4 +1,5 @@
 //! `runtime::net`: each runtime's own sockets, and the ones in memory.
+#![cfg(feature = "net")]
 #![allow(
     clippy::unwrap_used,
     reason = "clippy allows it in test functions, not in the bodies beside them"

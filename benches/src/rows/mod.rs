@@ -19,6 +19,7 @@ mod t_generate;
 mod w_http;
 
 use crate::table::Table;
+pub use w_http::serve;
 
 pub struct Row {
     pub name: &'static str,

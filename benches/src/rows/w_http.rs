@@ -1,6 +1,6 @@
 //! W: GET over loopback, 64 at a time, per request. The server is a thread of this process.
 //!
-//! `benches/aiohttp_get.py` does the same with aiohttp and uvloop: `cargo run --release -p regatta-benches -- W --serve` is its server.
+//! `benches/aiohttp_get.py` does the same with aiohttp and uvloop: `cargo run --release -p regatta-benches -- --serve` is its server.
 
 use crate::harness::now;
 use crate::runtimes::On;
