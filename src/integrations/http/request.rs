@@ -197,7 +197,7 @@ impl Request {
             return Err(wrong.at(&url));
         }
         let job = Job::new(method, url, headers, body, times, max_body);
-        send::send(&client.inner, &job).await
+        send::send(&client.inner, job).await
     }
 }
 

@@ -63,6 +63,29 @@ impl Job {
             .or_else(|| body.take())
             .ok_or_else(|| HttpError::bad("the body is a stream, and was sent already"))
     }
+
+    /// The first request of an attempt.
+    fn hop(&self, client: &Inner) -> Result<Hop, HttpError> {
+        Ok(Hop {
+            method: self.method.clone(),
+            origin: client.origin(&self.url)?,
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            body: Some(self.take_body()?),
+        })
+    }
+
+    /// The same, of the only attempt.
+    fn into_hop(self, client: &Inner) -> Result<Hop, HttpError> {
+        let body = Some(self.take_body()?);
+        Ok(Hop {
+            method: self.method,
+            origin: client.origin(&self.url)?,
+            url: self.url,
+            headers: self.headers,
+            body,
+        })
+    }
 }
 
 /// How an attempt under a policy failed: without an answer, or with one that says so.
@@ -72,13 +95,18 @@ enum Failed {
 }
 
 /// Sends under the policy, if there is one.
-pub(super) async fn send(client: &Inner, job: &Job) -> Result<Response, HttpError> {
+pub(super) async fn send(client: &Inner, job: Job) -> Result<Response, HttpError> {
     let limits = Limits::start(client.runtime.clone(), job.times);
-    let ended = match &client.settings.policy {
-        None => attempt(client, job, limits).await,
-        Some(policy) => under(policy, client, job, limits).await,
-    };
-    ended.map_err(|e| e.at(&job.url))
+    match &client.settings.policy {
+        None => {
+            let most = job.max_body;
+            attempt(client, job.into_hop(client)?, most, limits).await
+        }
+        Some(policy) => {
+            let ended = under(policy, client, &job, limits).await;
+            ended.map_err(|e| e.at(&job.url))
+        }
+    }
 }
 
 async fn under(
@@ -89,9 +117,9 @@ async fn under(
 ) -> Result<Response, HttpError> {
     let each = limits.again();
     let call = || async {
-        let mut response = attempt(client, job, each.again())
-            .await
-            .map_err(Failed::Error)?;
+        let hop = job.hop(client).map_err(Failed::Error)?;
+        let ended = attempt(client, hop, job.max_body, each.again()).await;
+        let mut response = ended.map_err(Failed::Error)?;
         if says_try_again(response.status()) {
             // The next attempt may need its connection.
             response.keep(KEEP).await;
@@ -167,14 +195,12 @@ struct Hop {
 }
 
 /// Sends, and follows redirects to an answer.
-async fn attempt(client: &Inner, job: &Job, mut limits: Limits) -> Result<Response, HttpError> {
-    let mut hop = Hop {
-        method: job.method.clone(),
-        url: job.url.clone(),
-        origin: client.origin(&job.url)?,
-        headers: job.headers.clone(),
-        body: Some(job.take_body()?),
-    };
+async fn attempt(
+    client: &Inner,
+    mut hop: Hop,
+    max_body: u64,
+    mut limits: Limits,
+) -> Result<Response, HttpError> {
     let mut trail = Trail::new(client.settings.redirects);
     loop {
         let exchanged = exchange(client, &mut hop, &mut limits).await;
@@ -184,7 +210,7 @@ async fn attempt(client: &Inner, job: &Job, mut limits: Limits) -> Result<Respon
             .map_err(|e| e.at(&hop.url))?;
         let Some(next) = next else {
             let decodes = client.settings.decompress;
-            let mut response = Response::new(hop.url, answer, lease, limits, job.max_body, decodes);
+            let mut response = Response::new(hop.url, answer, lease, limits, max_body, decodes);
             response.settle().await;
             return Ok(response);
         };

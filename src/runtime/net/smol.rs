@@ -1,7 +1,7 @@
 //! smol's sockets, on async-io's reactor.
 //!
 //! async-io tries the system call at every poll. That is one call too many for each wait: who has just read all there was, asks again, and hears that it would
-//! block. So "would block" is remembered until the reactor reports readiness.
+//! block. So "would block" is remembered until the reactor reports readiness, and a read that did not fill its buffer counts as that already, as with tokio.
 //!
 //! `Async::poll_readable` cannot tell whether it did: it counts events by the reactor's ticks, and one that comes in the tick of the question does not count. With the
 //! reactor on a thread of its own, a socket that is readable by then is asked, reported and not believed, again and again (a copy of 4 MiB through a Unix socket took
@@ -18,7 +18,7 @@ use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 /// What std's streams have in common, and no trait of std says.
 pub(super) trait Plain {
@@ -59,6 +59,8 @@ struct Side<F> {
     waker: Waker,
     /// There while the direction would block; keeps the waker in the reactor.
     wait: Option<F>,
+    /// It is known to block without another try: less came than there was room for, so there was no more. What has come since, the reactor sees.
+    drained: bool,
 }
 
 impl<F: Future<Output = io::Result<()>> + Unpin> Side<F> {
@@ -68,6 +70,7 @@ impl<F: Future<Output = io::Result<()>> + Unpin> Side<F> {
             waker: Waker::from(bell.clone()),
             bell,
             wait: None,
+            drained: false,
         }
     }
 
@@ -86,7 +89,12 @@ impl<F: Future<Output = io::Result<()>> + Unpin> Side<F> {
                 }
                 self.wait = None;
             }
-            match io() {
+            let tried = if std::mem::take(&mut self.drained) {
+                Err(io::ErrorKind::WouldBlock.into())
+            } else {
+                io()
+            };
+            match tried {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     let mut wait = wait();
                     // The reactor looks at the socket itself: what has become ready since counts.
@@ -133,7 +141,10 @@ where
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let Self { inner, read, .. } = self;
         let mut socket = inner.get_ref();
-        read.poll(cx, || socket.read(buf), || inner.clone().readable_owned())
+        let room = buf.len();
+        let n = ready!(read.poll(cx, || socket.read(buf), || inner.clone().readable_owned()))?;
+        read.drained = (1..room).contains(&n);
+        Poll::Ready(Ok(n))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
