@@ -71,7 +71,7 @@ fn serve(accepted: Arc<AtomicUsize>) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let is_slow = accepted.fetch_add(1, Relaxed) % 2 == 0;
+            let is_slow = accepted.fetch_add(1, Relaxed).is_multiple_of(2);
             std::thread::spawn(move || {
                 let mut out = stream.try_clone()?;
                 for (n, line) in BufReader::new(stream).lines().enumerate() {

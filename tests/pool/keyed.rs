@@ -119,14 +119,14 @@ async fn nobody_waits_for_ever() {
 async fn keys_without_objects_are_forgotten() {
     let server = Server::new();
     let pools = pools(&server, 2, 2);
-    for key in 0..5000 {
+    for key in 0..1000 {
         drop(pools.get(&key).await.unwrap());
     }
     assert!(pools.keys() <= 130, "{} keys for 2 objects", pools.keys());
     assert_eq!(server.get(|f| f.peak), 2);
     // One that somebody keeps is not.
     let kept = pools.pool(&7777);
-    for key in 0..5000 {
+    for key in 0..1000 {
         drop(pools.get(&key).await.unwrap());
     }
     let guard = kept.get().await.unwrap();
@@ -224,7 +224,7 @@ async fn it_holds_at_random() {
         let (pools, server) = (pools.clone(), server.clone());
         spawn(async move {
             let mut rng = fastrand::Rng::with_seed(seed);
-            for _ in 0..200 {
+            for _ in 0..80 {
                 let key = rng.u32(0..6);
                 let Ok(mut guard) = pools.get(&key).await else {
                     continue;

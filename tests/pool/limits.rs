@@ -357,6 +357,7 @@ async fn endless_limits_never_pass() {
         .wait_timeout(Duration::MAX);
     let builder = builder
         .max_lifetime(Duration::MAX)
+        .lifetime_jitter(0.0)
         .connect_timeout(Duration::MAX);
     let builder = builder
         .check_timeout(Duration::MAX)

@@ -244,7 +244,7 @@ async fn gets_that_never_wait_give_way_now_and_then() {
             assert!(hand.poll(get).is_ready());
         }
     }
-    assert_eq!(rounds, 1000 / 129);
+    assert_eq!(rounds, 1000 / 257);
 }
 
 regatta::matrix! {

@@ -156,11 +156,13 @@ impl<K, M: Manager> Keyed<K, M> {
     ///
     /// Dropped half way, they stay closed, and it can be called again.
     pub async fn close(&self, limit: Duration) -> Report {
-        let pools: Vec<Pool<M>> = {
+        let mut pools: Vec<Pool<M>> = {
             let mut keys = self.inner.keys.lock();
             keys.closed = true;
             keys.pools.values().cloned().collect()
         };
+        // Not in the order of a table, which differs from run to run.
+        pools.sort_unstable_by_key(|pool| pool.core.bucket);
         self.inner.owner.0.close_all();
         let runtime = &self.inner.owner.0.runtime;
         let all = async {
@@ -267,8 +269,10 @@ impl<K: Hash + Eq, M: Manager> Keys<K, M> {
         let unused = self.pools.extract_if(|_, pool| is_unused(pool));
         let unused = unused.map(|(key, pool)| (Some(key), pool));
         let retired = self.retired.extract_if(.., |pool| is_unused(pool));
-        let all = unused.chain(retired.map(|pool| (None, pool)));
-        let forgotten = all.map(|(key, pool)| {
+        let mut all: Vec<_> = unused.chain(retired.map(|pool| (None, pool))).collect();
+        // Buckets are used again in the order in which they were removed, which must not differ from run to run.
+        all.sort_unstable_by_key(|(_, pool)| pool.core.bucket);
+        let forgotten = all.into_iter().map(|(key, pool)| {
             let home = pool.core.shared.lock().remove_bucket(pool.core.bucket);
             Forgotten {
                 _key: key,

@@ -89,7 +89,7 @@ pub trait Manager: Send + Sync + 'static {
 pub struct Metrics {
     /// When it was made.
     pub created: Instant,
-    /// How often it was handed out before.
+    /// How often it was handed out; what a guard tells counts its own time, so that 1 is the first.
     pub uses: u64,
     /// How long it has lain idle. `None` where the pool has no reason to look at the clock: without
     /// [`idle_timeout`](super::Builder::idle_timeout) and [`check_after_idle`](super::Builder::check_after_idle); and for an object that went from hand to hand.

@@ -41,7 +41,10 @@ impl<M: Manager> Settings<M> {
     /// When an object that is made now is as old as it may be.
     pub(super) fn expiry(&self, now: Instant) -> Option<Instant> {
         let most = self.max_lifetime?;
-        now.checked_add(most.mul_f64(1.0 - self.jitter * fastrand::f64()))
+        let part = 1.0 - self.jitter * fastrand::f64();
+        // Not `mul_f64`, which panics where rounding takes it above the most that there is.
+        let life = Duration::try_from_secs_f64(most.as_secs_f64() * part);
+        now.checked_add(life.unwrap_or(Duration::MAX))
     }
 
     pub(super) fn rules(&self) -> Rules {

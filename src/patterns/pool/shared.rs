@@ -256,6 +256,7 @@ pub(super) fn text_of(payload: &(dyn Any + Send)) -> String {
 /// A connect under way. Dropped before it has ended, the runtime has stopped.
 struct Opening<M: Manager> {
     core: Home<M>,
+    /// Kept as long as code of others runs, which may panic.
     record: Option<usize>,
 }
 
@@ -274,19 +275,26 @@ impl<M: Manager> Opening<M> {
         };
         let limited = caught(time::timeout(settings.connect_timeout, attempt));
         let ended = core.closing.run(limited).await;
-        let Some(record) = self.record.take() else {
+        let Some(record) = self.record else {
             return;
         };
         let error = match ended {
             Err(_closed) => {
+                self.record = None;
                 return shared.change(|state, todo| state.gave_up(record, todo));
             }
-            Ok(Ok(Ok(Ok(object)))) => return core.opened(object, record, start),
+            Ok(Ok(Ok(Ok(object)))) => {
+                let now = shared.runtime.now();
+                let took = now.saturating_duration_since(start);
+                shared.tell(&Event::Connected { took });
+                let item = core.item(object, record, now);
+                self.record = None;
+                return shared.change(|state, todo| state.opened(item, Some(now), todo));
+            }
             Ok(Ok(Ok(Err(error)))) => error,
             Ok(Ok(Err(_elapsed))) => ConnectError::TimedOut(settings.connect_timeout),
             Ok(Err(payload)) => ConnectError::Panicked(text_of(&*payload)),
         };
-        self.record = Some(record);
         shared.tell(&Event::ConnectFailed { error: &error });
         let text = error.to_string().into();
         self.record = None;
@@ -302,23 +310,17 @@ impl<M: Manager> Opening<M> {
 }
 
 impl<M: Manager> Core<M> {
-    fn opened(&self, object: M::Object, record: usize, start: Instant) {
-        let shared = &self.shared;
-        let now = shared.runtime.now();
-        shared.tell(&Event::Connected {
-            took: now.saturating_duration_since(start),
-        });
-        let item = Box::new(Slot {
+    fn item(&self, object: M::Object, record: usize, now: Instant) -> Thing<M> {
+        Box::new(Slot {
             object,
             record,
             created: now,
-            expires: shared.settings.expiry(now),
+            expires: self.shared.settings.expiry(now),
             idle_since: None,
             uses: 0,
             stamp: 0,
             in_flight: false,
-        });
-        shared.change(|state, todo| state.opened(item, Some(now), todo));
+        })
     }
 }
 

@@ -17,6 +17,8 @@ mod returning;
 mod room;
 mod taking;
 mod tending;
+#[cfg(test)]
+mod tests;
 
 use super::error::ConnectError;
 use super::observer::Why;
@@ -94,7 +96,7 @@ pub(super) struct State<O, H, E> {
     turn: u64,
     stamp: u64,
     /// Answers at once in a row, for all buckets.
-    streak: u8,
+    streak: u16,
     pub(super) reaper: Reaper,
 }
 
@@ -204,7 +206,7 @@ pub(super) enum Look<O, E> {
 }
 
 /// Answers at once until a task has to go round its executor.
-const TURNS: u8 = 128;
+const TURNS: u16 = 256;
 
 /// Between attempts to connect for the sake of `min_idle`, after the first failure; then twice as long each time, up to 25.6 s.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -36,6 +36,11 @@ impl<O, H: Clone, E> State<O, H, E> {
                 self.requests.push_back(b);
             }
         }
+        self.make_room(todo);
+    }
+
+    /// Closes what lies idle, as far as those need it who ask for room.
+    fn make_room(&mut self, todo: &mut Todo<O, H, E>) {
         while self.is_short()
             && let Some(item) = self.oldest_idle()
         {
@@ -125,6 +130,7 @@ impl<O, H: Clone, E> State<O, H, E> {
             self.begin_close(item, Why::Surplus, todo);
         }
         self.grant(todo);
+        self.make_room(todo);
     }
 
     pub(in crate::patterns::pool) fn totals(&self) -> (usize, usize) {

@@ -29,7 +29,8 @@ impl<O, H: Clone, E> State<O, H, E> {
         now: Option<Instant>,
     ) -> Option<Item<O>> {
         let bucket = &mut self.buckets[b];
-        if bucket.min_idle > 0 || self.rules.leak_after.is_some() {
+        // Below what is to be kept, another one is to be made.
+        if bucket.idle.len() <= bucket.min_idle || self.rules.leak_after.is_some() {
             return None;
         }
         let item = bucket.idle.pop_back()?;
