@@ -36,6 +36,8 @@
 //! | [`fallback::fallback()`] | something else when a call failed |
 //! | [`load_shed::LoadShed`] | to refuse work while there is too much of it |
 //! | [`pool::Pool`], [`pool::Keyed`] | connections, and whatever else is dear to make, used by many in turn; for each host, with a total |
+//! | `integrations::http::HttpClient` (feature `http`) | to ask HTTP servers: limits, timeouts, redirects, TLS; the same client in virtual time |
+//! | `runtime::net` (feature `net`) | TCP and Unix sockets of the runtime below, or streams in memory, as `futures::io` |
 //! | [`time::timeout`], [`time::Deadline`] | a limit on how long something may take, fixed or movable |
 //! | [`time::interval`] | to do something every so often |
 //! | [`cancel::CancelToken`] | to stop work from elsewhere, with a reason |
@@ -74,6 +76,7 @@
 //! * Errors name the value and the fix. Panics are for programming errors, and stand under *Panics*.
 //! * No `unsafe`. Features are additive; none is on by default.
 
+pub mod integrations;
 mod internal;
 mod patterns;
 pub mod runtime;

@@ -1,7 +1,7 @@
 //! regatta and its peers side by side, against the figures to beat.
 //!
 //! ```text
-//! cargo run --release -p regatta-benches -- [ROW ..] [--quick] [--budget SECONDS] [--only TEXT] [--case TEXT] [--json FILE]
+//! cargo run --release -p regatta-benches -- [ROW ..] [--quick] [--budget SECONDS] [--only TEXT] [--case TEXT] [--json FILE] [--serve]
 //! cargo run --release -p regatta-benches --features allocs -- [ROW ..] [--only TEXT] [--case TEXT]
 //! ```
 //!
@@ -21,7 +21,8 @@ const USAGE: &str = "usage: regatta-benches [ROW ..] [options]
   --budget SECONDS   time for each table (default 3)
   --only TEXT        only tables whose title contains TEXT, such as tokio-ct
   --case TEXT        only cases named TEXT, or else whose name contains it; goals then go unjudged
-  --json FILE        writes the figures to FILE, too";
+  --json FILE        writes the figures to FILE, too
+  --serve            only serves what row W asks for, and prints where";
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -48,6 +49,12 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<(), String> {
             "--only" => options.only = value()?,
             "--case" => options.case = value()?,
             "--json" => json = Some(value()?),
+            "--serve" => {
+                println!("http://{}/x", rows::serve());
+                loop {
+                    std::thread::park();
+                }
+            }
             "--help" | "-h" => {
                 println!("{USAGE}\n\n{}", rows::list());
                 return Ok(());

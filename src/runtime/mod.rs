@@ -37,6 +37,8 @@ mod backend;
 mod current;
 mod join;
 pub(crate) mod matrix;
+#[cfg(feature = "net")]
+pub mod net;
 mod neutral;
 mod run;
 mod site;

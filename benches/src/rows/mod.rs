@@ -16,8 +16,10 @@ mod n_blocking;
 mod r_current;
 mod s_scope;
 mod t_generate;
+mod w_http;
 
 use crate::table::Table;
+pub use w_http::serve;
 
 pub struct Row {
     pub name: &'static str,
@@ -54,6 +56,7 @@ pub const ROWS: &[Row] = &[
     row("R", "Runtime::current()", r_current::tables),
     row("S", "cancel scopes, cost of a poll", s_scope::tables),
     row("T", "async code that yields", t_generate::tables),
+    row("W", "HTTP over loopback, 64 at once", w_http::tables),
 ];
 
 pub fn find(name: &str) -> Result<&'static Row, String> {

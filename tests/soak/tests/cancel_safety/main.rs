@@ -13,6 +13,7 @@ mod gather;
 mod ground;
 mod groups;
 mod hedge;
+mod http;
 mod load_shed;
 mod policy;
 mod pool;
