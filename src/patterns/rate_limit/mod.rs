@@ -119,6 +119,12 @@ impl RateLimiter {
         self.shared.try_take(n)
     }
 
+    /// One permit, if it is there and nobody waits; who finds none is not counted.
+    #[inline]
+    pub(crate) fn take_one(&self) -> bool {
+        self.shared.take_at_once(1)
+    }
+
     /// How long somebody who comes now would wait for `n` permits, behind those who wait; takes none.
     ///
     /// # Errors

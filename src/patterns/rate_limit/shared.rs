@@ -147,6 +147,18 @@ impl Shared {
         })
     }
 
+    /// Takes `n` if nobody has to wait for them.
+    #[inline]
+    pub(super) fn take_at_once(&self, n: u32) -> bool {
+        let now = self.now();
+        let mut state = self.state.lock();
+        let free = state.line.is_empty() && state.has_slot() && state.rule.fits(now, n);
+        if free {
+            state.take(now, now, n);
+        }
+        free
+    }
+
     /// Takes `n` at once, or a place in the line.
     pub(super) fn enter(&self, n: u32, waker: &Waker) -> Result<Option<Place>, AcquireError> {
         let waker = waker.clone();

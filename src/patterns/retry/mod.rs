@@ -48,6 +48,7 @@ mod call;
 mod error;
 mod jitter;
 mod run;
+mod tries;
 
 pub use backoff::{Backoff, Delays};
 pub use budget::Budget;
@@ -55,6 +56,7 @@ pub use call::{Call, Retry, RetryWith, StatefulFuture};
 pub use error::{Failed, GaveUp, RetryError};
 pub use jitter::Jitter;
 pub use run::Retrying;
+pub(crate) use tries::Tries;
 
 use std::borrow::Cow;
 
