@@ -39,22 +39,19 @@ impl fmt::Debug for Pass {
 /// A [`Pass`] that borrows its load shedder: what policies have.
 pub(crate) struct Held<'a> {
     shared: &'a Shared,
-    /// It has waited for a turn of the executor.
-    pub(crate) measured: bool,
 }
 
 impl<'a> Held<'a> {
     #[inline]
+    pub(super) fn at_once(shared: &'a Shared) -> Option<Self> {
+        shared.enter_at_once().then(|| Held { shared })
+    }
+
     pub(super) async fn enter(shared: &'a Arc<Shared>) -> Result<Self, Shed> {
-        let (mut enter, mut measured) = (Enter::new(shared), false);
-        poll_fn(|cx| {
-            let turn = enter.poll_turn(cx);
-            measured |= turn.is_pending();
-            turn
-        })
-        .await;
+        let mut enter = Enter::new(shared);
+        poll_fn(|cx| enter.poll_turn(cx)).await;
         shared.enter()?;
-        Ok(Held { shared, measured })
+        Ok(Held { shared })
     }
 }
 

@@ -107,6 +107,12 @@ impl LoadShed {
         Pass::enter(&self.shared)
     }
 
+    /// [`hold`](LoadShed::hold), if nothing has to be measured, and nobody refused. Who is refused is not counted.
+    #[inline]
+    pub(crate) fn hold_at_once(&self) -> Option<Held<'_>> {
+        Held::at_once(&self.shared)
+    }
+
     /// [`enter`](LoadShed::enter) with a borrow.
     #[inline]
     pub(crate) async fn hold(&self) -> Result<Held<'_>, Shed> {

@@ -135,8 +135,11 @@ impl Policy {
     ///
     /// Dropping it drops the calls that are running. A permit or a place it waited for goes to the next; circuit breaker and bulkhead count it by their rules for dropped calls.
     #[inline]
-    pub async fn run<C: Call>(&self, call: C) -> Result<C::Value, Failure<C::Error>> {
-        self.run_when(call, |_| Advice::Retry).await
+    pub async fn run<C: Call>(&self, mut call: C) -> Result<C::Value, Failure<C::Error>> {
+        match &self.layers {
+            Some(layers) => run::run(layers, call, |_| Advice::Retry).await,
+            None => call().await.map_err(unprotected),
+        }
     }
 
     /// [`run`](Policy::run), with a closure that says what an error calls for: an [`Advice`], or whether it is worth a retry.
@@ -180,11 +183,15 @@ impl Policy {
     ) -> Result<C::Value, Failure<C::Error>> {
         match &self.layers {
             Some(layers) => run::run(layers, call, |error| judge(error).into()).await,
-            None => call().await.map_err(|error| Failure {
-                attempts: 1,
-                cause: Cause::Failed(error),
-            }),
+            None => call().await.map_err(unprotected),
         }
+    }
+}
+
+fn unprotected<E>(error: E) -> Failure<E> {
+    Failure {
+        attempts: 1,
+        cause: Cause::Failed(error),
     }
 }
 

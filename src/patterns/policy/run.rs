@@ -9,24 +9,47 @@ use crate::bulkhead;
 use crate::circuit_breaker::{self, Verdict};
 use crate::hedge::hedge;
 use crate::internal::scope;
+use crate::load_shed::{self, LoadShed};
 use crate::rate_limit::RateLimiter;
 use crate::retry::{Call, Tries};
 use crate::runtime::Runtime;
 use crate::time;
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-/// An attempt that gave no value.
-struct Missed<E> {
+/// An attempt that gave no value. In a box: what works comes back through all layers, and should be small.
+type Missed<E> = Box<Miss<E>>;
+
+struct Miss<E> {
     cause: Cause<E>,
     advice: Advice,
 }
 
+#[cold]
+fn missed<E>(cause: Cause<E>, advice: Advice) -> Missed<E> {
+    Box::new(Miss { cause, advice })
+}
+
+/// What all attempts of a call share.
+struct Scene<'a, J> {
+    watch: Watch<'a>,
+    judge: J,
+}
+
+/// A call under way.
+struct Run<'a, C, J> {
+    scene: Scene<'a, J>,
+    call: C,
+}
+
 /// Goes through all the layers that there are.
+///
+/// Nothing that is large is moved: what stands under a limit is pinned where it lies, and lent to it. What only few calls need is in a box.
 pub(super) async fn run<C, J>(
     layers: &Layers,
-    mut call: C,
+    call: C,
     judge: J,
 ) -> Result<C::Value, Failure<C::Error>>
 where
@@ -34,85 +57,107 @@ where
     J: Fn(&C::Error) -> Advice + Send + Sync,
 {
     let watch = Watch::new(layers);
+    let mut run = Run {
+        scene: Scene { watch, judge },
+        call,
+    };
     let mut held = None;
     if let Some(shed) = &layers.shed {
-        match shed.hold().await {
-            Ok(pass) => {
-                if pass.measured {
-                    let since = watch.now();
-                    watch.time_passes();
-                    watch.waited(Layer::LoadShed, since);
-                }
-                held = Some(pass);
-            }
-            Err(_) => {
-                let since = watch.now();
-                watch.time_passes();
-                let refused = watch.refused(Layer::LoadShed, since, None);
-                return watch.end(Err(refused));
-            }
+        match shed.hold_at_once() {
+            Some(pass) => held = Some(pass),
+            None => match Box::pin(enter_late(&run.scene.watch, shed)).await {
+                Ok(pass) => held = Some(pass),
+                Err(refused) => return Err(run.scene.watch.failed(refused)),
+            },
         }
     }
-    let ended = match layers.timeout {
-        None => attempts(&watch, &mut call, &judge).await,
-        Some(limit) => match time::timeout(limit, attempts(&watch, &mut call, &judge)).await {
-            Ok(ended) => ended,
-            Err(elapsed) => {
-                watch.time_passes();
-                Err(Cause::TimedOut {
-                    layer: Layer::Timeout,
-                    elapsed,
-                })
-            }
-        },
+    let ended = {
+        let mut all = pin!(attempts(&mut run));
+        match layers.timeout {
+            None => all.await,
+            Some(limit) => match time::timeout(limit, all.as_mut()).await {
+                Ok(ended) => ended,
+                Err(elapsed) => {
+                    let layer = Layer::Timeout;
+                    Err(missed(Cause::TimedOut { layer, elapsed }, Advice::GiveUp))
+                }
+            },
+        }
     };
     drop(held);
-    watch.end(ended)
+    match ended {
+        Ok(value) => {
+            run.scene.watch.succeeded();
+            Ok(value)
+        }
+        Err(missed) => {
+            if let Cause::TimedOut {
+                layer: Layer::Timeout,
+                ..
+            } = missed.cause
+            {
+                run.scene.watch.time_passes();
+            }
+            Err(run.scene.watch.failed(missed.cause))
+        }
+    }
+}
+
+/// Past a load shedder that refuses, or wants to measure.
+async fn enter_late<'a, E>(
+    watch: &Watch<'a>,
+    shed: &'a LoadShed,
+) -> Result<load_shed::Held<'a>, Cause<E>> {
+    let since = watch.now();
+    watch.time_passes();
+    let pass = shed.hold().await;
+    let pass = pass.map_err(|_| watch.refused(Layer::LoadShed, since, None))?;
+    watch.waited(Layer::LoadShed, since);
+    Ok(pass)
 }
 
 /// Makes attempts until one works, or there is none any more.
-async fn attempts<C, J>(
-    watch: &Watch<'_>,
-    call: &mut C,
-    judge: &J,
-) -> Result<C::Value, Cause<C::Error>>
+async fn attempts<C, J>(run: &mut Run<'_, C, J>) -> Result<C::Value, Missed<C::Error>>
 where
     C: Call,
     J: Fn(&C::Error) -> Advice + Send + Sync,
 {
-    let layers = watch.layers;
+    let layers = run.scene.watch.layers;
     if let (Some(budget), Some(_)) = (&layers.budget, &layers.backoff) {
         budget.pay_in(Runtime::current().now());
     }
     let mut tries = None;
     loop {
-        watch.next_attempt();
-        let missed = match &layers.hedge {
-            None => attempt(watch, call(), judge).await,
+        run.scene.watch.next_attempt();
+        let ended = match &layers.hedge {
+            None => attempt(&run.scene, &mut run.call).await,
             Some((delay, most)) => {
+                let (scene, call) = (&run.scene, &mut run.call);
                 let mut number = 0;
                 let further = || {
                     number += 1;
                     if number > 1 {
-                        watch.time_passes();
-                        let attempt = watch.attempt();
+                        scene.watch.time_passes();
+                        let attempt = scene.watch.attempt();
                         layers.tell(&Event::Hedged { attempt, number });
                     }
-                    attempt(watch, call(), judge)
+                    let future = call();
+                    attempt(scene, move || future)
                 };
                 hedge(delay.clone(), further).max_attempts(*most).await
             }
         };
-        let missed = match missed {
+        let watch = &run.scene.watch;
+        let missed = match ended {
             Ok(value) => return Ok(value),
             Err(missed) => missed,
         };
         let Some(backoff) = &layers.backoff else {
-            return Err(missed.cause);
+            return Err(missed);
         };
         let tries = tries.get_or_insert_with(Tries::new);
         let Ok(delay) = tries.next(backoff, layers.budget.as_ref(), || missed.advice.hint()) else {
-            return Err(missed.cause);
+            return Err(missed);
         };
         layers.tell(&Event::Retrying {
             attempt: watch.attempt(),
@@ -121,80 +166,81 @@ where
         // What the attempt gave is not kept over the delay.
         drop(missed);
         watch.time_passes();
-        pause(tries, delay).await;
+        let gives_way = tries.gives_way(delay);
+        if gives_way || !delay.is_zero() {
+            Box::pin(pause(gives_way, delay)).await;
+        }
     }
 }
 
-async fn pause(tries: &mut Tries, delay: Duration) {
-    let mut gives_way = tries.gives_way(delay);
+async fn pause(mut gives_way: bool, delay: Duration) {
     if !delay.is_zero() {
-        time::sleep(delay).await;
-    } else if gives_way {
-        poll_fn(|cx| {
-            if std::mem::take(&mut gives_way) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            Poll::Ready(())
-        })
-        .await;
+        return time::sleep(delay).await;
     }
+    poll_fn(|cx| {
+        if std::mem::take(&mut gives_way) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// One call through the layers that see each of them.
-async fn attempt<F, T, E, J>(watch: &Watch<'_>, call: F, judge: &J) -> Result<T, Missed<E>>
+async fn attempt<F, T, E, J>(scene: &Scene<'_, J>, call: impl FnOnce() -> F) -> Result<T, Missed<E>>
 where
     F: Future<Output = Result<T, E>>,
     J: Fn(&E) -> Advice,
 {
+    let Scene { watch, judge } = scene;
     let layers = watch.layers;
-    let entry = match enter(watch).await {
-        Ok(entry) => entry,
-        Err(cause) => {
-            // It would be refused again: when it is worth another try, the caller is told.
-            let advice = Advice::GiveUp;
-            return Err(Missed { cause, advice });
+    let mut entry = Entry::default();
+    let entered = match enter(watch, &mut entry) {
+        Ok(true) => Ok(()),
+        Ok(false) => Box::pin(wait(watch, &mut entry)).await,
+        Err(cause) => Err(cause),
+    };
+    if let Err(cause) = entered {
+        // It would be refused again: when it is worth another try, the caller is told.
+        return Err(missed(cause, Advice::GiveUp));
+    }
+    let began = watch.now();
+    let ended = {
+        let mut call = pin!(call());
+        match layers.attempt_timeout {
+            None => Ok(call.await),
+            Some(limit) => time::timeout(limit, call.as_mut()).await,
         }
     };
-    let began = watch.now();
-    let ended = match layers.attempt_timeout {
-        None => Ok(call.await),
-        Some(limit) => time::timeout(limit, call).await,
-    };
-    let (told, verdict, ended) = match ended {
-        Ok(Ok(value)) => (Ended::Succeeded, Some(Verdict::Success), Ok(value)),
+    match ended {
+        Ok(Ok(value)) => {
+            entry.end(Verdict::Success);
+            watch.attempted(began, Ended::Succeeded);
+            Ok(value)
+        }
         Ok(Err(error)) => {
             let advice = judge(&error);
-            let cause = Cause::Failed(error);
-            let verdict = match advice {
-                Advice::Answer => Verdict::Success,
-                _ => Verdict::Failure,
-            };
             // That it was cancelled says nothing about the service.
-            let verdict = scope::reason().is_none().then_some(verdict);
-            (Ended::Failed, verdict, Err(Missed { cause, advice }))
+            match (scope::reason().is_none(), advice) {
+                (false, _) => drop(entry),
+                (true, Advice::Answer) => entry.end(Verdict::Success),
+                (true, _) => entry.end(Verdict::Failure),
+            }
+            watch.attempted(began, Ended::Failed);
+            Err(missed(Cause::Failed(error), advice))
         }
         Err(elapsed) => {
-            let missed = Missed {
-                cause: Cause::TimedOut {
-                    layer: Layer::AttemptTimeout,
-                    elapsed,
-                },
-                advice: Advice::Retry,
-            };
-            (Ended::TimedOut, Some(Verdict::Failure), Err(missed))
+            entry.end(Verdict::Failure);
+            watch.attempted(began, Ended::TimedOut);
+            let layer = Layer::AttemptTimeout;
+            Err(missed(Cause::TimedOut { layer, elapsed }, Advice::Retry))
         }
-    };
-    if let Some(verdict) = verdict {
-        entry.end(verdict);
-    } else {
-        drop(entry);
     }
-    watch.attempted(began, told);
-    ended
 }
 
 /// A call that was let through.
+#[derive(Default)]
 struct Entry<'a> {
     breaker: Option<circuit_breaker::Held<'a>>,
     place: Option<bulkhead::Held<'a>>,
@@ -202,56 +248,58 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     #[inline]
-    fn end(self, verdict: Verdict) {
-        if let Some(breaker) = self.breaker {
+    fn end(&mut self, verdict: Verdict) {
+        if let Some(breaker) = self.breaker.take() {
             breaker.end(verdict);
         }
-        if let Some(place) = self.place {
+        if let Some(place) = self.place.take() {
             place.end(verdict == Verdict::Success);
         }
     }
 }
 
-/// Bulkhead, rate limit and circuit breaker, in this order; but an open breaker refuses at once, so that nobody waits, and no permit is spent, for nothing.
+/// Bulkhead, rate limit and circuit breaker, in this order; but an open breaker refuses at once, so that nobody waits, and no permit is spent, for nothing. `false`: it has to
+/// wait.
 #[inline]
-async fn enter<'a, E>(watch: &Watch<'a>) -> Result<Entry<'a>, Cause<E>> {
+fn enter<'a, E>(watch: &Watch<'a>, entry: &mut Entry<'a>) -> Result<bool, Cause<E>> {
     let layers = watch.layers;
-    let breaker = ask_breaker(watch)?;
-    let place = layers.bulkhead.as_ref().and_then(|b| b.try_hold());
-    let has_place = place.is_some() || layers.bulkhead.is_none();
-    if has_place && layers.rate.as_ref().is_none_or(RateLimiter::take_one) {
-        return Ok(Entry { breaker, place });
+    ask_breaker(watch, entry)?;
+    if let Some(bulkhead) = &layers.bulkhead {
+        entry.place = bulkhead.try_hold();
     }
-    if let Some(breaker) = breaker {
+    let has_place = entry.place.is_some() || layers.bulkhead.is_none();
+    if has_place && layers.rate.as_ref().is_none_or(RateLimiter::take_one) {
+        return Ok(true);
+    }
+    if let Some(breaker) = entry.breaker.take() {
         // Asked again after the wait, which is not part of the call.
         breaker.undo();
     }
-    // In a box: mostly nobody waits, and what is small is moved quickly.
-    Box::pin(wait(watch, place)).await
+    Ok(false)
 }
 
 #[inline]
-fn ask_breaker<'a, E>(watch: &Watch<'a>) -> Result<Option<circuit_breaker::Held<'a>>, Cause<E>> {
-    let Some(breaker) = &watch.layers.breaker else {
-        return Ok(None);
-    };
-    breaker
-        .hold()
-        .map(Some)
-        .map_err(|refused| watch.refused(Layer::CircuitBreaker, watch.now(), refused.retry_after))
+fn ask_breaker<'a, E>(watch: &Watch<'a>, entry: &mut Entry<'a>) -> Result<(), Cause<E>> {
+    if let Some(breaker) = &watch.layers.breaker {
+        match breaker.hold() {
+            Ok(held) => entry.breaker = Some(held),
+            Err(refused) => {
+                let layer = Layer::CircuitBreaker;
+                return Err(watch.refused(layer, watch.now(), refused.retry_after));
+            }
+        }
+    }
+    Ok(())
 }
 
-/// The rest of [`enter`] for who has to wait: for a place, unless there is one already, and for a permit.
-async fn wait<'a, E>(
-    watch: &Watch<'a>,
-    mut place: Option<bulkhead::Held<'a>>,
-) -> Result<Entry<'a>, Cause<E>> {
+/// [`enter`] for who has to wait: for a place, unless there is one already, and for a permit.
+async fn wait<'a, E>(watch: &Watch<'a>, entry: &mut Entry<'a>) -> Result<(), Cause<E>> {
     let layers = watch.layers;
     let mut since = watch.now();
     watch.time_passes();
-    if let (Some(bulkhead), None) = (&layers.bulkhead, &place) {
+    if let (Some(bulkhead), None) = (&layers.bulkhead, &entry.place) {
         match bulkhead.hold().await {
-            Ok(held) => place = Some(held),
+            Ok(held) => entry.place = Some(held),
             Err(_) => return Err(watch.refused(Layer::Bulkhead, since, None)),
         }
         watch.waited(Layer::Bulkhead, since);
@@ -268,9 +316,8 @@ async fn wait<'a, E>(
         }
         watch.waited(Layer::RateLimit, since);
     }
-    if let Some(place) = &mut place {
+    if let Some(place) = &mut entry.place {
         place.restart();
     }
-    let breaker = ask_breaker(watch)?;
-    Ok(Entry { breaker, place })
+    ask_breaker(watch, entry)
 }

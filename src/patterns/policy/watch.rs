@@ -122,23 +122,30 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// All of it has ended.
+    /// All of it has ended, with a value.
     #[inline]
-    pub(super) fn end<T, E>(mut self, ended: Result<T, Cause<E>>) -> Result<T, Failure<E>> {
+    pub(super) fn succeeded(&mut self) {
+        self.over = true;
+        if let Some(began) = self.began {
+            let (attempts, took) = (self.attempt(), self.took(began));
+            self.layers.tell(&Event::Succeeded { attempts, took });
+        }
+    }
+
+    /// All of it has ended, without one.
+    #[cold]
+    pub(super) fn failed<E>(&mut self, cause: Cause<E>) -> Failure<E> {
         self.over = true;
         let attempts = self.attempt();
         if let Some(began) = self.began {
-            let took = self.took(began);
-            self.layers.tell(&match &ended {
-                Ok(_) => Event::Succeeded { attempts, took },
-                Err(cause) => Event::Failed {
-                    attempts,
-                    layer: cause.layer(),
-                    took,
-                },
+            let (layer, took) = (cause.layer(), self.took(began));
+            self.layers.tell(&Event::Failed {
+                attempts,
+                layer,
+                took,
             });
         }
-        ended.map_err(|cause| Failure { attempts, cause })
+        Failure { attempts, cause }
     }
 }
 

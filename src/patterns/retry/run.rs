@@ -122,7 +122,14 @@ where
         let ended = match phase.as_mut().project() {
             PhaseProj::Attempt { attempt } => {
                 let output = ready!(attempt.poll(cx));
-                attempts.end(output).map_err(Failed::With)
+                match attempts.end(output) {
+                    // At once: a value that is first made part of something larger is moved slowly.
+                    Ok(value) => {
+                        phase.set(Phase::Over);
+                        return Poll::Ready(Ok(value));
+                    }
+                    Err(error) => Err(Failed::With(error)),
+                }
             }
             PhaseProj::Limited { attempt } => match ready!(attempt.as_mut().poll(cx)) {
                 Ok(output) => attempts.end(output).map_err(Failed::With),
