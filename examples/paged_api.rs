@@ -2,10 +2,12 @@
 //! is told, and who has enough stops without asking for the rest.
 //!
 //! ```sh
-//! cargo run --features tokio,smol --example paged_api
+//! cargo run --features tokio,smol --example paged_api -- --runtime smol
 //! ```
 
+use clap::Parser;
 use futures::{Stream, StreamExt};
+use regatta::runtime::Flavor;
 use regatta::stream::{StreamOps, try_generate};
 use regatta::time;
 use std::pin::pin;
@@ -86,31 +88,45 @@ async fn read(api: Api, most: usize) -> Outcome {
     }
 }
 
+/// An API page by page as one stream.
+#[derive(Debug, Parser)]
+#[command(name = "paged_api")]
+struct Cli {
+    /// What to run on: tokio, tokio-current, smol or neutral. Default: the first that is compiled in
+    #[arg(long)]
+    runtime: Option<Flavor>,
+}
+
+async fn show() {
+    let all = read(Api::default(), usize::MAX).await;
+    println!(
+        "all of it:      {} entries from {} pages",
+        all.entries, all.pages
+    );
+    assert_eq!((all.entries, all.pages), (250, 25));
+
+    let some = read(Api::default(), 35).await;
+    println!(
+        "the first 35:   {} entries from {} pages",
+        some.entries, some.pages
+    );
+    assert!(some.pages < 10, "it does not ask for what nobody wants");
+
+    let broken = Api {
+        broken: Some(7),
+        ..Api::default()
+    };
+    let part = read(broken, usize::MAX).await;
+    println!(
+        "one is broken:  {} entries, then {:?}",
+        part.entries, part.error
+    );
+    assert_eq!(part.entries, 70);
+}
+
 fn main() {
-    regatta::run(async {
-        let all = read(Api::default(), usize::MAX).await;
-        println!(
-            "all of it:      {} entries from {} pages",
-            all.entries, all.pages
-        );
-        assert_eq!((all.entries, all.pages), (250, 25));
-
-        let some = read(Api::default(), 35).await;
-        println!(
-            "the first 35:   {} entries from {} pages",
-            some.entries, some.pages
-        );
-        assert!(some.pages < 10, "it does not ask for what nobody wants");
-
-        let broken = Api {
-            broken: Some(7),
-            ..Api::default()
-        };
-        let part = read(broken, usize::MAX).await;
-        println!(
-            "one is broken:  {} entries, then {:?}",
-            part.entries, part.error
-        );
-        assert_eq!(part.entries, 70);
-    });
+    match Cli::parse().runtime {
+        Some(flavor) => regatta::run_on(flavor, show()),
+        None => regatta::run(show()),
+    }
 }

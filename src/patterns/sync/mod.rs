@@ -46,7 +46,7 @@
 //! * **Cancelled means it did not happen.** Any waiting call can be dropped at any moment, also between being served and seeing it. No waiter
 //!   stays in line, nothing that was given is lost: it goes to the next.
 //! * **Panics** give back what was held; there is no poisoning.
-//! * **Cooperative.** A task that finds everything free 128 times in a row goes round its executor once, so that a loop cannot keep a
+//! * **Cooperative.** A task that finds everything free 256 times in a row goes round its executor once, so that a loop cannot keep a
 //!   thread for itself. The `try_` calls never do that, so use those to ask whether something is free *now*.
 //! * **Deadlocks** remain possible: locks taken in different orders, a lock taken twice by one task. In [virtual time](crate::testing) they are
 //!   reported, with what each task waits for.

@@ -1,22 +1,23 @@
 //! Keeps tasks cooperative.
 //!
 //! A task that only ever meets free permits and unlocked locks would never give its thread back. So each object counts how often in a
-//! row it answered at once, and lets the task go round once in 128, as tokio's own primitives do. The count belongs to the object: one per
+//! row it answered at once, and lets the task go round once in 256: a few microseconds of locking, as much as the 128 operations after which
+//! tokio's own primitives do. Going round costs up to a microsecond, where the executor looks for events first. The count belongs to the object: one per
 //! task or thread would need a runtime to reset it, and would make runs in virtual time depend on those before.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::task::{Context, Waker};
 
 /// Answers at once until the task has to go round.
-const TURNS: u8 = 128;
+const TURNS: u16 = 256;
 
 /// Only a heuristic: threads may overwrite each other's counts.
 #[derive(Debug, Default)]
-pub(super) struct Turns(AtomicU8);
+pub(super) struct Turns(AtomicU16);
 
 impl Turns {
     pub(super) const fn new() -> Self {
-        Turns(AtomicU8::new(0))
+        Turns(AtomicU16::new(0))
     }
 
     /// One more was answered at once.
