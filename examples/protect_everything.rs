@@ -113,8 +113,8 @@ fn warehouse(phase: Arc<AtomicUsize>) -> io::Result<SocketAddr> {
 )]
 fn answer(mut peer: &TcpStream, n: usize, mood: Mood) {
     match mood {
-        Mood::Resets if n % 3 == 0 => return,
-        Mood::Slow if n % 4 == 0 => thread::sleep(400 * MS),
+        Mood::Resets if n.is_multiple_of(3) => return,
+        Mood::Slow if n.is_multiple_of(4) => thread::sleep(400 * MS),
         _ => thread::sleep(5 * MS),
     }
     let status = if matches!(mood, Mood::Broken) {

@@ -73,6 +73,7 @@
 //! * Errors name the value and the fix. Panics are for programming errors, and stand under *Panics*.
 //! * No `unsafe`. Features are additive; none is on by default.
 
+pub mod integrations;
 mod internal;
 mod patterns;
 pub mod runtime;

@@ -46,6 +46,9 @@ mod policy;
 mod quota;
 mod rule;
 mod shared;
+mod word;
+#[cfg(test)]
+mod word_tests;
 
 pub use acquire::Acquire;
 pub use error::{AcquireError, TooManyKeys, TryAcquireError};
@@ -115,6 +118,7 @@ impl RateLimiter {
     ///     assert_eq!(refused, TryAcquireError::NotYet { retry_after });
     /// });
     /// ```
+    #[inline]
     pub fn try_acquire(&self, n: u32) -> Result<(), TryAcquireError> {
         self.shared.try_take(n)
     }
@@ -145,12 +149,12 @@ impl RateLimiter {
 
     /// The quota.
     pub fn quota(&self) -> Quota {
-        self.shared.state.lock().rule.quota()
+        self.shared.lock().rule.quota()
     }
 
     /// Figures, all of the same moment.
     pub fn stats(&self) -> Stats {
-        let state = self.shared.state.lock();
+        let state = self.shared.lock();
         Stats {
             granted: state.granted,
             refused: state.refused,

@@ -22,4 +22,5 @@ mod retry;
 mod scopes;
 mod stream;
 mod sync;
+mod tower;
 mod workers;

@@ -1,0 +1,4 @@
+//! What needs other crates: optional features, one folder each.
+
+#[cfg(feature = "tower")]
+pub mod tower;
