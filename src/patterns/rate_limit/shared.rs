@@ -167,9 +167,12 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(super) fn now(&self) -> u64 {
         let passed = self.runtime.now().saturating_duration_since(self.start);
-        u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
+        // As `as_nanos`, without its 128 bits.
+        let seconds = passed.as_secs().saturating_mul(1_000_000_000);
+        seconds.saturating_add(passed.subsec_nanos().into())
     }
 
     /// `None`: further away than the clock can name.

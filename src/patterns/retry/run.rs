@@ -9,6 +9,7 @@ use crate::time::{Timeout, timeout};
 use pin_project_lite::pin_project;
 use std::borrow::Cow;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -76,9 +77,37 @@ pub(super) trait Attempts<F: Future> {
     fn end(&mut self, output: F::Output) -> Result<Self::Value, Self::Error>;
 }
 
+/// A `Cow` that is two words: what has room for a whole backoff, mostly unused, is moved slowly.
+#[derive(Debug)]
+pub(super) enum Lent<'a> {
+    Borrowed(&'a Backoff),
+    Owned(Box<Backoff>),
+}
+
+impl<'a> Lent<'a> {
+    #[inline]
+    fn new(backoff: Cow<'a, Backoff>) -> Self {
+        match backoff {
+            Cow::Borrowed(backoff) => Lent::Borrowed(backoff),
+            Cow::Owned(backoff) => Lent::Owned(Box::new(backoff)),
+        }
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Backoff;
+
+    fn deref(&self) -> &Backoff {
+        match self {
+            Lent::Borrowed(backoff) => backoff,
+            Lent::Owned(backoff) => backoff,
+        }
+    }
+}
+
 /// How it goes on after a failure.
 pub(super) struct Plan<'a, E> {
-    pub(super) backoff: Cow<'a, Backoff>,
+    pub(super) backoff: Lent<'a>,
     pub(super) options: Option<Box<Options<'a, E>>>,
     tries: Option<Box<Tries>>,
 }
@@ -87,7 +116,7 @@ impl<'a, E> Plan<'a, E> {
     #[inline]
     pub(super) fn new(backoff: Cow<'a, Backoff>) -> Self {
         Plan {
-            backoff,
+            backoff: Lent::new(backoff),
             options: None,
             tries: None,
         }
