@@ -158,7 +158,7 @@ fn a_clock_that_jumps_ahead_gives_the_burst_and_no_more() {
         testing::run(async || {
             let limiter = limiter(algorithm, Quota::per_second(5));
             limiter.try_acquire(5).unwrap();
-            for jump in [HOUR, 24 * 365 * HOUR, 24 * 365 * 200 * HOUR] {
+            for jump in [HOUR, 24 * HOUR, 24 * 300 * HOUR] {
                 testing::advance(jump).await;
                 limiter.try_acquire(5).unwrap();
                 assert!(limiter.try_acquire(1).is_err(), "{algorithm:?}, {jump:?}");
