@@ -9,7 +9,6 @@ use crate::time::{Timeout, timeout};
 use pin_project_lite::pin_project;
 use std::borrow::Cow;
 use std::future::Future;
-use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -56,17 +55,22 @@ impl<E> Default for Options<'_, E> {
     }
 }
 
+// Few variants, of which one has something to drop besides the attempt: so dropping it is inlined.
 pin_project! {
     #[project = PhaseProj]
     pub(super) enum Phase<'a, F> {
         Fresh,
         Attempt { #[pin] attempt: F },
-        // Boxed: a timer is large, and most calls have none.
-        Limited { attempt: Pin<Box<Timeout<F>>> },
-        Hook { hook: BoxFuture<'a, ()>, delay: Duration },
-        Sleep { sleep: Pin<Box<Sleep>> },
+        Rare { rare: Box<Step<'a, F>> },
         Over,
     }
+}
+
+/// What most calls never come to. Boxed inside, too, for it is moved.
+pub(super) enum Step<'a, F> {
+    Limited(Pin<Box<Timeout<F>>>),
+    Hook(BoxFuture<'a, ()>, Duration),
+    Sleep(Pin<Box<Sleep>>),
 }
 
 /// Makes the attempts.
@@ -77,57 +81,71 @@ pub(super) trait Attempts<F: Future> {
     fn end(&mut self, output: F::Output) -> Result<Self::Value, Self::Error>;
 }
 
-/// A `Cow` that is two words: what has room for a whole backoff, mostly unused, is moved slowly.
-#[derive(Debug)]
-pub(super) enum Lent<'a> {
-    Borrowed(&'a Backoff),
-    Owned(Box<Backoff>),
-}
-
-impl<'a> Lent<'a> {
-    #[inline]
-    fn new(backoff: Cow<'a, Backoff>) -> Self {
-        match backoff {
-            Cow::Borrowed(backoff) => Lent::Borrowed(backoff),
-            Cow::Owned(backoff) => Lent::Owned(Box::new(backoff)),
-        }
-    }
-}
-
-impl Deref for Lent<'_> {
-    type Target = Backoff;
-
-    fn deref(&self) -> &Backoff {
-        match self {
-            Lent::Borrowed(backoff) => backoff,
-            Lent::Owned(backoff) => backoff,
-        }
-    }
-}
-
-/// How it goes on after a failure.
+/// How it goes on after a failure. Two words: what most calls do not have is in one box.
 pub(super) struct Plan<'a, E> {
-    pub(super) backoff: Lent<'a>,
-    pub(super) options: Option<Box<Options<'a, E>>>,
+    lent: Option<&'a Backoff>,
+    rare: Option<Box<Rare<'a, E>>>,
+}
+
+struct Rare<'a, E> {
+    /// Where none is lent.
+    owned: Option<Backoff>,
+    options: Option<Options<'a, E>>,
     tries: Option<Box<Tries>>,
+}
+
+impl<E> Default for Rare<'_, E> {
+    fn default() -> Self {
+        Rare {
+            owned: None,
+            options: None,
+            tries: None,
+        }
+    }
 }
 
 impl<'a, E> Plan<'a, E> {
     #[inline]
     pub(super) fn new(backoff: Cow<'a, Backoff>) -> Self {
-        Plan {
-            backoff: Lent::new(backoff),
-            options: None,
-            tries: None,
+        match backoff {
+            Cow::Borrowed(backoff) => Plan {
+                lent: Some(backoff),
+                rare: None,
+            },
+            Cow::Owned(backoff) => Plan {
+                lent: None,
+                rare: Some(Box::new(Rare {
+                    owned: Some(backoff),
+                    ..Rare::default()
+                })),
+            },
         }
     }
 
     pub(super) fn options(&mut self) -> &mut Options<'a, E> {
-        self.options.get_or_insert_default()
+        let rare = self.rare.get_or_insert_default();
+        rare.options.get_or_insert_default()
+    }
+
+    #[inline]
+    fn has_options(&self) -> bool {
+        self.rare
+            .as_ref()
+            .is_some_and(|rare| rare.options.is_some())
+    }
+
+    pub(super) fn backoff(&self) -> Option<&Backoff> {
+        self.lent.or_else(|| self.rare.as_ref()?.owned.as_ref())
     }
 
     pub(super) fn attempts(&self) -> u32 {
-        self.tries.as_ref().map_or(0, |p| p.attempts)
+        let tries = self.rare.as_ref().and_then(|rare| rare.tries.as_ref());
+        tries.map_or(0, |tries| tries.attempts)
+    }
+
+    fn gives_way(&mut self, delay: Duration) -> bool {
+        let tries = self.rare.as_mut().and_then(|rare| rare.tries.as_mut());
+        tries.is_some_and(|tries| tries.gives_way(delay))
     }
 }
 
@@ -143,7 +161,7 @@ where
     A: Attempts<F>,
     F: Future,
 {
-    if matches!(*phase, Phase::Fresh) && plan.options.is_none() {
+    if matches!(*phase, Phase::Fresh) && !plan.has_options() {
         let attempt = attempts.begin();
         phase.set(Phase::Attempt { attempt });
     }
@@ -160,21 +178,23 @@ where
                     Err(error) => Err(Failed::With(error)),
                 }
             }
-            PhaseProj::Limited { attempt } => match ready!(attempt.as_mut().poll(cx)) {
-                Ok(output) => attempts.end(output).map_err(Failed::With),
-                Err(elapsed) => Err(Failed::TimedOut(elapsed)),
+            PhaseProj::Rare { rare } => match &mut **rare {
+                Step::Limited(attempt) => match ready!(attempt.as_mut().poll(cx)) {
+                    Ok(output) => attempts.end(output).map_err(Failed::With),
+                    Err(elapsed) => Err(Failed::TimedOut(elapsed)),
+                },
+                Step::Hook(hook, delay) => {
+                    ready!(hook.as_mut().poll(cx));
+                    let delay = *delay;
+                    ready!(wait(phase.as_mut(), plan.gives_way(delay), delay, cx));
+                    continue;
+                }
+                Step::Sleep(sleep) => {
+                    ready!(sleep.as_mut().poll(cx));
+                    phase.set(Phase::Fresh);
+                    continue;
+                }
             },
-            PhaseProj::Hook { hook, delay } => {
-                ready!(hook.as_mut().poll(cx));
-                let delay = *delay;
-                ready!(wait(phase.as_mut(), &mut plan.tries, delay, cx));
-                continue;
-            }
-            PhaseProj::Sleep { sleep } => {
-                ready!(sleep.as_mut().poll(cx));
-                phase.set(Phase::Fresh);
-                continue;
-            }
             PhaseProj::Fresh => {
                 let attempt = attempts.begin();
                 phase.set(begin(attempt, plan));
@@ -191,9 +211,12 @@ where
         };
         match next(plan, failed) {
             Ok((delay, None)) => {
-                ready!(wait(phase.as_mut(), &mut plan.tries, delay, cx));
+                ready!(wait(phase.as_mut(), plan.gives_way(delay), delay, cx));
             }
-            Ok((delay, Some(hook))) => phase.set(Phase::Hook { hook, delay }),
+            Ok((delay, Some(hook))) => {
+                let rare = Box::new(Step::Hook(hook, delay));
+                phase.set(Phase::Rare { rare });
+            }
             Err(error) => {
                 phase.set(Phase::Over);
                 return Poll::Ready(Err(error));
@@ -204,8 +227,12 @@ where
 
 /// An attempt with what limits it.
 fn begin<'a, F: Future, E>(attempt: F, plan: &mut Plan<'a, E>) -> Phase<'a, F> {
-    let Plan { options, tries, .. } = plan;
-    let Some(options) = options else {
+    let Some(Rare {
+        options: Some(options),
+        tries,
+        ..
+    }) = plan.rare.as_deref_mut()
+    else {
         return Phase::Attempt { attempt };
     };
     let first = tries.is_none();
@@ -224,20 +251,24 @@ fn begin<'a, F: Future, E>(attempt: F, plan: &mut Plan<'a, E>) -> Phase<'a, F> {
         (Some(limit), None) | (None, Some(limit)) => limit,
         (None, None) => return Phase::Attempt { attempt },
     };
-    Phase::Limited {
-        attempt: Box::pin(timeout(limit, attempt)),
-    }
+    let limited = Step::Limited(Box::pin(timeout(limit, attempt)));
+    let rare = Box::new(limited);
+    Phase::Rare { rare }
 }
 
 type Next<'a, E> = Result<(Duration, Option<BoxFuture<'a, ()>>), RetryError<E>>;
 
 /// What comes after a failure: a delay, perhaps with a hook before it, or the end.
 fn next<'a, E>(plan: &mut Plan<'a, E>, failed: Failed<E>) -> Next<'a, E> {
-    let Plan {
-        backoff,
+    let lent = plan.lent;
+    let Rare {
+        owned,
         options,
         tries,
-    } = plan;
+    } = &mut **plan.rare.get_or_insert_default();
+    let Some(backoff) = lent.or(owned.as_ref()) else {
+        unreachable!("a backoff is lent or owned")
+    };
     let tries = tries.get_or_insert_with(Tries::new);
     let Some(options) = options else {
         return match tries.next(backoff, None, || Some(Duration::ZERO)) {
@@ -250,7 +281,7 @@ fn next<'a, E>(plan: &mut Plan<'a, E>, failed: Failed<E>) -> Next<'a, E> {
         when,
         after,
         ..
-    } = &mut **options;
+    } = options;
     let hint = || match &failed {
         Failed::With(e) if when.as_mut().is_some_and(|when| !when(e)) => None,
         Failed::With(e) => {
@@ -286,11 +317,10 @@ fn gives_up<E>(tries: &Tries, gave_up: GaveUp, last: Failed<E>) -> RetryError<E>
 /// Goes on to the next attempt at once, or after the delay. Pending once in a while, for the others.
 fn wait<F: Future>(
     mut phase: Pin<&mut Phase<'_, F>>,
-    tries: &mut Option<Box<Tries>>,
+    gives_way: bool,
     delay: Duration,
     cx: &Context<'_>,
 ) -> Poll<()> {
-    let gives_way = tries.as_mut().is_some_and(|tries| tries.gives_way(delay));
     if delay.is_zero() {
         // A zero delay never touches a timer.
         phase.set(Phase::Fresh);
@@ -300,7 +330,8 @@ fn wait<F: Future>(
         }
         return Poll::Ready(());
     }
-    let sleep = Box::pin(crate::time::sleep(delay));
-    phase.set(Phase::Sleep { sleep });
+    let sleep = Step::Sleep(Box::pin(crate::time::sleep(delay)));
+    let rare = Box::new(sleep);
+    phase.set(Phase::Rare { rare });
     Poll::Ready(())
 }
