@@ -16,6 +16,10 @@ const ONE_EPOCH: u64 = 1 << 55;
 const COUNT: u64 = ((1 << 14) - 1) << 41;
 const ONE: u64 = 1 << 41;
 pub(super) const DUE: u64 = ONE - 1;
+/// The most that can be counted.
+const MOST: u32 = (1 << 14) - 1;
+/// Moments from here on are left to the lock.
+const FAR: u64 = 1 << 62;
 
 /// A rate in lowest terms: a permit costs `per` units of time, of which a nanosecond has `permits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,14 +86,13 @@ impl Word {
             burst,
         } = self.scale;
         let now = now.checked_mul(permits)?;
-        let due = base.checked_add(word & DUE)?.max(now);
-        let due = due.checked_add(per.checked_mul(n.into())?)?;
-        if due > now.checked_add(burst)? {
+        if now >= FAR || n > MOST {
             return None;
         }
-        let ahead = due.checked_sub(base)?;
-        let count = (word & COUNT) + u64::from(n).checked_mul(ONE)?;
-        if ahead > DUE || count > COUNT {
+        // No sum overflows: `open` has seen to it that all of them are small enough.
+        let due = (base + (word & DUE)).max(now) + per * u64::from(n);
+        let (ahead, count) = (due - base, (word & COUNT) + u64::from(n) * ONE);
+        if due > now + burst || ahead > DUE || count > COUNT {
             return None;
         }
         Some((word & EPOCH) | count | ahead)
@@ -106,10 +109,13 @@ impl Word {
 
     /// Under the lock, and closed: permits can be taken without it.
     pub(crate) fn open(&self, due: u128) {
-        // Half of what there is, so that sums do not overflow.
-        let Some(due) = u64::try_from(due).ok().filter(|due| *due < u64::MAX / 2) else {
+        let Scale { per, burst, .. } = self.scale;
+        let Some(due) = u64::try_from(due).ok().filter(|due| *due < FAR) else {
             return;
         };
+        if per > DUE || burst >= FAR {
+            return;
+        }
         let epoch = self.word.load(Ordering::Relaxed).wrapping_add(ONE_EPOCH) & EPOCH;
         self.base.store(due, Ordering::Relaxed);
         // Not before the base.
