@@ -119,6 +119,19 @@ impl<T> Line<T> {
         self.entries.get_mut(self.first)?.waker.take()
     }
 
+    /// Takes the first out of the line, entry and all.
+    #[inline]
+    pub(crate) fn take_front(&mut self) -> Option<(T, Option<Waker>)> {
+        let entry = self.entries.try_remove(self.first)?;
+        self.first = entry.after;
+        match self.entries.get_mut(entry.after) {
+            Some(next) => next.before = NOBODY,
+            None => self.last = NOBODY,
+        }
+        self.waiting -= 1;
+        Some((entry.value, entry.waker))
+    }
+
     fn serve(&mut self, key: usize, serve: impl FnOnce(&mut T)) -> Option<Waker> {
         self.unlink(key);
         let entry = self.entries.get_mut(key)?;
@@ -201,6 +214,16 @@ impl Wakers {
         }
     }
 
+    /// Adds one, if there is one.
+    #[inline]
+    pub(crate) fn add(&mut self, waker: Option<Waker>) {
+        if self.first.is_none() {
+            self.first = waker;
+        } else {
+            self.rest.extend(waker);
+        }
+    }
+
     pub(crate) fn wake(self) {
         if let Some(first) = self.first {
             first.wake();
@@ -214,11 +237,7 @@ impl Wakers {
 impl Extend<Waker> for Wakers {
     fn extend<I: IntoIterator<Item = Waker>>(&mut self, wakers: I) {
         for waker in wakers {
-            if self.first.is_none() {
-                self.first = Some(waker);
-            } else {
-                self.rest.push(waker);
-            }
+            self.add(Some(waker));
         }
     }
 }
@@ -269,6 +288,19 @@ mod tests {
         assert_eq!(line.len(), 1);
         assert_eq!(line.leave(places[0]).map(|l| l.0), Some(100));
         assert!(line.leave(places[0]).is_none());
+    }
+
+    #[test]
+    fn the_first_may_be_taken_out_whole() {
+        let (mut line, places) = line_of(3);
+        assert_eq!(line.take_front().map(|l| l.0), Some(0));
+        assert!(line.get(places[0]).is_none() && line.is_first(places[1]));
+        assert_eq!(line.len(), 2);
+        line.leave(places[1]);
+        assert_eq!(line.take_front().map(|l| l.0), Some(2));
+        assert!(line.take_front().is_none() && line.is_empty());
+        let place = line.enter(9, Waker::noop().clone());
+        assert!(line.is_first(place));
     }
 
     #[test]

@@ -245,6 +245,29 @@ async fn who_waits_for_more_than_there_ever_will_be_is_refused() {
     assert!(matches!(poll(&mut few), Poll::Ready(Ok(_))));
 }
 
+/// Refused and granted waiters who look in another order than that of their answers, and one who never looks.
+async fn a_refusal_is_not_taken_for_the_grant_of_a_later_waiter() {
+    let semaphore = Semaphore::new(3);
+    let held = semaphore.acquire_many(2).await.unwrap();
+    let (mut many, mut few) = (semaphore.acquire_many(3), semaphore.acquire_many(2));
+    let (mut unseen, mut last) = (semaphore.acquire_many(3), semaphore.acquire_many(2));
+    assert!(poll(&mut many).is_pending() && poll(&mut few).is_pending());
+    assert!(poll(&mut unseen).is_pending() && poll(&mut last).is_pending());
+    semaphore.resize(2).unwrap();
+    drop(held);
+    let Poll::Ready(Ok(granted)) = poll(&mut few) else {
+        panic!("two are free");
+    };
+    assert!(poll(&mut last).is_pending());
+    drop(unseen);
+    let too_many = AcquireError::TooMany { asked: 3, size: 2 };
+    assert!(matches!(poll(&mut many), Poll::Ready(Err(error)) if error == too_many));
+    assert!(poll(&mut last).is_pending());
+    drop(granted);
+    assert!(matches!(poll(&mut last), Poll::Ready(Ok(_))));
+    assert_eq!((semaphore.available(), semaphore.waiting()), (2, 0));
+}
+
 /// The token bucket of tokio's documentation: permits are forgotten, and added by a timer.
 async fn forgotten_permits_can_be_added_again() {
     let bucket = Semaphore::new(5);
@@ -356,6 +379,7 @@ regatta::matrix! {
     resizing_below_use_revokes_nothing_and_grants_nothing;
     raising_wakes_as_many_as_there_is_room_for_in_order;
     a_semaphore_of_size_0_is_paused;
+    a_refusal_is_not_taken_for_the_grant_of_a_later_waiter;
     who_waits_for_more_than_there_ever_will_be_is_refused;
     forgotten_permits_can_be_added_again;
     a_forgotten_permit_pays_what_is_owed;

@@ -1,6 +1,7 @@
 //! Errors, panics, timeouts and retries, and where they are told.
 
 use super::{HOUR, MS, until};
+use regatta::sync::Event;
 use regatta::time;
 use regatta::workers::{Job, JobError, Restart, SubmitError, Workers};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,7 +49,22 @@ async fn end(job: Job<Bomb, &'static str>) -> Result<(), JobError<&'static str>>
 }
 
 async fn a_panic_is_the_result_of_its_job_and_the_worker_goes_on() {
-    let workers = Workers::new(1, obey).unwrap();
+    let gate = Event::new();
+    let open = gate.clone();
+    let work = move |what| {
+        let gate = gate.clone();
+        let obeyed = (what != Do::Hang).then(|| obey(what));
+        async move {
+            match obeyed {
+                Some(obeyed) => obeyed.await,
+                None => {
+                    gate.wait().await;
+                    Ok(Bomb(false))
+                }
+            }
+        }
+    };
+    let workers = Workers::new(1, work).unwrap();
     let panicked = end(workers.submit(Do::Panic).await.unwrap()).await;
     assert_eq!(panicked, Err(JobError::Panicked("told to panic".into())));
     let early = end(workers.submit(Do::PanicEarly).await.unwrap()).await;
@@ -57,15 +73,18 @@ async fn a_panic_is_the_result_of_its_job_and_the_worker_goes_on() {
         end(workers.submit(Do::Nothing).await.unwrap()).await,
         Ok(())
     );
-    // Nobody has the handle: the value is dropped on the worker, and panics there.
+    // The worker is held up until nobody has the handle of the next job: its value is dropped on the worker, and panics there.
+    let held = workers.submit(Do::Hang).await.unwrap();
     drop(workers.submit(Do::PanicInDrop).await.unwrap());
+    open.set();
+    assert_eq!(end(held).await, Ok(()));
     assert_eq!(
         end(workers.submit(Do::Nothing).await.unwrap()).await,
         Ok(())
     );
     let report = workers.stop(HOUR).await;
-    assert_eq!((report.ended.completed, report.ended.panicked), (3, 2));
-    assert_eq!(report.ended.total(), 5);
+    assert_eq!((report.ended.completed, report.ended.panicked), (4, 2));
+    assert_eq!(report.ended.total(), 6);
 }
 
 async fn a_job_that_takes_too_long_is_cancelled_and_says_so() {

@@ -12,92 +12,70 @@ const TASKS: usize = 64;
 const TURNS: usize = 200;
 const PERMITS: usize = 4;
 
-/// A semaphore whose permits come back by themselves.
-trait Permits: Send + Sync + 'static {
-    type Permit<'a>: Send;
-    fn new(permits: usize) -> Self;
-    fn acquire(&self) -> impl Future<Output = Self::Permit<'_>> + Send;
-}
-
-impl Permits for regatta::sync::Semaphore {
-    type Permit<'a> = regatta::sync::Permit<'a>;
-    fn new(permits: usize) -> Self {
-        regatta::sync::Semaphore::new(permits)
-    }
-    async fn acquire(&self) -> regatta::sync::Permit<'_> {
-        self.acquire().await.expect("it is open")
-    }
-}
-
-impl Permits for tokio::sync::Semaphore {
-    type Permit<'a> = tokio::sync::SemaphorePermit<'a>;
-    fn new(permits: usize) -> Self {
-        tokio::sync::Semaphore::new(permits)
-    }
-    async fn acquire(&self) -> tokio::sync::SemaphorePermit<'_> {
-        self.acquire().await.expect("it is open")
-    }
-}
-
-impl Permits for async_lock::Semaphore {
-    type Permit<'a> = async_lock::SemaphoreGuard<'a>;
-    fn new(permits: usize) -> Self {
-        async_lock::Semaphore::new(permits)
-    }
-    async fn acquire(&self) -> async_lock::SemaphoreGuard<'_> {
-        self.acquire().await
-    }
-}
-
-impl Permits for asyncband::semaphore::Semaphore {
-    type Permit<'a> = asyncband::semaphore::SemaphorePermit<'a>;
-    fn new(permits: usize) -> Self {
-        asyncband::semaphore::Semaphore::new(permits)
-    }
-    async fn acquire(&self) -> asyncband::semaphore::SemaphorePermit<'_> {
-        self.acquire(1).await
-    }
-}
-
-fn alone<S: Permits>(on: On) -> impl FnMut() -> Duration {
-    move || {
-        on.run(async {
-            let semaphore = S::new(PERMITS);
-            time(ALONE, async || drop(semaphore.acquire().await)).await
-        })
-    }
+/// Written out for each, as a user would: a wrapper around `acquire` is a call that some peers pay and others don't.
+macro_rules! alone {
+    ($on:expr, $semaphore:expr, |$s:ident| $acquire:expr) => {
+        move || {
+            $on.run(async {
+                let $s = $semaphore;
+                time(ALONE, async || drop($acquire)).await
+            })
+        }
+    };
 }
 
 /// Every task takes a permit so many times, and keeps it while others run.
-fn crowd<S: Permits>(on: On) -> impl FnMut() -> Duration {
-    move || {
-        on.run(async move {
-            let semaphore = Arc::new(S::new(PERMITS));
-            let turns = || {
-                let semaphore = semaphore.clone();
-                async move {
-                    for _ in 0..TURNS {
-                        let permit = semaphore.acquire().await;
-                        yield_now().await;
-                        drop(permit);
+macro_rules! crowd {
+    ($on:expr, $semaphore:expr, |$s:ident| $acquire:expr) => {
+        move || {
+            $on.run(async move {
+                let semaphore = Arc::new($semaphore);
+                let turns = || {
+                    let $s = semaphore.clone();
+                    async move {
+                        for _ in 0..TURNS {
+                            let permit = $acquire;
+                            yield_now().await;
+                            drop(permit);
+                        }
+                    }
+                };
+                let start = now();
+                if $on == On::Smol {
+                    let tasks: Vec<_> = (0..TASKS).map(|_| smol::spawn(turns())).collect();
+                    for task in tasks {
+                        task.await;
+                    }
+                } else {
+                    let tasks: Vec<_> = (0..TASKS).map(|_| tokio::spawn(turns())).collect();
+                    for task in tasks {
+                        task.await.expect("no panic");
                     }
                 }
-            };
-            let start = now();
-            if on == On::Smol {
-                let tasks: Vec<_> = (0..TASKS).map(|_| smol::spawn(turns())).collect();
-                for task in tasks {
-                    task.await;
-                }
-            } else {
-                let tasks: Vec<_> = (0..TASKS).map(|_| tokio::spawn(turns())).collect();
-                for task in tasks {
-                    task.await.expect("no panic");
-                }
-            }
-            now() - start
-        })
-    }
+                now() - start
+            })
+        }
+    };
+}
+
+/// One of the two for every semaphore.
+macro_rules! each {
+    ($case:ident, $on:expr) => {
+        (
+            $case!($on, regatta::sync::Semaphore::new(PERMITS), |s| {
+                s.acquire().await.expect("it is open")
+            }),
+            $case!($on, tokio::sync::Semaphore::new(PERMITS), |s| {
+                s.acquire().await.expect("it is open")
+            }),
+            $case!($on, async_lock::Semaphore::new(PERMITS), |s| {
+                s.acquire().await
+            }),
+            $case!($on, asyncband::semaphore::Semaphore::new(PERMITS), |s| {
+                s.acquire(1).await
+            }),
+        )
+    };
 }
 
 fn all(
@@ -163,24 +141,12 @@ fn owned(on: On) -> Table {
 
 fn alone_on(on: On) -> Table {
     let table = Table::each(format!("uncontended, {}", on.name()), ALONE);
-    let runs = (
-        alone::<regatta::sync::Semaphore>(on),
-        alone::<tokio::sync::Semaphore>(on),
-        alone::<async_lock::Semaphore>(on),
-        alone::<asyncband::semaphore::Semaphore>(on),
-    );
-    all(table, runs).faster("Semaphore", &["tokio", "async-lock"], 1.5)
+    all(table, each!(alone, on)).faster("Semaphore", &["tokio", "async-lock"], 1.5)
 }
 
 fn crowd_on(on: On) -> Table {
     let title = format!("64 tasks for 4 permits, held across a yield, {}", on.name());
-    let runs = (
-        crowd::<regatta::sync::Semaphore>(on),
-        crowd::<tokio::sync::Semaphore>(on),
-        crowd::<async_lock::Semaphore>(on),
-        crowd::<asyncband::semaphore::Semaphore>(on),
-    );
-    all(Table::each(title, TASKS * TURNS), runs)
+    all(Table::each(title, TASKS * TURNS), each!(crowd, on))
         .faster("Semaphore", &["tokio"], 1.0)
         // Newcomers may pass in these, which saves a wake.
         .faster("Semaphore", &["async-lock", "asyncband"], 0.7)

@@ -9,8 +9,7 @@ pub use permit::Permit;
 
 use super::turns::Turns;
 use crate::internal::label;
-use crate::internal::line::Place;
-use state::{Entered, State};
+use state::{Entered, State, Ticket};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -151,7 +150,7 @@ impl Semaphore {
         Acquire {
             inner: Some(&self.inner),
             count: n,
-            place: None,
+            ticket: None,
         }
     }
 
@@ -253,16 +252,16 @@ pub struct Acquire<'a> {
     /// Goes into the permit; `None` once it has answered.
     inner: Option<&'a Arc<Inner>>,
     count: usize,
-    place: Option<Place>,
+    ticket: Option<Ticket>,
 }
 
 impl Acquire<'_> {
-    #[cold]
+    #[inline(never)]
     fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
         let Some(inner) = &self.inner else {
             panic!("`Semaphore::acquire` was polled again after it had given its answer");
         };
-        if self.place.is_none() {
+        if self.ticket.is_none() {
             if self.count > 0 && inner.state.would_take(self.count) && inner.turns.go_round(cx) {
                 label::set("its next turn");
                 return Poll::Pending;
@@ -272,13 +271,13 @@ impl Acquire<'_> {
             match inner.state.enter(self.count, waker) {
                 Entered::Granted => return Poll::Ready(Ok(())),
                 Entered::Refused(error) => return Poll::Ready(Err(error)),
-                Entered::Waits(place) => self.place = Some(place),
+                Entered::Waits(ticket) => self.ticket = Some(ticket),
             }
             inner.turns.reset();
-        } else if let Some(place) = self.place
-            && let Some(answer) = inner.state.look(place, cx.waker())
+        } else if let Some(ticket) = self.ticket
+            && let Some(answer) = inner.state.look(ticket, cx.waker())
         {
-            self.place = None;
+            self.ticket = None;
             return Poll::Ready(answer);
         }
         label::set("a permit");
@@ -292,7 +291,7 @@ impl<'a> Future for Acquire<'a> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if this.place.is_none()
+        if this.ticket.is_none()
             && this.count > 0
             && let Some(inner) = &this.inner
             && !inner.turns.are_up()
@@ -319,8 +318,8 @@ impl<'a> Future for Acquire<'a> {
 impl Drop for Acquire<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let (Some(place), Some(inner)) = (self.place, self.inner) {
-            inner.state.abandon(place, self.count);
+        if let (Some(ticket), Some(inner)) = (self.ticket, self.inner) {
+            inner.state.abandon(ticket, self.count);
         }
     }
 }
@@ -329,7 +328,7 @@ impl fmt::Debug for Acquire<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acquire")
             .field("count", &self.count)
-            .field("waiting", &self.place.is_some())
+            .field("waiting", &self.ticket.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,10 @@
 //!
 //! No wake-up is lost: a waiter sets the bit *before* it looks at the free permits for the last time, in one operation. A permit given
 //! back before that is seen by the waiter; one given back after it meets the bit, and its giver settles.
+//!
+//! Waiters have tickets, numbered in the order they come. They are granted in that order, so one number, the first ticket that has not been
+//! granted, tells every waiter how it stands, without the lock. Only those who are refused are out of order; while one of them has not seen
+//! that yet, everybody looks under the lock.
 
 use super::error::{AcquireError, ResizeError, TryAcquireError};
 use crate::internal::atomic::{AtomicUsize, Ordering};
@@ -20,7 +24,18 @@ const BY_THE_LINE: usize = !MOST;
 
 pub(crate) struct State {
     word: AtomicUsize,
+    /// The tickets before this one were granted, refused, or given up. Written under the lock.
+    served: AtomicUsize,
+    /// Waiters who were refused and have not seen it yet. Written under the lock, before `served`.
+    refused: AtomicUsize,
     slow: Lock<Slow>,
+}
+
+/// A waiter's.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket {
+    number: usize,
+    place: Place,
 }
 
 struct Slow {
@@ -32,23 +47,39 @@ struct Slow {
     /// How many of those out are not to come back.
     owed: usize,
     closed: bool,
+    /// The number of the next ticket.
+    next: usize,
 }
 
-/// What a waiter wants, or was given.
-pub(crate) enum Wait {
-    Wants(usize),
-    Granted,
-    Refused(AcquireError),
+/// Stands in the line. Who is granted what it wants is taken out of it.
+struct Wait {
+    ticket: usize,
+    asked: usize,
+    /// Out of the line, until it has been seen.
+    refused: Option<Refusal>,
+}
+
+/// An [`AcquireError`], without what its waiter knows.
+#[derive(Clone, Copy)]
+enum Refusal {
+    Closed,
+    TooMany { size: usize },
 }
 
 /// What came of asking.
 pub(crate) enum Entered {
     Granted,
-    Waits(Place),
+    Waits(Ticket),
     Refused(AcquireError),
 }
 
 impl Slow {
+    /// Who has this ticket, unless it was granted: then its place may be another's.
+    fn find(&self, ticket: Ticket) -> Option<&Wait> {
+        let wait = self.line.get(ticket.place)?;
+        (wait.ticket == ticket.number).then_some(wait)
+    }
+
     /// Why a request for `asked` permits will never be met.
     fn refuses(&self, asked: usize) -> Option<AcquireError> {
         if self.closed {
@@ -70,34 +101,39 @@ impl State {
     pub(crate) fn new(permits: usize) -> Self {
         State {
             word: AtomicUsize::new(permits),
+            served: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
             slow: Lock::new(Slow {
                 line: Line::new(),
                 total: permits,
                 size: permits,
                 owed: 0,
                 closed: false,
+                next: 0,
             }),
         }
     }
 
     /// Takes `n` permits if nobody has to be asked; `n` is not 0.
-    #[inline]
+    // One try in place: so little code goes into every caller.
+    #[inline(always)]
     pub(crate) fn take(&self, n: usize) -> bool {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            if word & BY_THE_LINE != 0 || word < n {
-                return false;
-            }
-            match self.word.compare_exchange_weak(
-                word,
-                word - n,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return true,
-                Err(now) => word = now,
-            }
+        let word = self.word.load(Ordering::Relaxed);
+        if word & BY_THE_LINE != 0 || word < n {
+            return false;
         }
+        let taken =
+            self.word
+                .compare_exchange_weak(word, word - n, Ordering::Acquire, Ordering::Relaxed);
+        taken.is_ok() || self.take_again(n)
+    }
+
+    #[cold]
+    fn take_again(&self, n: usize) -> bool {
+        let update = |word| (word & BY_THE_LINE == 0 && word >= n).then(|| word - n);
+        self.word
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, update)
+            .is_ok()
     }
 
     /// Whether [`take`](State::take) would.
@@ -124,6 +160,8 @@ impl State {
     }
 
     /// Takes `n` permits, or a place in the line for them.
+    // Its one caller is out of line.
+    #[inline(always)]
     pub(crate) fn enter(&self, n: usize, waker: Waker) -> Entered {
         let mut slow = self.slow.lock();
         if let Some(error) = slow.refuses(n) {
@@ -139,28 +177,44 @@ impl State {
             self.word.store(free - n, Ordering::Release);
             return Entered::Granted;
         }
-        Entered::Waits(slow.line.enter(Wait::Wants(n), waker))
+        let number = slow.next;
+        slow.next = number.wrapping_add(1);
+        let wait = Wait {
+            ticket: number,
+            asked: n,
+            refused: None,
+        };
+        let place = slow.line.enter(wait, waker);
+        Entered::Waits(Ticket { number, place })
     }
 
     /// Gives `n` permits back.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give(&self, n: usize) {
-        let mut word = self.word.load(Ordering::Relaxed);
-        while word & BY_THE_LINE == 0 {
-            match self.word.compare_exchange_weak(
-                word,
-                word + n,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(now) => word = now,
-            }
+        let word = self.word.load(Ordering::Relaxed);
+        if word & BY_THE_LINE != 0 {
+            return self.give_to_the_line(n);
         }
-        self.give_to_the_line(n);
+        let given =
+            self.word
+                .compare_exchange_weak(word, word + n, Ordering::Release, Ordering::Relaxed);
+        if given.is_err() {
+            self.give_again(n);
+        }
     }
 
     #[cold]
+    fn give_again(&self, n: usize) {
+        let update = |word| (word & BY_THE_LINE == 0).then(|| word + n);
+        let given = self
+            .word
+            .fetch_update(Ordering::Release, Ordering::Relaxed, update);
+        if given.is_err() {
+            self.give_to_the_line(n);
+        }
+    }
+
+    #[inline(never)]
     fn give_to_the_line(&self, n: usize) {
         let mut slow = self.slow.lock();
         let wakers = self.settle(&mut slow, n);
@@ -169,6 +223,8 @@ impl State {
     }
 
     /// Pays what is owed, serves the line as far as the free permits and `more` go, and clears the bit when nothing is left to do.
+    // In place where permits go from hand to hand: what it returns then never sees memory.
+    #[inline(always)]
     fn settle(&self, slow: &mut Slow, more: usize) -> Wakers {
         let mut wakers = Wakers::new();
         let word = self.word.load(Ordering::Acquire);
@@ -182,12 +238,14 @@ impl State {
         slow.owed -= paid;
         free -= paid;
         if slow.owed == 0 {
-            while let Some(&Wait::Wants(n)) = slow.line.front() {
-                if n > free {
-                    break;
-                }
-                free -= n;
-                wakers.extend(slow.line.serve_front(|wait| *wait = Wait::Granted));
+            while slow.line.front().is_some_and(|wait| wait.asked <= free)
+                && let Some((wait, waker)) = slow.line.take_front()
+            {
+                free -= wait.asked;
+                let next = wait.ticket.wrapping_add(1);
+                // The permit is handed over by this: what its last holder wrote is there for the next.
+                self.served.store(next, Ordering::Release);
+                wakers.add(waker);
             }
         }
         let done = slow.line.is_empty() && slow.owed == 0 && !slow.closed;
@@ -197,41 +255,79 @@ impl State {
     }
 
     /// How a waiter stands; its place is gone unless it still waits. The waker is the one to wake from now on.
-    pub(crate) fn look(&self, place: Place, waker: &Waker) -> Option<Result<(), AcquireError>> {
-        let mut slow = self.slow.lock();
-        if slow.line.is_waiting(place) {
-            let old = slow.line.set_waker(place, waker);
-            drop(slow);
-            drop(old);
-            return None;
+    #[inline]
+    pub(crate) fn look(&self, ticket: Ticket, waker: &Waker) -> Option<Result<(), AcquireError>> {
+        let served = self.served.load(Ordering::Acquire);
+        // Tickets wrap around; there are never half of all numbers of them at once.
+        let is_served = served.wrapping_sub(ticket.number).cast_signed() > 0;
+        // Whoever was refused before a later ticket was granted is seen here, as that was written first.
+        if is_served && self.refused.load(Ordering::Relaxed) == 0 {
+            return Some(Ok(()));
         }
-        let left = slow.line.leave(place);
-        drop(slow);
-        match left {
-            Some((Wait::Refused(error), _)) => Some(Err(error)),
-            // Served, and not refused.
-            _ => Some(Ok(())),
+        self.look_closely(ticket, waker)
+    }
+
+    #[cold]
+    fn look_closely(&self, ticket: Ticket, waker: &Waker) -> Option<Result<(), AcquireError>> {
+        let mut slow = self.slow.lock();
+        match slow.find(ticket) {
+            None => Some(Ok(())),
+            Some(Wait { refused: None, .. }) => {
+                let old = slow.line.set_waker(ticket.place, waker);
+                drop(slow);
+                drop(old);
+                None
+            }
+            Some(_) => {
+                let left = self.leave(&mut slow, ticket);
+                drop(slow);
+                let (wait, _waker) = left?;
+                wait.refused.map(|why| {
+                    Err(match why {
+                        Refusal::Closed => AcquireError::Closed,
+                        Refusal::TooMany { size } => AcquireError::TooMany {
+                            asked: wait.asked,
+                            size,
+                        },
+                    })
+                })
+            }
         }
     }
 
+    /// Takes out who waits or was refused.
+    fn leave(&self, slow: &mut Slow, ticket: Ticket) -> Option<(Wait, Option<Waker>)> {
+        slow.find(ticket)?;
+        let left = slow.line.leave(ticket.place)?;
+        if left.0.refused.is_some() {
+            self.count_refused(|n| n - 1);
+        }
+        Some(left)
+    }
+
+    /// To be called under the lock.
+    fn count_refused(&self, count: impl FnOnce(usize) -> usize) {
+        let n = self.refused.load(Ordering::Relaxed);
+        self.refused.store(count(n), Ordering::Relaxed);
+    }
+
     /// A waiter for `n` permits goes; what it was granted goes to the next.
-    pub(crate) fn abandon(&self, place: Place, n: usize) {
+    pub(crate) fn abandon(&self, ticket: Ticket, n: usize) {
         let mut slow = self.slow.lock();
-        let was_first = slow.line.is_first(place);
-        let Some((wait, waker)) = slow.line.leave(place) else {
+        let was_first = slow.line.is_first(ticket.place);
+        let Some((_wait, waker)) = self.leave(&mut slow, ticket) else {
+            drop(slow);
+            self.give(n);
             return;
         };
-        // Behind a first that wanted many there may be some who want few.
-        let wakers = match wait {
-            Wait::Wants(_) if was_first => self.settle(&mut slow, 0),
-            _ => Wakers::new(),
+        // Behind a first that wanted many there may be some who want few. Who was refused is not in the line, and never first.
+        let wakers = match was_first {
+            true => self.settle(&mut slow, 0),
+            false => Wakers::new(),
         };
         drop(slow);
         drop(waker);
         wakers.wake();
-        if matches!(wait, Wait::Granted) {
-            self.give(n);
-        }
     }
 
     /// Everybody who waits, and whoever comes, is refused. Permits out stay valid.
@@ -240,10 +336,13 @@ impl State {
         slow.closed = true;
         self.word.fetch_or(BY_THE_LINE, Ordering::AcqRel);
         let mut wakers = Wakers::new();
+        let mut refused = 0;
         slow.line.serve_each(&mut wakers, |wait| {
-            *wait = Wait::Refused(AcquireError::Closed);
+            wait.refused = Some(Refusal::Closed);
+            refused += 1;
             true
         });
+        self.count_refused(|n| n + refused);
         drop(slow);
         wakers.wake();
     }
@@ -295,14 +394,17 @@ impl State {
         (slow.total, slow.size) = (total, size);
         let mut wakers = Wakers::new();
         let Slow { line, .. } = &mut *slow;
-        line.serve_each(&mut wakers, |wait| match *wait {
+        let mut refused = 0;
+        line.serve_each(&mut wakers, |wait| {
             // They would stand in the way of everybody behind them, for ever.
-            Wait::Wants(asked) if asked > size && size > 0 => {
-                *wait = Wait::Refused(AcquireError::TooMany { asked, size });
-                true
+            let is_too_much = wait.asked > size && size > 0;
+            if is_too_much {
+                wait.refused = Some(Refusal::TooMany { size });
+                refused += 1;
             }
-            _ => false,
+            is_too_much
         });
+        self.count_refused(|n| n + refused);
         let more = self.settle(&mut slow, 0);
         drop(slow);
         wakers.wake();

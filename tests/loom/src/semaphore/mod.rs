@@ -7,7 +7,7 @@ mod models;
 mod state;
 
 pub(crate) use error::AcquireError;
-pub(crate) use state::{Entered, State};
+pub(crate) use state::{Entered, State, Ticket};
 
 /// What the error messages mention.
 pub(crate) struct Semaphore;

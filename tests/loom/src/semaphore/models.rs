@@ -1,7 +1,6 @@
 //! Who takes, waits, gives and closes at the same time.
 
-use super::{AcquireError, Entered, State};
-use crate::internal::line::Place;
+use super::{AcquireError, Entered, State, Ticket};
 use crate::support::{Guarded, check};
 use loom::future::block_on;
 use loom::sync::Arc;
@@ -14,14 +13,14 @@ use std::task::{Context, Poll};
 struct Acquire {
     state: Arc<State>,
     count: usize,
-    place: Option<Place>,
+    ticket: Option<Ticket>,
 }
 
 fn acquire(state: &Arc<State>, count: usize) -> Acquire {
     Acquire {
         state: state.clone(),
         count,
-        place: None,
+        ticket: None,
     }
 }
 
@@ -29,10 +28,10 @@ impl Future for Acquire {
     type Output = Result<(), AcquireError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(place) = self.place {
-            let answer = self.state.look(place, cx.waker());
+        if let Some(ticket) = self.ticket {
+            let answer = self.state.look(ticket, cx.waker());
             if answer.is_some() {
-                self.place = None;
+                self.ticket = None;
             }
             return answer.map_or(Poll::Pending, Poll::Ready);
         }
@@ -42,8 +41,8 @@ impl Future for Acquire {
         match self.state.enter(self.count, cx.waker().clone()) {
             Entered::Granted => Poll::Ready(Ok(())),
             Entered::Refused(error) => Poll::Ready(Err(error)),
-            Entered::Waits(place) => {
-                self.place = Some(place);
+            Entered::Waits(ticket) => {
+                self.ticket = Some(ticket);
                 Poll::Pending
             }
         }
@@ -52,8 +51,8 @@ impl Future for Acquire {
 
 impl Drop for Acquire {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.state.abandon(place, self.count);
+        if let Some(ticket) = self.ticket {
+            self.state.abandon(ticket, self.count);
         }
     }
 }
