@@ -30,11 +30,11 @@
 //! | [`rate_limit::RateLimiter`], [`rate_limit::Keyed`] | so many in such a time, first come, first served; for each user or host |
 //! | [`rate_limit::ConcurrencyAndRate`] | so many in such a time, and so many at once |
 //! | [`circuit_breaker::CircuitBreaker`], [`circuit_breaker::Keyed`] | to leave a service alone that does not work, and to find out when it works again |
-//! | [`policy::Policy`] | one value that says how a call is protected: timeout, retry, rate limit, circuit breaker |
 //! | [`bulkhead::Bulkhead`] | at most so many calls at once and so many waiting, the others refused; a limit that finds itself |
 //! | [`hedge::hedge()`] | a second attempt beside one that does not answer for a while; the first success counts |
 //! | [`fallback::fallback()`] | something else when a call failed |
 //! | [`load_shed::LoadShed`] | to refuse work while there is too much of it |
+//! | [`policy::Policy`] | one value that says how a call is protected, all of the above in a fixed order, with one observer and figures |
 //! | [`pool::Pool`], [`pool::Keyed`] | connections, and whatever else is dear to make, used by many in turn; for each host, with a total |
 //! | `integrations::http::HttpClient` (feature `http`) | to ask HTTP servers: limits, timeouts, redirects, TLS; the same client in virtual time |
 //! | `runtime::net` (feature `net`) | TCP and Unix sockets of the runtime below, or streams in memory, as `futures::io` |

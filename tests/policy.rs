@@ -4,8 +4,13 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "policy/events.rs"]
+mod events;
+#[path = "policy/layers.rs"]
+mod layers;
+
 use regatta::circuit_breaker::{CircuitBreaker, State};
-use regatta::policy::{Cause, Event, Layer, Policy};
+use regatta::policy::{Cause, Layer, Policy};
 use regatta::rate_limit::{Quota, RateLimiter};
 use regatta::retry::{Backoff, Budget};
 use regatta::testing::now;
@@ -153,49 +158,12 @@ async fn clones_share_their_limits_and_run_in_parallel() {
     assert_eq!(calls.load(Ordering::Relaxed), 30);
 }
 
-async fn the_observer_sees_what_happens() {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let log = seen.clone();
-    let policy = Policy::new()
-        .retry(Backoff::constant(SECOND).max_attempts(2))
-        .observer(move |event| log.lock().unwrap().push(*event));
-    let failure = policy
-        .run(|| async { Err::<(), _>("down") })
-        .await
-        .unwrap_err();
-    assert_eq!(failure.attempts, 2);
-    let seen = seen.lock().unwrap();
-    assert!(matches!(
-        seen[0],
-        Event::Retrying {
-            attempt: 1,
-            delay: SECOND
-        }
-    ));
-    assert!(matches!(seen[1], Event::Failed { attempts: 2, layer: None, took } if took == SECOND));
-    assert_eq!(seen.len(), 2);
-}
-
 static SHARED: LazyLock<Policy> = LazyLock::new(|| Policy::new().timeout(SECOND));
 static NONE: Policy = Policy::new();
 
 async fn a_policy_lives_in_a_static() {
     assert_eq!(SHARED.run(|| async { Ok::<_, ()>(1) }).await.unwrap(), 1);
     assert_eq!(NONE.run(|| async { Ok::<_, ()>(2) }).await.unwrap(), 2);
-}
-
-#[test]
-fn it_shows_its_layers_in_their_order() {
-    let policy = Policy::new()
-        .attempt_timeout(SECOND)
-        .circuit_breaker(CircuitBreaker::new())
-        .rate_limit(RateLimiter::new(Quota::per_second(5)))
-        .retry(Backoff::constant(MS))
-        .timeout(9 * SECOND);
-    assert_eq!(
-        policy.to_string(),
-        "timeout 9s > retry 5 attempts > rate limit 5 in 1s > circuit breaker closed > attempt timeout 1s"
-    );
 }
 
 regatta::matrix! {
@@ -206,6 +174,5 @@ regatta::matrix! {
     a_dropped_call_leaves_no_probe_behind [sim];
     errors_that_stay_are_not_retried_and_a_budget_is_shared;
     clones_share_their_limits_and_run_in_parallel;
-    the_observer_sees_what_happens [sim];
     a_policy_lives_in_a_static;
 }

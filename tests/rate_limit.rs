@@ -4,6 +4,9 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "rate_limit/models.rs"]
+mod models;
+
 use futures_lite::future::poll_once;
 use regatta::rate_limit::{
     AcquireError, Algorithm, ConcurrencyAndRate, Keyed, Quota, RateLimiter, TryAcquireError,

@@ -291,6 +291,7 @@ impl Runtime {
     }
 
     /// The time on this runtime's clock.
+    #[inline]
     pub fn now(&self) -> Instant {
         match &*self.0 {
             #[cfg(feature = "tokio")]

@@ -13,6 +13,7 @@ mod j_tokens;
 mod k_event;
 mod l_batches;
 mod n_blocking;
+mod p_policy;
 mod r_current;
 mod s_scope;
 mod t_generate;
@@ -52,6 +53,7 @@ pub const ROWS: &[Row] = &[
     row("J", "cancel tokens", j_tokens::tables),
     row("K", "release 10k waiters", k_event::tables),
     row("N", "blocking calls", n_blocking::tables),
+    row("P", "policies around a call that works", p_policy::tables),
     row("L", "batches of 100 with a time limit", l_batches::tables),
     row("R", "Runtime::current()", r_current::tables),
     row("S", "cancel scopes, cost of a poll", s_scope::tables),

@@ -48,6 +48,7 @@ mod policy;
 mod shared;
 
 pub use error::{CallError, Full};
+pub(crate) use pass::Held;
 pub use pass::{Enter, Pass};
 pub use policy::{Aimd, Builder, Gradient, Limit};
 
@@ -145,6 +146,17 @@ impl Bulkhead {
     pub fn try_enter(&self) -> Result<Pass, Full> {
         let ticket = self.shared.try_enter()?;
         Ok(Pass::new(&self.shared, ticket))
+    }
+
+    /// [`try_enter`](Bulkhead::try_enter) with a borrow; who finds no place is not counted.
+    #[inline]
+    pub(crate) fn try_hold(&self) -> Option<Held<'_>> {
+        Held::at_once(&self.shared)
+    }
+
+    /// [`enter`](Bulkhead::enter) with a borrow.
+    pub(crate) async fn hold(&self) -> Result<Held<'_>, Full> {
+        Held::wait(&self.shared).await
     }
 
     /// Figures, all of the same moment.

@@ -6,7 +6,7 @@ use crate::internal::label;
 use crate::internal::line::Place;
 use crate::runtime::Sleep;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -49,6 +49,54 @@ impl Drop for Pass {
     }
 }
 
+/// A [`Pass`] that borrows its bulkhead: what policies have.
+pub(crate) struct Held<'a> {
+    shared: &'a Shared,
+    ticket: Option<Ticket>,
+}
+
+impl<'a> Held<'a> {
+    /// A place, if there is one and nobody waits.
+    #[inline]
+    pub(super) fn at_once(shared: &'a Shared) -> Option<Self> {
+        let ticket = Some(shared.enter_at_once()?);
+        Some(Held { shared, ticket })
+    }
+
+    pub(super) async fn wait(shared: &'a Arc<Shared>) -> Result<Self, Full> {
+        let mut enter = Enter::new(shared);
+        let ticket = Some(poll_fn(|cx| enter.poll_ticket(cx)).await?);
+        Ok(Held { shared, ticket })
+    }
+
+    /// The call itself begins only now: what was before says nothing about the service.
+    pub(crate) fn restart(&mut self) {
+        if let Some(ticket) = &mut self.ticket {
+            self.shared.restart(ticket);
+        }
+    }
+
+    /// Makes room; whether it has worked.
+    #[inline]
+    pub(crate) fn end(mut self, worked: bool) {
+        self.leave(if worked { End::Succeeded } else { End::Failed });
+    }
+
+    #[inline]
+    fn leave(&mut self, end: End) {
+        if let Some(ticket) = self.ticket.take() {
+            self.shared.leave(ticket, end);
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.leave(End::Unknown);
+    }
+}
+
 impl fmt::Debug for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pass")
@@ -73,12 +121,10 @@ impl<'a> Enter<'a> {
     }
 }
 
-impl Future for Enter<'_> {
-    type Output = Result<Pass, Full>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let pass = |ticket| Poll::Ready(Ok(Pass::new(this.shared, ticket)));
+impl Enter<'_> {
+    fn poll_ticket(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ticket, Full>> {
+        let this = self;
+        let pass = |ticket| Poll::Ready(Ok(ticket));
         let place = match this.place {
             Some(place) => {
                 // Before the timer: a place that is there is never lost.
@@ -114,6 +160,17 @@ impl Future for Enter<'_> {
         }
         let full = this.shared.abandon(place, this.shared.max_wait);
         Poll::Ready(Err(full))
+    }
+}
+
+impl Future for Enter<'_> {
+    type Output = Result<Pass, Full>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let shared = this.shared;
+        this.poll_ticket(cx)
+            .map_ok(|ticket| Pass::new(shared, ticket))
     }
 }
 

@@ -114,15 +114,27 @@ impl Shared {
         Ok(self.ticket(start))
     }
 
+    /// A place at once, or nothing at all.
+    #[inline]
+    pub(super) fn enter_at_once(&self) -> Option<Ticket> {
+        let mut state = self.state.lock();
+        if !state.line.is_empty() || !state.has_place() {
+            return None;
+        }
+        let start = state.take();
+        drop(state);
+        Some(self.ticket(start))
+    }
+
+    /// It has only now begun.
+    pub(super) fn restart(&self, ticket: &mut Ticket) {
+        *ticket = self.ticket(ticket.start);
+    }
+
     /// A place at once, or one in the line.
     pub(super) fn enter(&self, waker: &Waker) -> Result<Result<Ticket, Place>, Full> {
-        {
-            let mut state = self.state.lock();
-            if state.line.is_empty() && state.has_place() {
-                let start = state.take();
-                drop(state);
-                return Ok(Ok(self.ticket(start)));
-            }
+        if let Some(ticket) = self.enter_at_once() {
+            return Ok(Ok(ticket));
         }
         // Cloned outside of the lock, and so looked at again.
         let waker = waker.clone();

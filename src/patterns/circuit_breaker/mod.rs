@@ -62,6 +62,7 @@ pub use call::{ByResult, Call, EveryError, Judge, SomeErrors};
 pub use error::{CallError, Refused, TooManyKeys};
 pub use keyed::Keyed;
 pub use observer::Event;
+pub(crate) use pass::Held;
 pub use pass::Pass;
 pub use policy::{Builder, OnDrop, Window};
 pub use state::{State, Stats, Verdict};
@@ -140,6 +141,12 @@ impl CircuitBreaker {
     /// ```
     pub fn try_enter(&self) -> Result<Pass, Refused> {
         Hold::enter(self.shared.clone()).map(Pass::new)
+    }
+
+    /// [`try_enter`](CircuitBreaker::try_enter) with a borrow.
+    #[inline]
+    pub(crate) fn hold(&self) -> Result<Held<'_>, Refused> {
+        Hold::enter(&*self.shared).map(Held::new)
     }
 
     /// Refuses every call until it is told otherwise.

@@ -38,6 +38,28 @@ impl Pass {
     }
 }
 
+/// A [`Pass`] that borrows its breaker: what policies have.
+pub(crate) struct Held<'a> {
+    hold: Hold<&'a Shared>,
+}
+
+impl<'a> Held<'a> {
+    #[inline]
+    pub(super) fn new(hold: Hold<&'a Shared>) -> Self {
+        Held { hold }
+    }
+
+    #[inline]
+    pub(crate) fn end(self, verdict: Verdict) {
+        self.hold.end(verdict);
+    }
+
+    /// The call was not made, and nobody is to know.
+    pub(crate) fn undo(self) {
+        self.hold.undo();
+    }
+}
+
 impl fmt::Debug for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pass")

@@ -117,6 +117,13 @@ impl<S: Deref<Target = Shared>> Hold<S> {
             self.shared.end(ticket, End::As(verdict));
         }
     }
+
+    /// As if it had not entered.
+    pub(super) fn undo(mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.shared.machine.lock().undo(ticket);
+        }
+    }
 }
 
 impl<S: Deref<Target = Shared>> Drop for Hold<S> {

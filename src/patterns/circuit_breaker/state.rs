@@ -257,6 +257,16 @@ impl Machine {
         (entered, event)
     }
 
+    /// A call was not made after all: as if it had not entered.
+    pub(super) fn undo(&mut self, ticket: Ticket) {
+        self.stats.running -= 1;
+        if ticket.period == self.period
+            && let Phase::HalfOpen { running, .. } = &mut self.phase
+        {
+            *running -= 1;
+        }
+    }
+
     /// Whether the clock has to be read when a call ends like this.
     pub(super) fn is_timed(&self) -> bool {
         self.rules.slow.is_some() || self.log.is_timed()

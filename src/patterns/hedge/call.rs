@@ -67,11 +67,11 @@ pin_project! {
         began: Option<Instant>,
         // Until the next attempt; known when the first attempt does not answer at once. `None`: there is none.
         wait: Option<Option<Duration>>,
-        #[pin]
-        timer: Option<Sleep>,
+        // In boxes: they are large, and most calls have none.
+        timer: Option<Pin<Box<Sleep>>>,
         #[pin]
         first: Option<Member<C::Future>>,
-        rest: Option<Slots<Member<C::Future>>>,
+        rest: Option<Box<Slots<Member<C::Future>>>>,
         // The winner's value, or the last error.
         result: Option<Result<C::Value, C::Error>>,
     }
@@ -120,7 +120,7 @@ impl<'a, C: Call> Hedge<'a, C> {
 /// The next that ends, and whether it is the first attempt. `Ready(None)`: there is none any more.
 fn next<F: Future>(
     mut first: Pin<&mut Option<Member<F>>>,
-    rest: &mut Option<Slots<Member<F>>>,
+    rest: &mut Option<Box<Slots<Member<F>>>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<(bool, Option<F::Output>)>> {
     let mut left = false;
@@ -164,10 +164,18 @@ impl<C: Call> Future for Hedge<'_, C> {
         }
         loop {
             match next(this.first.as_mut(), this.rest, cx) {
+                Poll::Ready(Some((true, Some(output)))) if this.rest.is_none() => {
+                    // The usual case: nobody else is there.
+                    *this.stage = Stage::Over;
+                    if output.is_ok() {
+                        this.delay.record(*this.began);
+                    }
+                    return Poll::Ready(output);
+                }
                 Poll::Ready(Some((is_first, Some(output)))) if *this.stage == Stage::Open => {
                     if output.is_ok() {
                         *this.stage = Stage::Won;
-                        this.timer.set(None);
+                        *this.timer = None;
                         // Of a first attempt that loses, it is known that it takes longer than this.
                         if is_first || this.first.is_some() {
                             this.delay.record(*this.began);
@@ -200,13 +208,9 @@ impl<C: Call> Future for Hedge<'_, C> {
                         return Poll::Pending;
                     };
                     if !wait.is_zero() {
-                        if this.timer.is_none() {
-                            this.timer.set(Some(sleep(wait)));
-                        }
-                        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-                            ready!(timer.poll(cx));
-                        }
-                        this.timer.set(None);
+                        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
+                        ready!(timer.as_mut().poll(cx));
+                        *this.timer = None;
                     }
                     if scope::reason().is_some() {
                         // Cancelled: whoever runs may finish, and nobody is sent after it.

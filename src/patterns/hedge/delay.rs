@@ -2,6 +2,7 @@
 
 use super::latencies::{Latencies, is_percentile, least};
 use crate::runtime::Runtime;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// How long an attempt is waited for before the next begins.
@@ -97,6 +98,15 @@ impl Delay {
         if let (Some(latencies), Some(began)) = (self.latencies(), began) {
             let now = Runtime::current().now();
             latencies.record(now.saturating_duration_since(began));
+        }
+    }
+}
+
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Fixed(delay) => write!(f, "after {delay:?}"),
+            Kind::Percentile { p, .. } => write!(f, "at percentile {p}"),
         }
     }
 }

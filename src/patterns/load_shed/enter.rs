@@ -4,10 +4,10 @@ use super::error::Shed;
 use super::shared::Shared;
 use crate::internal::label;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// One that runs; given by [`LoadShed::enter`](super::LoadShed::enter) and [`try_enter`](super::LoadShed::try_enter). It runs until this is dropped.
 #[must_use = "it counts as running until this is dropped: bind it to a name"]
@@ -36,6 +36,32 @@ impl fmt::Debug for Pass {
     }
 }
 
+/// A [`Pass`] that borrows its load shedder: what policies have.
+pub(crate) struct Held<'a> {
+    shared: &'a Shared,
+}
+
+impl<'a> Held<'a> {
+    #[inline]
+    pub(super) fn at_once(shared: &'a Shared) -> Option<Self> {
+        shared.enter_at_once().then(|| Held { shared })
+    }
+
+    pub(super) async fn enter(shared: &'a Arc<Shared>) -> Result<Self, Shed> {
+        let mut enter = Enter::new(shared);
+        poll_fn(|cx| enter.poll_turn(cx)).await;
+        shared.enter()?;
+        Ok(Held { shared })
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.shared.leave();
+    }
+}
+
 /// Enters, once in a while after one turn of the executor, which it measures; made by [`LoadShed::enter`](super::LoadShed::enter).
 #[must_use = "nothing is entered until it is awaited"]
 pub struct Enter<'a> {
@@ -52,10 +78,9 @@ impl<'a> Enter<'a> {
     }
 }
 
-impl Future for Enter<'_> {
-    type Output = Result<Pass, Shed>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+impl Enter<'_> {
+    #[inline]
+    fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
         if self.measuring {
             self.measuring = false;
             self.shared.end_measure(true);
@@ -65,6 +90,15 @@ impl Future for Enter<'_> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        Poll::Ready(())
+    }
+}
+
+impl Future for Enter<'_> {
+    type Output = Result<Pass, Shed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(self.poll_turn(cx));
         Poll::Ready(Pass::enter(self.shared))
     }
 }

@@ -39,6 +39,7 @@ mod policy;
 mod shared;
 mod state;
 
+pub(crate) use enter::Held;
 pub use enter::{Enter, Pass};
 pub use error::{CallError, Shed};
 pub use policy::Builder;
@@ -104,6 +105,18 @@ impl LoadShed {
     /// [`Shed`].
     pub fn try_enter(&self) -> Result<Pass, Shed> {
         Pass::enter(&self.shared)
+    }
+
+    /// [`hold`](LoadShed::hold), if nothing has to be measured, and nobody refused. Who is refused is not counted.
+    #[inline]
+    pub(crate) fn hold_at_once(&self) -> Option<Held<'_>> {
+        Held::at_once(&self.shared)
+    }
+
+    /// [`enter`](LoadShed::enter) with a borrow.
+    #[inline]
+    pub(crate) async fn hold(&self) -> Result<Held<'_>, Shed> {
+        Held::enter(&self.shared).await
     }
 
     /// Whether work is still worth beginning that came at `since`, on the runtime's clock. It does not count as running: enter with it afterwards.

@@ -51,6 +51,12 @@ impl Shared {
         self.machine.lock().enter(now)
     }
 
+    /// Enters, if that needs no clock and there is room.
+    #[inline]
+    pub(super) fn enter_at_once(&self) -> bool {
+        !self.timed && self.machine.lock().enter_if_room()
+    }
+
     pub(super) fn check_age(&self, since: Instant) -> Result<(), Shed> {
         let age = self.runtime.now().saturating_duration_since(since);
         self.machine.lock().check_age(age)

@@ -97,6 +97,19 @@ impl Machine {
         Ok(())
     }
 
+    /// Enters if no more run than may; for who does not ask how late it is.
+    pub(super) fn enter_if_room(&mut self) -> bool {
+        let room = self
+            .rules
+            .max_in_flight
+            .is_none_or(|limit| self.in_flight < limit);
+        if room {
+            self.in_flight += 1;
+            self.entered += 1;
+        }
+        room
+    }
+
     pub(super) fn check_age(&mut self, age: Duration) -> Result<(), Shed> {
         match self.rules.max_age {
             Some(limit) if age > limit => {

@@ -8,27 +8,55 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Layer {
+    /// Whether there is too much to do already.
+    LoadShed,
     /// The limit on all of it.
     Timeout,
     /// The attempts.
     Retry,
+    /// Further calls beside one that does not answer.
+    Hedge,
+    /// How many run at once.
+    Bulkhead,
     /// The rate.
     RateLimit,
     /// The circuit breaker.
     CircuitBreaker,
-    /// The limit on each attempt.
+    /// The limit on each call.
     AttemptTimeout,
+}
+
+impl Layer {
+    /// All of them, from the outside in.
+    pub const ALL: [Layer; 8] = [
+        Layer::LoadShed,
+        Layer::Timeout,
+        Layer::Retry,
+        Layer::Hedge,
+        Layer::Bulkhead,
+        Layer::RateLimit,
+        Layer::CircuitBreaker,
+        Layer::AttemptTimeout,
+    ];
+
+    /// Its name, in lower case, as labels of metrics have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Layer::LoadShed => "load shed",
+            Layer::Timeout => "timeout",
+            Layer::Retry => "retry",
+            Layer::Hedge => "hedge",
+            Layer::Bulkhead => "bulkhead",
+            Layer::RateLimit => "rate limit",
+            Layer::CircuitBreaker => "circuit breaker",
+            Layer::AttemptTimeout => "attempt timeout",
+        }
+    }
 }
 
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Layer::Timeout => "timeout",
-            Layer::Retry => "retry",
-            Layer::RateLimit => "rate limit",
-            Layer::CircuitBreaker => "circuit breaker",
-            Layer::AttemptTimeout => "attempt timeout",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -54,11 +82,20 @@ pub enum Cause<E> {
     },
 }
 
+impl<E> Cause<E> {
+    pub(super) fn layer(&self) -> Option<Layer> {
+        match self {
+            Cause::Failed(_) => None,
+            Cause::Refused { layer, .. } | Cause::TimedOut { layer, .. } => Some(*layer),
+        }
+    }
+}
+
 /// A call under a [`Policy`](super::Policy) gave no value: it failed, was refused by a layer, or took too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure<E> {
-    /// How many attempts were begun.
+    /// How many attempts were begun; 0 when it was refused at the door. Hedges do not count.
     pub attempts: u32,
     /// What became of the last one.
     pub cause: Cause<E>,
@@ -75,10 +112,12 @@ impl<E> Failure<E> {
 
     /// The layer that ended it; `None` when the call itself failed.
     pub fn layer(&self) -> Option<Layer> {
-        match self.cause {
-            Cause::Failed(_) => None,
-            Cause::Refused { layer, .. } | Cause::TimedOut { layer, .. } => Some(layer),
-        }
+        self.cause.layer()
+    }
+
+    /// Whether a layer refused it: the last attempt called nothing.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.cause, Cause::Refused { .. })
     }
 
     /// When it is worth another try, where a layer that refused knows.

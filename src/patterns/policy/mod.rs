@@ -30,30 +30,73 @@
 //!
 //! # How it behaves
 //!
-//! **The order is fixed**, from the outside in, whatever the order of the setters: total timeout → retry → rate limit → circuit breaker → attempt timeout → the call. So the
-//! timeout spans all attempts; each attempt takes a permit of its own; and the breaker sees each attempt as it was, without the wait for a permit. An open breaker refuses before that
-//! wait, not after it.
+//! **The order is fixed**, from the outside in, whatever the order of the setters:
+//!
+//! | layer | spans |
+//! |---|---|
+//! | [`load_shed`](Policy::load_shed) | all of it: what is refused at the door costs nothing |
+//! | [`timeout`](Policy::timeout) | all attempts, delays and waits |
+//! | [`retry`](Policy::retry) | attempts, one after the other |
+//! | [`hedge`](Policy::hedge) | calls of one attempt, beside each other; each goes through the layers below |
+//! | [`bulkhead`](Policy::bulkhead) | the wait for a permit and the call: the line in front of the rate limit is bounded, too |
+//! | [`rate_limit`](Policy::rate_limit) | nothing: the call begins when its permit is given |
+//! | [`circuit_breaker`](Policy::circuit_breaker) | the call as it is, without its waits |
+//! | [`attempt_timeout`](Policy::attempt_timeout) | the call |
+//!
+//! Where the breaker is open, it refuses before anybody waits, and no permit is spent. A [`fallback`](crate::fallback) stands around all of it: its closure sees the [`Failure`].
 //!
 //! **Refused is not failed.** [`Failure`] tells which layer ended the call, and when to come back. What a layer refuses is not retried: it would be refused again.
 //!
-//! **Shared state is shared.** Clones of a policy have the same limiter and the same breaker, and a limiter may be in several policies.
+//! **What an error means** says [`run_when`](Policy::run_when): worth a retry or not, not before such a time, or an answer like "not found", which speaks for the service.
+//! An error that a call gives while a scope around it is cancelled means nothing: it is not retried, and counts as a dropped call.
 //!
-//! **What it costs.** A policy with nothing in it adds nothing to the call but one look.
+//! **Shared state is shared.** Clones of a policy have the same limiter, breaker and bulkhead, and each of them may be in several policies.
+//!
+//! **One observer** sees what the layers do: [`Policy::observer`]. [`Policy::measured`] counts it, with latencies; see [`Stats`].
+//!
+//! **What it costs.** A policy with nothing in it adds nothing to the call but one look. With all layers on, a call that works at once allocates nothing.
+//!
+//! # A limit for each host
+//!
+//! Setting a layer of a clone changes that clone alone, so what is [keyed](crate::circuit_breaker::Keyed) is set for each call:
+//!
+//! ```
+//! use regatta::circuit_breaker::{self, CircuitBreaker};
+//! use regatta::policy::Policy;
+//! use std::time::Duration;
+//!
+//! # async fn get(_: &str) -> Result<u32, std::io::Error> { Ok(200) }
+//! regatta::testing::run(async || {
+//!     let every_call = Policy::new().timeout(Duration::from_secs(5)).measured();
+//!     let breakers = circuit_breaker::Keyed::new(1000, CircuitBreaker::builder());
+//!     for host in ["one.example", "two.example"] {
+//!         let breaker = breakers.get(&host).expect("there is room for a thousand");
+//!         let policy = every_call.clone().circuit_breaker(breaker);
+//!         policy.run(|| get(host)).await.expect("it answers");
+//!     }
+//!     assert_eq!(every_call.stats().expect("it is measured").succeeded, 2);
+//! });
+//! ```
 
+mod advice;
 mod error;
+mod histogram;
+mod layers;
+mod meter;
 mod observer;
 mod run;
+mod watch;
 
+pub use advice::Advice;
 pub use error::{Cause, Failure, Layer};
-pub use observer::Event;
+pub use histogram::Histogram;
+pub use meter::{Counts, Stats};
+pub use observer::{Ended, Event};
 
-use crate::circuit_breaker::CircuitBreaker;
-use crate::rate_limit::RateLimiter;
-use crate::retry::{Backoff, Budget, Call};
-use crate::runtime::Runtime;
+use crate::retry::Call;
+use layers::Layers;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// How calls are protected; see the [module](self). A cheap clone has the same limiter and breaker; a policy can stand in a `static` (in a `LazyLock`, once it has layers).
 ///
@@ -76,93 +119,13 @@ pub struct Policy {
     layers: Option<Arc<Layers>>,
 }
 
-type Observer = dyn Fn(&Event) + Send + Sync;
-
-#[derive(Clone, Default)]
-struct Layers {
-    timeout: Option<Duration>,
-    backoff: Option<Backoff>,
-    budget: Option<Budget>,
-    rate: Option<RateLimiter>,
-    breaker: Option<CircuitBreaker>,
-    attempt_timeout: Option<Duration>,
-    observer: Option<Arc<Observer>>,
-}
-
-impl Layers {
-    fn tell(&self, event: &Event) {
-        if let Some(observer) = &self.observer {
-            observer(event);
-        }
-    }
-
-    fn now(&self) -> Instant {
-        Runtime::current().now()
-    }
-}
-
 impl Policy {
     /// No protection yet.
     pub const fn new() -> Self {
         Policy { layers: None }
     }
 
-    fn set(mut self, set: impl FnOnce(&mut Layers)) -> Self {
-        set(Arc::make_mut(self.layers.get_or_insert_default()));
-        self
-    }
-
-    /// How long all of it may take: attempts, delays and waits.
-    pub fn timeout(self, limit: Duration) -> Self {
-        self.set(|layers| layers.timeout = Some(limit))
-    }
-
-    /// Tries again. Which errors are worth it says [`run_when`](Policy::run_when); attempts that took too long are, refused ones are not.
-    pub fn retry(self, backoff: Backoff) -> Self {
-        self.set(|layers| layers.backoff = Some(backoff))
-    }
-
-    /// Retries only as far as a budget allows that other calls share. Without [`retry`](Policy::retry) it does nothing.
-    pub fn retry_budget(self, budget: Budget) -> Self {
-        self.set(|layers| layers.budget = Some(budget))
-    }
-
-    /// Every attempt waits for a permit.
-    pub fn rate_limit(self, limiter: RateLimiter) -> Self {
-        self.set(|layers| layers.rate = Some(limiter))
-    }
-
-    /// Every attempt asks the breaker, and tells it how it ended. An error of the call and a timeout count as failures.
-    pub fn circuit_breaker(self, breaker: CircuitBreaker) -> Self {
-        self.set(|layers| layers.breaker = Some(breaker))
-    }
-
-    /// How long each attempt may take, without its wait for a permit.
-    pub fn attempt_timeout(self, limit: Duration) -> Self {
-        self.set(|layers| layers.attempt_timeout = Some(limit))
-    }
-
-    /// Is told what happens; called where it happens, so it should be quick.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use regatta::policy::{Event, Policy};
-    /// use std::sync::{Arc, Mutex};
-    ///
-    /// regatta::testing::run(async || {
-    ///     let seen = Arc::new(Mutex::new(Vec::new()));
-    ///     let log = seen.clone();
-    ///     let policy = Policy::new().observer(move |event| log.lock().expect("nobody panics with it").push(*event));
-    ///     policy.run(|| async { Ok::<_, ()>(()) }).await.expect("it works");
-    ///     assert!(matches!(seen.lock().expect("nobody panics with it")[..], [Event::Succeeded { attempts: 1, .. }]));
-    /// });
-    /// ```
-    pub fn observer(self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.set(|layers| layers.observer = Some(Arc::new(observer)))
-    }
-
-    /// Makes a call under this policy. `call` is called for every attempt.
+    /// Makes a call under this policy. `call` is called for every attempt, and for every hedge. All errors are worth a retry.
     ///
     /// # Errors
     ///
@@ -170,12 +133,16 @@ impl Policy {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops the attempt that is running; a permit it waited for goes to the next, and the breaker counts it by its rule for dropped calls.
-    pub async fn run<C: Call>(&self, call: C) -> Result<C::Value, Failure<C::Error>> {
-        self.run_when(call, |_| true).await
+    /// Dropping it drops the calls that are running. A permit or a place it waited for goes to the next; circuit breaker and bulkhead count it by their rules for dropped calls.
+    #[inline]
+    pub async fn run<C: Call>(&self, mut call: C) -> Result<C::Value, Failure<C::Error>> {
+        match &self.layers {
+            Some(layers) => run::run(layers, call, |_| Advice::Retry).await,
+            None => call().await.map_err(unprotected),
+        }
     }
 
-    /// [`run`](Policy::run), retrying only errors that are worth it.
+    /// [`run`](Policy::run), with a closure that says what an error calls for: an [`Advice`], or whether it is worth a retry.
     ///
     /// # Errors
     ///
@@ -188,59 +155,43 @@ impl Policy {
     /// # Examples
     ///
     /// ```
-    /// use regatta::{policy::Policy, retry::Backoff};
+    /// use regatta::{circuit_breaker::CircuitBreaker, policy::{Advice, Policy}, retry::Backoff};
     /// use std::time::Duration;
     ///
+    /// fn judge(status: &u16) -> Advice {
+    ///     match status {
+    ///         429 => Advice::RetryAfter(Duration::from_secs(30)),
+    ///         500.. => Advice::Retry,
+    ///         _ => Advice::Answer,
+    ///     }
+    /// }
+    ///
     /// regatta::testing::run(async || {
-    ///     let policy = Policy::new().retry(Backoff::constant(Duration::from_secs(1)));
-    ///     let failed = policy.run_when(|| async { Err::<(), _>(404) }, |status| *status >= 500).await;
+    ///     let breaker = CircuitBreaker::builder().consecutive_failures(1).build();
+    ///     let policy = Policy::new().retry(Backoff::constant(Duration::from_secs(1))).circuit_breaker(breaker.clone());
+    ///     let failed = policy.run_when(|| async { Err::<(), _>(404) }, judge).await;
     ///     let failure = failed.expect_err("there is no such page");
     ///     assert_eq!((failure.attempts, failure.into_error()), (1, Some(404)));
+    ///     assert_eq!(breaker.stats().succeeded, 1);
     /// });
     /// ```
-    pub async fn run_when<C: Call>(
+    #[inline]
+    pub async fn run_when<C: Call, A: Into<Advice>>(
         &self,
         mut call: C,
-        worth_a_retry: impl FnMut(&C::Error) -> bool + Send,
+        judge: impl Fn(&C::Error) -> A + Send + Sync,
     ) -> Result<C::Value, Failure<C::Error>> {
-        match self.layers() {
-            Some(layers) => run::run(layers, call, worth_a_retry).await,
-            None => call().await.map_err(|error| Failure {
-                attempts: 1,
-                cause: Cause::Failed(error),
-            }),
+        match &self.layers {
+            Some(layers) => run::run(layers, call, |error| judge(error).into()).await,
+            None => call().await.map_err(unprotected),
         }
     }
 }
 
-impl fmt::Display for Policy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(layers) = self.layers() else {
-            return f.write_str("no protection");
-        };
-        let shown = [
-            layers.timeout.map(|limit| format!("timeout {limit:?}")),
-            layers.backoff.as_ref().map(|b| match b.attempts() {
-                u32::MAX => "retry".to_owned(),
-                n => format!("retry {n} attempts"),
-            }),
-            layers
-                .rate
-                .as_ref()
-                .map(|rate| format!("rate limit {}", rate.quota())),
-            layers
-                .breaker
-                .as_ref()
-                .map(|breaker| format!("circuit breaker {}", breaker.state())),
-            layers
-                .attempt_timeout
-                .map(|limit| format!("attempt timeout {limit:?}")),
-        ];
-        let shown: Vec<_> = shown.into_iter().flatten().collect();
-        if shown.is_empty() {
-            return f.write_str("no protection");
-        }
-        f.write_str(&shown.join(" > "))
+fn unprotected<E>(error: E) -> Failure<E> {
+    Failure {
+        attempts: 1,
+        cause: Cause::Failed(error),
     }
 }
 

@@ -1,148 +1,323 @@
 //! A call on its way through the layers.
 
+use super::advice::Advice;
 use super::error::{Cause, Failure, Layer};
-use super::observer::Event;
-use super::{Layers, Policy};
-use crate::circuit_breaker::{Pass, State};
-use crate::retry::{Call, Failed, retry};
+use super::layers::Layers;
+use super::observer::{Ended, Event};
+use super::watch::Watch;
+use crate::bulkhead;
+use crate::circuit_breaker::{self, Verdict};
+use crate::hedge::hedge;
+use crate::internal::scope;
+use crate::load_shed::{self, LoadShed};
+use crate::rate_limit::RateLimiter;
+use crate::retry::{Call, Tries};
+use crate::runtime::Runtime;
 use crate::time;
-use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+/// An attempt that gave no value. In a box: what works comes back through all layers, and should be small.
+type Missed<E> = Box<Miss<E>>;
+
+struct Miss<E> {
+    cause: Cause<E>,
+    advice: Advice,
+}
+
+#[cold]
+fn missed<E>(cause: Cause<E>, advice: Advice) -> Missed<E> {
+    Box::new(Miss { cause, advice })
+}
+
+/// What all attempts of a call share.
+struct Scene<'a, J> {
+    watch: Watch<'a>,
+    judge: J,
+}
+
+/// A call under way.
+struct Run<'a, C, J> {
+    scene: Scene<'a, J>,
+    call: C,
+}
 
 /// Goes through all the layers that there are.
-pub(super) async fn run<C>(
+///
+/// Nothing that is large is moved: what stands under a limit is pinned where it lies, and lent to it. What only few calls need is in a box.
+pub(super) async fn run<C, J>(
     layers: &Layers,
-    mut call: C,
-    mut worth: impl FnMut(&C::Error) -> bool + Send,
+    call: C,
+    judge: J,
 ) -> Result<C::Value, Failure<C::Error>>
 where
     C: Call,
+    J: Fn(&C::Error) -> Advice + Send + Sync,
 {
-    let attempts = AtomicU32::new(0);
-    let count = || attempts.load(Ordering::Relaxed);
-    let started = layers.observer.as_ref().map(|_| layers.now());
-    let one = || {
-        attempts.fetch_add(1, Ordering::Relaxed);
-        // Made now, and polled when it has come through.
-        attempt(layers, call())
+    let watch = Watch::new(layers);
+    let mut run = Run {
+        scene: Scene { watch, judge },
+        call,
     };
-    let all = async {
-        match &layers.backoff {
-            None => {
-                let mut one = one;
-                one().await
-            }
-            Some(backoff) => {
-                let retried = retry(backoff, one)
-                    .when(move |cause| match cause {
-                        Cause::Failed(error) => worth(error),
-                        Cause::TimedOut { .. } => true,
-                        // It will refuse again: when, the caller is told.
-                        Cause::Refused { .. } => false,
-                    })
-                    .on_retry(|r| {
-                        layers.tell(&Event::Retrying {
-                            attempt: r.attempt,
-                            delay: r.delay,
-                        });
-                    });
-                let retried = match &layers.budget {
-                    Some(budget) => retried.budget(budget),
-                    None => retried,
-                };
-                retried.await.map_err(|error| match error.last {
-                    Failed::With(cause) => cause,
-                    Failed::TimedOut(elapsed) => Cause::TimedOut {
-                        layer: Layer::Retry,
-                        elapsed,
-                    },
-                })
-            }
+    let mut held = None;
+    if let Some(shed) = &layers.shed {
+        match shed.hold_at_once() {
+            Some(pass) => held = Some(pass),
+            None => match Box::pin(enter_late(&run.scene.watch, shed)).await {
+                Ok(pass) => held = Some(pass),
+                Err(refused) => return Err(run.scene.watch.failed(refused)),
+            },
+        }
+    }
+    let ended = {
+        let mut all = pin!(attempts(&mut run));
+        match layers.timeout {
+            None => all.await,
+            Some(limit) => match time::timeout(limit, all.as_mut()).await {
+                Ok(ended) => ended,
+                Err(elapsed) => {
+                    let layer = Layer::Timeout;
+                    Err(missed(Cause::TimedOut { layer, elapsed }, Advice::GiveUp))
+                }
+            },
         }
     };
-    let ended = match layers.timeout {
-        None => all.await,
-        Some(limit) => match time::timeout(limit, all).await {
-            Ok(ended) => ended,
-            Err(elapsed) => Err(Cause::TimedOut {
+    drop(held);
+    match ended {
+        Ok(value) => {
+            run.scene.watch.succeeded();
+            Ok(value)
+        }
+        Err(missed) => {
+            if let Cause::TimedOut {
                 layer: Layer::Timeout,
-                elapsed,
-            }),
-        },
-    };
-    let attempts = count();
-    if let Some(started) = started {
-        let took = layers.now().saturating_duration_since(started);
-        layers.tell(&match &ended {
-            Ok(_) => Event::Succeeded { attempts, took },
-            Err(cause) => Event::Failed {
-                attempts,
-                took,
-                layer: match cause {
-                    Cause::Failed(_) => None,
-                    Cause::Refused { layer, .. } | Cause::TimedOut { layer, .. } => Some(*layer),
-                },
-            },
-        });
+                ..
+            } = missed.cause
+            {
+                run.scene.watch.time_passes();
+            }
+            Err(run.scene.watch.failed(missed.cause))
+        }
     }
-    ended.map_err(|cause| Failure { attempts, cause })
 }
 
-async fn attempt<F, T, E>(layers: &Layers, call: F) -> Result<T, Cause<E>>
+/// Past a load shedder that refuses, or wants to measure.
+async fn enter_late<'a, E>(
+    watch: &Watch<'a>,
+    shed: &'a LoadShed,
+) -> Result<load_shed::Held<'a>, Cause<E>> {
+    let since = watch.now();
+    watch.time_passes();
+    let pass = shed.hold().await;
+    let pass = pass.map_err(|_| watch.refused(Layer::LoadShed, since, None))?;
+    watch.waited(Layer::LoadShed, since);
+    Ok(pass)
+}
+
+/// Makes attempts until one works, or there is none any more.
+async fn attempts<C, J>(run: &mut Run<'_, C, J>) -> Result<C::Value, Missed<C::Error>>
+where
+    C: Call,
+    J: Fn(&C::Error) -> Advice + Send + Sync,
+{
+    let layers = run.scene.watch.layers;
+    if let (Some(budget), Some(_)) = (&layers.budget, &layers.backoff) {
+        budget.pay_in(Runtime::current().now());
+    }
+    let mut tries = None;
+    loop {
+        run.scene.watch.next_attempt();
+        let ended = match &layers.hedge {
+            None => attempt(&run.scene, &mut run.call).await,
+            Some((delay, most)) => {
+                let (scene, call) = (&run.scene, &mut run.call);
+                let mut number = 0;
+                let further = || {
+                    number += 1;
+                    if number > 1 {
+                        scene.watch.time_passes();
+                        let attempt = scene.watch.attempt();
+                        layers.tell(&Event::Hedged { attempt, number });
+                    }
+                    let future = call();
+                    attempt(scene, move || future)
+                };
+                hedge(delay.clone(), further).max_attempts(*most).await
+            }
+        };
+        let watch = &run.scene.watch;
+        let missed = match ended {
+            Ok(value) => return Ok(value),
+            Err(missed) => missed,
+        };
+        let Some(backoff) = &layers.backoff else {
+            return Err(missed);
+        };
+        let tries = tries.get_or_insert_with(Tries::new);
+        let Ok(delay) = tries.next(backoff, layers.budget.as_ref(), || missed.advice.hint()) else {
+            return Err(missed);
+        };
+        layers.tell(&Event::Retrying {
+            attempt: watch.attempt(),
+            delay,
+        });
+        // What the attempt gave is not kept over the delay.
+        drop(missed);
+        watch.time_passes();
+        let gives_way = tries.gives_way(delay);
+        if gives_way || !delay.is_zero() {
+            Box::pin(pause(gives_way, delay)).await;
+        }
+    }
+}
+
+async fn pause(mut gives_way: bool, delay: Duration) {
+    if !delay.is_zero() {
+        return time::sleep(delay).await;
+    }
+    poll_fn(|cx| {
+        if std::mem::take(&mut gives_way) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// One call through the layers that see each of them.
+async fn attempt<F, T, E, J>(scene: &Scene<'_, J>, call: impl FnOnce() -> F) -> Result<T, Missed<E>>
 where
     F: Future<Output = Result<T, E>>,
+    J: Fn(&E) -> Advice,
 {
-    let mut pass = None;
-    if let Some(breaker) = &layers.breaker {
-        // An open breaker need not be waited for, nor a permit spent on it.
-        if layers.rate.is_some() && breaker.state() == State::Open {
-            pass = Some(enter(layers, breaker)?);
-        }
-    }
-    if let Some(rate) = &layers.rate
-        && let Err(never) = rate.acquire(1).await
-    {
-        unreachable!("one permit can always be had: {never}");
-    }
-    if let (Some(breaker), None) = (&layers.breaker, &pass) {
-        pass = Some(enter(layers, breaker)?);
-    }
-    let ended = match layers.attempt_timeout {
-        None => call.await.map_err(Cause::Failed),
-        Some(limit) => match time::timeout(limit, call).await {
-            Ok(ended) => ended.map_err(Cause::Failed),
-            Err(elapsed) => Err(Cause::TimedOut {
-                layer: Layer::AttemptTimeout,
-                elapsed,
-            }),
-        },
+    let Scene { watch, judge } = scene;
+    let layers = watch.layers;
+    let mut entry = Entry::default();
+    let entered = match enter(watch, &mut entry) {
+        Ok(true) => Ok(()),
+        Ok(false) => Box::pin(wait(watch, &mut entry)).await,
+        Err(cause) => Err(cause),
     };
-    if let Some(pass) = pass {
-        match &ended {
-            Ok(_) => pass.succeeded(),
-            Err(_) => pass.failed(),
+    if let Err(cause) = entered {
+        // It would be refused again: when it is worth another try, the caller is told.
+        return Err(missed(cause, Advice::GiveUp));
+    }
+    let began = watch.now();
+    let ended = {
+        let mut call = pin!(call());
+        match layers.attempt_timeout {
+            None => Ok(call.await),
+            Some(limit) => time::timeout(limit, call.as_mut()).await,
+        }
+    };
+    match ended {
+        Ok(Ok(value)) => {
+            entry.end(Verdict::Success);
+            watch.attempted(began, Ended::Succeeded);
+            Ok(value)
+        }
+        Ok(Err(error)) => {
+            let advice = judge(&error);
+            // That it was cancelled says nothing about the service.
+            match (scope::reason().is_none(), advice) {
+                (false, _) => drop(entry),
+                (true, Advice::Answer) => entry.end(Verdict::Success),
+                (true, _) => entry.end(Verdict::Failure),
+            }
+            watch.attempted(began, Ended::Failed);
+            Err(missed(Cause::Failed(error), advice))
+        }
+        Err(elapsed) => {
+            entry.end(Verdict::Failure);
+            watch.attempted(began, Ended::TimedOut);
+            let layer = Layer::AttemptTimeout;
+            Err(missed(Cause::TimedOut { layer, elapsed }, Advice::Retry))
         }
     }
-    ended
 }
 
-fn enter<E>(
-    layers: &Layers,
-    breaker: &crate::circuit_breaker::CircuitBreaker,
-) -> Result<Pass, Cause<E>> {
-    breaker.try_enter().map_err(|refused| {
-        layers.tell(&Event::Refused {
-            layer: Layer::CircuitBreaker,
-        });
-        Cause::Refused {
-            layer: Layer::CircuitBreaker,
-            retry_after: refused.retry_after,
+/// A call that was let through.
+#[derive(Default)]
+struct Entry<'a> {
+    breaker: Option<circuit_breaker::Held<'a>>,
+    place: Option<bulkhead::Held<'a>>,
+}
+
+impl Entry<'_> {
+    #[inline]
+    fn end(&mut self, verdict: Verdict) {
+        if let Some(breaker) = self.breaker.take() {
+            breaker.end(verdict);
         }
-    })
+        if let Some(place) = self.place.take() {
+            place.end(verdict == Verdict::Success);
+        }
+    }
 }
 
-impl Policy {
-    pub(super) fn layers(&self) -> Option<&Layers> {
-        self.layers.as_deref()
+/// Bulkhead, rate limit and circuit breaker, in this order; but an open breaker refuses at once, so that nobody waits, and no permit is spent, for nothing. `false`: it has to
+/// wait.
+#[inline]
+fn enter<'a, E>(watch: &Watch<'a>, entry: &mut Entry<'a>) -> Result<bool, Cause<E>> {
+    let layers = watch.layers;
+    ask_breaker(watch, entry)?;
+    if let Some(bulkhead) = &layers.bulkhead {
+        entry.place = bulkhead.try_hold();
     }
+    let has_place = entry.place.is_some() || layers.bulkhead.is_none();
+    if has_place && layers.rate.as_ref().is_none_or(RateLimiter::take_one) {
+        return Ok(true);
+    }
+    if let Some(breaker) = entry.breaker.take() {
+        // Asked again after the wait, which is not part of the call.
+        breaker.undo();
+    }
+    Ok(false)
+}
+
+#[inline]
+fn ask_breaker<'a, E>(watch: &Watch<'a>, entry: &mut Entry<'a>) -> Result<(), Cause<E>> {
+    if let Some(breaker) = &watch.layers.breaker {
+        match breaker.hold() {
+            Ok(held) => entry.breaker = Some(held),
+            Err(refused) => {
+                let layer = Layer::CircuitBreaker;
+                return Err(watch.refused(layer, watch.now(), refused.retry_after));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// [`enter`] for who has to wait: for a place, unless there is one already, and for a permit.
+async fn wait<'a, E>(watch: &Watch<'a>, entry: &mut Entry<'a>) -> Result<(), Cause<E>> {
+    let layers = watch.layers;
+    let mut since = watch.now();
+    watch.time_passes();
+    if let (Some(bulkhead), None) = (&layers.bulkhead, &entry.place) {
+        match bulkhead.hold().await {
+            Ok(held) => entry.place = Some(held),
+            Err(_) => return Err(watch.refused(Layer::Bulkhead, since, None)),
+        }
+        watch.waited(Layer::Bulkhead, since);
+        since = watch.now();
+    }
+    if let Some(rate) = layers.rate.as_ref().filter(|rate| !rate.take_one()) {
+        if let (Some(most), Ok(wait)) = (layers.max_rate_wait, rate.check(1))
+            && wait > most
+        {
+            return Err(watch.refused(Layer::RateLimit, since, Some(wait)));
+        }
+        if let Err(never) = rate.acquire(1).await {
+            unreachable!("one permit can always be had: {never}");
+        }
+        watch.waited(Layer::RateLimit, since);
+    }
+    if let Some(place) = &mut entry.place {
+        place.restart();
+    }
+    ask_breaker(watch, entry)
 }

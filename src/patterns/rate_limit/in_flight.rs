@@ -78,18 +78,18 @@ impl ConcurrencyAndRate {
 
     /// How many run.
     pub fn in_flight(&self) -> usize {
-        self.shared.state.lock().in_flight
+        self.shared.lock().in_flight
     }
 
     /// How many wait.
     pub fn waiting(&self) -> usize {
-        self.shared.state.lock().waiting()
+        self.shared.lock().waiting()
     }
 }
 
 impl fmt::Debug for ConcurrencyAndRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.shared.state.lock();
+        let state = self.shared.lock();
         f.debug_struct("ConcurrencyAndRate")
             .field("quota", &state.rule.quota())
             .field("in_flight", &state.in_flight)

@@ -46,6 +46,9 @@ mod policy;
 mod quota;
 mod rule;
 mod shared;
+mod word;
+#[cfg(test)]
+mod word_tests;
 
 pub use acquire::Acquire;
 pub use error::{AcquireError, TooManyKeys, TryAcquireError};
@@ -115,8 +118,15 @@ impl RateLimiter {
     ///     assert_eq!(refused, TryAcquireError::NotYet { retry_after });
     /// });
     /// ```
+    #[inline]
     pub fn try_acquire(&self, n: u32) -> Result<(), TryAcquireError> {
         self.shared.try_take(n)
+    }
+
+    /// One permit, if it is there and nobody waits; who finds none is not counted.
+    #[inline]
+    pub(crate) fn take_one(&self) -> bool {
+        self.shared.take_at_once(1)
     }
 
     /// How long somebody who comes now would wait for `n` permits, behind those who wait; takes none.
@@ -139,12 +149,12 @@ impl RateLimiter {
 
     /// The quota.
     pub fn quota(&self) -> Quota {
-        self.shared.state.lock().rule.quota()
+        self.shared.lock().rule.quota()
     }
 
     /// Figures, all of the same moment.
     pub fn stats(&self) -> Stats {
-        let state = self.shared.state.lock();
+        let state = self.shared.lock();
         Stats {
             granted: state.granted,
             refused: state.refused,

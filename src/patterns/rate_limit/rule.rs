@@ -1,6 +1,7 @@
 //! What each algorithm decides, as plain machines. Times are nanoseconds since the limiter was made.
 
 use super::quota::Quota;
+use super::word::Scale;
 use std::collections::VecDeque;
 
 /// How permits are counted.
@@ -69,7 +70,7 @@ impl Rule {
     pub(super) fn fits(&self, now: u64, n: u32) -> bool {
         match self {
             Rule::Gcra(rule) => {
-                let now = u128::from(now) * u128::from(rule.quota.permits);
+                let now = rule.units(now);
                 rule.due.max(now) + rule.cost(n.into()) <= now + rule.cost(rule.quota.burst.into())
             }
             Rule::Sliding(rule) => rule.at(now, 0, n) <= now,
@@ -105,7 +106,7 @@ impl Rule {
     /// Whether it is as good as new: forgetting it loses nothing.
     pub(super) fn is_fresh(&self, now: u64) -> bool {
         match self {
-            Rule::Gcra(rule) => rule.due <= u128::from(now) * u128::from(rule.quota.permits),
+            Rule::Gcra(rule) => rule.due <= rule.units(now),
             Rule::Sliding(rule) => rule.log.back().is_none_or(|e| rule.leaves(e.at) <= now),
             Rule::Fixed(rule) => rule.used == 0 || rule.window(now) > rule.window,
         }
@@ -117,39 +118,65 @@ fn nanos(quota: Quota) -> u64 {
     u64::try_from(quota.per.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Counts in `1 / permits` nanoseconds, in which a permit costs `per` exactly: no rounding, at any rate.
+/// Counts in units in which both a nanosecond and a permit are whole numbers: no rounding, at any rate.
 #[derive(Clone, Debug)]
 pub(super) struct Gcra {
     quota: Quota,
+    scale: Scale,
     /// When all that was taken is paid for; the *theoretical arrival time*.
-    due: u128,
+    pub(super) due: u128,
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+fn scale(quota: Quota) -> Scale {
+    let (permits, per) = (u64::from(quota.permits), nanos(quota));
+    let common = gcd(permits, per);
+    let per = per / common;
+    Scale {
+        permits: permits / common,
+        per,
+        burst: per.saturating_mul(quota.burst.into()),
+    }
 }
 
 impl Gcra {
     fn new(quota: Quota, initial: u32) -> Self {
-        let mut rule = Gcra { quota, due: 0 };
+        let mut rule = Gcra {
+            quota,
+            scale: scale(quota),
+            due: 0,
+        };
         let missing = quota.burst.saturating_sub(initial);
         rule.due = rule.cost(missing.into());
         rule
     }
 
+    pub(super) fn scale(&self) -> Scale {
+        self.scale
+    }
+
+    fn units(&self, nanos: u64) -> u128 {
+        u128::from(nanos) * u128::from(self.scale.permits)
+    }
+
     fn cost(&self, n: u64) -> u128 {
-        u128::from(n) * self.quota.per.as_nanos()
+        u128::from(n) * u128::from(self.scale.per)
     }
 
     fn at(&self, now: u64, ahead: u64, n: u32) -> u64 {
-        let permits = u128::from(self.quota.permits);
-        let start = self.due.max(u128::from(now) * permits);
+        let start = self.due.max(self.units(now));
         let due = start + self.cost(ahead) + self.cost(n.into());
         let at = due.saturating_sub(self.cost(self.quota.burst.into()));
-        u64::try_from(at.div_ceil(permits))
+        u64::try_from(at.div_ceil(self.scale.permits.into()))
             .unwrap_or(u64::MAX)
             .max(now)
     }
 
     fn take(&mut self, planned: u64, n: u32) -> u64 {
-        let start = u128::from(planned) * u128::from(self.quota.permits);
-        self.due = self.due.max(start) + self.cost(n.into());
+        self.due = self.due.max(self.units(planned)) + self.cost(n.into());
         planned
     }
 
@@ -158,14 +185,13 @@ impl Gcra {
     }
 
     fn change(&mut self, now: u64, quota: Quota) {
-        let paid = u128::from(now) * u128::from(self.quota.permits);
-        let owed = self.due.saturating_sub(paid);
-        let (old, new) = (self.quota.per.as_nanos(), quota.per.as_nanos());
-        self.quota = quota;
+        let owed = self.due.saturating_sub(self.units(now));
+        let (old, new) = (self.scale.per, scale(quota).per);
+        (self.quota, self.scale) = (quota, scale(quota));
         // As many permits as before. Rounded up, and in two steps so that the product cannot overflow.
-        let (whole, rest) = (owed / old, owed % old);
-        let owed = whole * new + (rest as f64 / old as f64 * new as f64).ceil() as u128;
-        self.due = u128::from(now) * u128::from(quota.permits) + owed;
+        let (whole, rest) = (owed / u128::from(old), owed % u128::from(old));
+        let part = (rest as f64 / old as f64 * new as f64).ceil() as u128;
+        self.due = self.units(now) + whole * u128::from(new) + part;
     }
 }
 

@@ -1,4 +1,4 @@
-//! A limiter behind its lock: the rule, the line of those who wait, and the figures.
+//! A limiter behind its lock: the rule, the line of those who wait, and the figures. Before the lock stands a [`Word`], from which permits are taken while nobody waits.
 //!
 //! The first in line has a timer for the moment it is planned for. Whoever takes the first out of the line, by serving it or because it
 //! was dropped, rouses the next, who arms its own timer. A wake that comes late serves all who were planned by then.
@@ -6,16 +6,51 @@
 use super::error::{AcquireError, TryAcquireError};
 use super::quota::Quota;
 use super::rule::Rule;
+use super::word::Word;
 use crate::internal::line::{Line, Place, Wakers};
-use crate::internal::lock::Lock;
+use crate::internal::lock::{Lock, Locked};
 use crate::runtime::Runtime;
+use std::ops::{Deref, DerefMut};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 pub(super) struct Shared {
     pub(super) runtime: Runtime,
     start: Instant,
-    pub(super) state: Lock<State>,
+    /// Where the algorithm is one number, and nobody counts who is in flight.
+    word: Option<Word>,
+    state: Lock<State>,
+}
+
+/// The state, under its lock. While somebody has it, nothing is taken from the word; afterwards only if nobody waits.
+pub(super) struct Guard<'a> {
+    shared: &'a Shared,
+    state: Locked<'a, State>,
+}
+
+impl Deref for Guard<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if let (Some(word), Rule::Gcra(rule)) = (&self.shared.word, &self.state.rule)
+            && self.state.line.is_empty()
+            && !self.state.changed
+        {
+            word.open(rule.due);
+        }
+    }
 }
 
 pub(super) struct State {
@@ -28,6 +63,8 @@ pub(super) struct State {
     pub(super) granted: u64,
     pub(super) refused: u64,
     pub(super) refunded: u64,
+    /// The quota was changed: the word knows the old one, and is not used any more.
+    changed: bool,
 }
 
 enum Wait {
@@ -91,9 +128,14 @@ impl State {
 impl Shared {
     pub(super) fn new(runtime: Runtime, rule: Rule, max_in_flight: usize) -> Self {
         let start = runtime.now();
-        Shared {
+        let word = match &rule {
+            Rule::Gcra(rule) if max_in_flight == usize::MAX => Some(Word::new(rule.scale())),
+            _ => None,
+        };
+        let shared = Shared {
             runtime,
             start,
+            word,
             state: Lock::new(State {
                 rule,
                 line: Line::new(),
@@ -103,13 +145,34 @@ impl Shared {
                 granted: 0,
                 refused: 0,
                 refunded: 0,
+                changed: false,
             }),
+        };
+        // Leaving the lock opens the word.
+        drop(shared.lock());
+        shared
+    }
+
+    pub(super) fn lock(&self) -> Guard<'_> {
+        let mut state = self.state.lock();
+        if let Some(account) = self.word.as_ref().and_then(Word::close) {
+            state.granted += account.granted;
+            if let Rule::Gcra(rule) = &mut state.rule {
+                rule.due = account.due.into();
+            }
+        }
+        Guard {
+            shared: self,
+            state,
         }
     }
 
+    #[inline]
     pub(super) fn now(&self) -> u64 {
         let passed = self.runtime.now().saturating_duration_since(self.start);
-        u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
+        // As `as_nanos`, without its 128 bits.
+        let seconds = passed.as_secs().saturating_mul(1_000_000_000);
+        seconds.saturating_add(passed.subsec_nanos().into())
     }
 
     /// `None`: further away than the clock can name.
@@ -120,7 +183,7 @@ impl Shared {
     /// How long until `n` can be had by somebody who comes now, behind those who wait.
     pub(super) fn wait_for(&self, n: u32) -> Result<Duration, AcquireError> {
         let now = self.now();
-        let state = self.state.lock();
+        let state = self.lock();
         match state.refusal(n) {
             Some(error) => Err(error),
             None => {
@@ -130,9 +193,21 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(super) fn try_take(&self, n: u32) -> Result<(), TryAcquireError> {
         let now = self.now();
-        let mut state = self.state.lock();
+        if let Some(word) = &self.word
+            && n > 0
+            && word.take(now, n)
+        {
+            return Ok(());
+        }
+        self.try_under_the_lock(now, n)
+    }
+
+    #[inline(never)]
+    fn try_under_the_lock(&self, now: u64, n: u32) -> Result<(), TryAcquireError> {
+        let mut state = self.lock();
         if let Some(error) = state.refusal(n) {
             return Err(TryAcquireError::Never(error));
         }
@@ -147,11 +222,39 @@ impl Shared {
         })
     }
 
+    /// Takes `n` if nobody has to wait for them.
+    #[inline]
+    pub(super) fn take_at_once(&self, n: u32) -> bool {
+        let now = self.now();
+        match &self.word {
+            Some(word) if word.take(now, n) => true,
+            _ => self.take_under_the_lock(now, n),
+        }
+    }
+
+    fn take_under_the_lock(&self, now: u64, n: u32) -> bool {
+        let mut state = self.lock();
+        let free = state.refusal(n).is_none()
+            && state.line.is_empty()
+            && state.has_slot()
+            && state.rule.fits(now, n);
+        if free {
+            state.take(now, now, n);
+        }
+        free
+    }
+
     /// Takes `n` at once, or a place in the line.
     pub(super) fn enter(&self, n: u32, waker: &Waker) -> Result<Option<Place>, AcquireError> {
-        let waker = waker.clone();
         let now = self.now();
-        let mut state = self.state.lock();
+        if let Some(word) = &self.word
+            && n > 0
+            && word.take(now, n)
+        {
+            return Ok(None);
+        }
+        let waker = waker.clone();
+        let mut state = self.lock();
         if let Some(error) = state.refusal(n) {
             return Err(error);
         }
@@ -167,7 +270,7 @@ impl Shared {
     pub(super) fn look(&self, place: Place, waker: &Waker) -> Look {
         let now = self.now();
         let mut wakers = Wakers::new();
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if state.line.is_first(place) {
             state.serve(now, &mut wakers, false);
         }
@@ -197,7 +300,7 @@ impl Shared {
     pub(super) fn abandon(&self, place: Place) {
         let now = self.now();
         let mut wakers = Wakers::new();
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let was_first = state.line.is_first(place);
         let Some((wait, waker)) = state.line.leave(place) else {
             return;
@@ -224,12 +327,12 @@ impl Shared {
     /// Somebody who was in flight has landed.
     pub(super) fn land(&self) {
         let mut wakers = Wakers::new();
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.in_flight -= 1;
         if !state.line.is_empty() {
             drop(state);
             let now = self.now();
-            state = self.state.lock();
+            state = self.lock();
             state.serve(now, &mut wakers, true);
         }
         drop(state);
@@ -239,9 +342,10 @@ impl Shared {
     pub(super) fn change(&self, quota: Quota) -> Result<(), AcquireError> {
         let now = self.now();
         let mut wakers = Wakers::new();
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let before = state.rule.clone();
         state.rule.change(now, quota);
+        state.changed = true;
         // Those who wait for more than there will ever be would hold up everybody.
         let most = state.rule.most();
         let mut too_many = 0;
@@ -265,7 +369,7 @@ impl Shared {
 
     pub(super) fn is_unused(&self) -> bool {
         let now = self.now();
-        let state = self.state.lock();
+        let state = self.lock();
         state.line.is_empty() && state.rule.is_fresh(now)
     }
 }

@@ -103,7 +103,7 @@ impl Budget {
         window.slots.iter().sum::<f64>() + self.inner.reserve
     }
 
-    pub(super) fn pay_in(&self, now: Instant) {
+    pub(crate) fn pay_in(&self, now: Instant) {
         let ratio = self.inner.ratio;
         *self.inner.window.lock().turn(now) += ratio;
     }

@@ -244,7 +244,7 @@ macro_rules! options {
         {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($name))
-                    .field("backoff", &self.plan.backoff)
+                    .field("backoff", &self.plan.backoff())
                     .field("attempts", &self.plan.attempts())
                     .finish_non_exhaustive()
             }

@@ -39,7 +39,7 @@
 //!
 //! **The last error comes back**, with how often it was tried and why not again. There is no delay after the last attempt. Errors need not be `Clone`.
 //!
-//! **What it costs.** A call that works at once pays for nothing but a few moves: no clock, no timer, no allocation. A zero delay touches no timer;
+//! **What it costs.** A call that works at once pays for nothing but a few moves: no clock, no timer, and no allocation but for a backoff that is not borrowed. A zero delay touches no timer;
 //! after 128 failures in a row without a delay the other tasks get a turn.
 
 mod backoff;
@@ -48,6 +48,7 @@ mod call;
 mod error;
 mod jitter;
 mod run;
+mod tries;
 
 pub use backoff::{Backoff, Delays};
 pub use budget::Budget;
@@ -55,6 +56,7 @@ pub use call::{Call, Retry, RetryWith, StatefulFuture};
 pub use error::{Failed, GaveUp, RetryError};
 pub use jitter::Jitter;
 pub use run::Retrying;
+pub(crate) use tries::Tries;
 
 use std::borrow::Cow;
 

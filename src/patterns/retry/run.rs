@@ -1,9 +1,9 @@
 //! The machine below [`Retry`](super::Retry) and [`RetryWith`](super::RetryWith): makes attempts until one works.
 
-use super::backoff::{Backoff, Delays};
+use super::backoff::Backoff;
 use super::budget::Budget;
 use super::error::{Failed, GaveUp, RetryError};
-use crate::internal::scope;
+use super::tries::Tries;
 use crate::runtime::{BoxFuture, Runtime, Sleep};
 use crate::time::{Timeout, timeout};
 use pin_project_lite::pin_project;
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// An attempt that failed and will be followed by another; given to the hooks of [`Retry`](super::Retry).
 #[derive(Debug)]
@@ -55,30 +55,22 @@ impl<E> Default for Options<'_, E> {
     }
 }
 
-/// Known from the first failure on, or when there is a total deadline.
-struct Progress {
-    delays: Option<Delays>,
-    attempts: u32,
-    /// When all has to be over.
-    end: Option<Instant>,
-    /// Attempts in a row that failed without waiting.
-    streak: u32,
-}
-
-/// So many failures in a row that waited for nothing, and the other tasks get a turn.
-const STREAK: u32 = 128;
-
+// Few variants, of which one has something to drop besides the attempt: so dropping it is inlined.
 pin_project! {
     #[project = PhaseProj]
     pub(super) enum Phase<'a, F> {
         Fresh,
         Attempt { #[pin] attempt: F },
-        // Boxed: a timer is large, and most calls have none.
-        Limited { attempt: Pin<Box<Timeout<F>>> },
-        Hook { hook: BoxFuture<'a, ()>, delay: Duration },
-        Sleep { sleep: Pin<Box<Sleep>> },
+        Rare { rare: Box<Step<'a, F>> },
         Over,
     }
+}
+
+/// What most calls never come to. Boxed inside, too, for it is moved.
+pub(super) enum Step<'a, F> {
+    Limited(Pin<Box<Timeout<F>>>),
+    Hook(BoxFuture<'a, ()>, Duration),
+    Sleep(Pin<Box<Sleep>>),
 }
 
 /// Makes the attempts.
@@ -89,29 +81,71 @@ pub(super) trait Attempts<F: Future> {
     fn end(&mut self, output: F::Output) -> Result<Self::Value, Self::Error>;
 }
 
-/// How it goes on after a failure.
+/// How it goes on after a failure. Two words: what most calls do not have is in one box.
 pub(super) struct Plan<'a, E> {
-    pub(super) backoff: Cow<'a, Backoff>,
-    pub(super) options: Option<Box<Options<'a, E>>>,
-    progress: Option<Box<Progress>>,
+    lent: Option<&'a Backoff>,
+    rare: Option<Box<Rare<'a, E>>>,
+}
+
+struct Rare<'a, E> {
+    /// Where none is lent.
+    owned: Option<Backoff>,
+    options: Option<Options<'a, E>>,
+    tries: Option<Box<Tries>>,
+}
+
+impl<E> Default for Rare<'_, E> {
+    fn default() -> Self {
+        Rare {
+            owned: None,
+            options: None,
+            tries: None,
+        }
+    }
 }
 
 impl<'a, E> Plan<'a, E> {
     #[inline]
     pub(super) fn new(backoff: Cow<'a, Backoff>) -> Self {
-        Plan {
-            backoff,
-            options: None,
-            progress: None,
+        match backoff {
+            Cow::Borrowed(backoff) => Plan {
+                lent: Some(backoff),
+                rare: None,
+            },
+            Cow::Owned(backoff) => Plan {
+                lent: None,
+                rare: Some(Box::new(Rare {
+                    owned: Some(backoff),
+                    ..Rare::default()
+                })),
+            },
         }
     }
 
     pub(super) fn options(&mut self) -> &mut Options<'a, E> {
-        self.options.get_or_insert_default()
+        let rare = self.rare.get_or_insert_default();
+        rare.options.get_or_insert_default()
+    }
+
+    #[inline]
+    fn has_options(&self) -> bool {
+        self.rare
+            .as_ref()
+            .is_some_and(|rare| rare.options.is_some())
+    }
+
+    pub(super) fn backoff(&self) -> Option<&Backoff> {
+        self.lent.or_else(|| self.rare.as_ref()?.owned.as_ref())
     }
 
     pub(super) fn attempts(&self) -> u32 {
-        self.progress.as_ref().map_or(0, |p| p.attempts)
+        let tries = self.rare.as_ref().and_then(|rare| rare.tries.as_ref());
+        tries.map_or(0, |tries| tries.attempts)
+    }
+
+    fn gives_way(&mut self, delay: Duration) -> bool {
+        let tries = self.rare.as_mut().and_then(|rare| rare.tries.as_mut());
+        tries.is_some_and(|tries| tries.gives_way(delay))
     }
 }
 
@@ -127,7 +161,7 @@ where
     A: Attempts<F>,
     F: Future,
 {
-    if matches!(*phase, Phase::Fresh) && plan.options.is_none() {
+    if matches!(*phase, Phase::Fresh) && !plan.has_options() {
         let attempt = attempts.begin();
         phase.set(Phase::Attempt { attempt });
     }
@@ -135,23 +169,32 @@ where
         let ended = match phase.as_mut().project() {
             PhaseProj::Attempt { attempt } => {
                 let output = ready!(attempt.poll(cx));
-                attempts.end(output).map_err(Failed::With)
+                match attempts.end(output) {
+                    // At once: a value that is first made part of something larger is moved slowly.
+                    Ok(value) => {
+                        phase.set(Phase::Over);
+                        return Poll::Ready(Ok(value));
+                    }
+                    Err(error) => Err(Failed::With(error)),
+                }
             }
-            PhaseProj::Limited { attempt } => match ready!(attempt.as_mut().poll(cx)) {
-                Ok(output) => attempts.end(output).map_err(Failed::With),
-                Err(elapsed) => Err(Failed::TimedOut(elapsed)),
+            PhaseProj::Rare { rare } => match &mut **rare {
+                Step::Limited(attempt) => match ready!(attempt.as_mut().poll(cx)) {
+                    Ok(output) => attempts.end(output).map_err(Failed::With),
+                    Err(elapsed) => Err(Failed::TimedOut(elapsed)),
+                },
+                Step::Hook(hook, delay) => {
+                    ready!(hook.as_mut().poll(cx));
+                    let delay = *delay;
+                    ready!(wait(phase.as_mut(), plan.gives_way(delay), delay, cx));
+                    continue;
+                }
+                Step::Sleep(sleep) => {
+                    ready!(sleep.as_mut().poll(cx));
+                    phase.set(Phase::Fresh);
+                    continue;
+                }
             },
-            PhaseProj::Hook { hook, delay } => {
-                ready!(hook.as_mut().poll(cx));
-                let delay = *delay;
-                ready!(wait(phase.as_mut(), &mut plan.progress, delay, cx));
-                continue;
-            }
-            PhaseProj::Sleep { sleep } => {
-                ready!(sleep.as_mut().poll(cx));
-                phase.set(Phase::Fresh);
-                continue;
-            }
             PhaseProj::Fresh => {
                 let attempt = attempts.begin();
                 phase.set(begin(attempt, plan));
@@ -168,9 +211,12 @@ where
         };
         match next(plan, failed) {
             Ok((delay, None)) => {
-                ready!(wait(phase.as_mut(), &mut plan.progress, delay, cx));
+                ready!(wait(phase.as_mut(), plan.gives_way(delay), delay, cx));
             }
-            Ok((delay, Some(hook))) => phase.set(Phase::Hook { hook, delay }),
+            Ok((delay, Some(hook))) => {
+                let rare = Box::new(Step::Hook(hook, delay));
+                phase.set(Phase::Rare { rare });
+            }
             Err(error) => {
                 phase.set(Phase::Over);
                 return Poll::Ready(Err(error));
@@ -181,128 +227,111 @@ where
 
 /// An attempt with what limits it.
 fn begin<'a, F: Future, E>(attempt: F, plan: &mut Plan<'a, E>) -> Phase<'a, F> {
-    let Plan {
-        options, progress, ..
-    } = plan;
-    let Some(options) = options else {
+    let Some(Rare {
+        options: Some(options),
+        tries,
+        ..
+    }) = plan.rare.as_deref_mut()
+    else {
         return Phase::Attempt { attempt };
     };
-    let first = progress.is_none();
-    let started = first && (options.total.is_some() || options.budget.is_some());
-    if started {
+    let first = tries.is_none();
+    if first && (options.total.is_some() || options.budget.is_some()) {
         let now = Runtime::current().now();
         if let Some(budget) = &options.budget {
             budget.pay_in(now);
         }
-        progress.get_or_insert_with(Progress::start).end =
+        tries.get_or_insert_with(Tries::new).end =
             options.total.and_then(|limit| now.checked_add(limit));
     }
-    let end = progress.as_ref().and_then(|p| p.end);
+    let end = tries.as_ref().and_then(|tries| tries.end);
     let left = end.map(|end| end.saturating_duration_since(Runtime::current().now()));
     let limit = match (options.attempt_timeout, left) {
         (Some(a), Some(b)) => a.min(b),
         (Some(limit), None) | (None, Some(limit)) => limit,
         (None, None) => return Phase::Attempt { attempt },
     };
-    Phase::Limited {
-        attempt: Box::pin(timeout(limit, attempt)),
-    }
-}
-
-impl Progress {
-    fn start() -> Box<Self> {
-        Box::new(Progress {
-            delays: None,
-            attempts: 0,
-            end: None,
-            streak: 0,
-        })
-    }
+    let limited = Step::Limited(Box::pin(timeout(limit, attempt)));
+    let rare = Box::new(limited);
+    Phase::Rare { rare }
 }
 
 type Next<'a, E> = Result<(Duration, Option<BoxFuture<'a, ()>>), RetryError<E>>;
 
 /// What comes after a failure: a delay, perhaps with a hook before it, or the end.
 fn next<'a, E>(plan: &mut Plan<'a, E>, failed: Failed<E>) -> Next<'a, E> {
-    let Plan {
-        backoff,
+    let lent = plan.lent;
+    let Rare {
+        owned,
         options,
-        progress,
-    } = plan;
-    let progress = progress.get_or_insert_with(Progress::start);
-    progress.attempts = progress.attempts.saturating_add(1);
-    let attempts = progress.attempts;
-    let error = |gave_up, last| RetryError {
-        attempts,
+        tries,
+    } = &mut **plan.rare.get_or_insert_default();
+    let Some(backoff) = lent.or(owned.as_ref()) else {
+        unreachable!("a backoff is lent or owned")
+    };
+    let tries = tries.get_or_insert_with(Tries::new);
+    let Some(options) = options else {
+        return match tries.next(backoff, None, || Some(Duration::ZERO)) {
+            Ok(delay) => Ok((delay, None)),
+            Err(gave_up) => Err(gives_up(tries, gave_up, failed)),
+        };
+    };
+    let Options {
+        budget,
+        when,
+        after,
+        ..
+    } = options;
+    let hint = || match &failed {
+        Failed::With(e) if when.as_mut().is_some_and(|when| !when(e)) => None,
+        Failed::With(e) => {
+            let hint = after.as_mut().and_then(|after| after(e));
+            Some(hint.unwrap_or_default())
+        }
+        Failed::TimedOut(_) => Some(Duration::ZERO),
+    };
+    let delay = match tries.next(backoff, budget.as_ref(), hint) {
+        Ok(delay) => delay,
+        Err(gave_up) => return Err(gives_up(tries, gave_up, failed)),
+    };
+    let retrying = Retrying {
+        attempt: tries.attempts,
+        error: &failed,
+        delay,
+    };
+    if let Some(hook) = &mut options.hook {
+        hook(&retrying);
+    }
+    let hook = options.async_hook.as_mut().map(|hook| hook(&retrying));
+    Ok((delay, hook))
+}
+
+fn gives_up<E>(tries: &Tries, gave_up: GaveUp, last: Failed<E>) -> RetryError<E> {
+    RetryError {
+        attempts: tries.attempts,
         gave_up,
         last,
-    };
-    if scope::reason().is_some() {
-        return Err(error(GaveUp::Cancelled, failed));
     }
-    let mut hint = None;
-    if let (Some(options), Failed::With(e)) = (options.as_mut(), &failed) {
-        if options.when.as_mut().is_some_and(|when| !when(e)) {
-            return Err(error(GaveUp::NotRetryable, failed));
-        }
-        hint = options.after.as_mut().and_then(|after| after(e));
-    }
-    let delays = progress.delays.get_or_insert_with(|| backoff.delays());
-    let Some(delay) = delays.next() else {
-        return Err(error(GaveUp::Attempts, failed));
-    };
-    let delay = delay.max(hint.unwrap_or_default());
-    let budget = options.as_ref().and_then(|o| o.budget.as_ref());
-    if !delay.is_zero() || progress.end.is_some() || budget.is_some() {
-        let now = Runtime::current().now();
-        let earliest = scope::deadline().into_iter().chain(progress.end).min();
-        let begins = now.checked_add(delay);
-        if earliest.is_some_and(|end| begins.is_none_or(|begins| begins >= end)) {
-            return Err(error(GaveUp::Deadline, failed));
-        }
-        if budget.is_some_and(|budget| !budget.take_out(now)) {
-            return Err(error(GaveUp::Budget, failed));
-        }
-    }
-    let mut hook = None;
-    if let Some(options) = options {
-        let retrying = Retrying {
-            attempt: attempts,
-            error: &failed,
-            delay,
-        };
-        if let Some(hook) = &mut options.hook {
-            hook(&retrying);
-        }
-        hook = options.async_hook.as_mut().map(|hook| hook(&retrying));
-    }
-    Ok((delay, hook))
 }
 
 /// Goes on to the next attempt at once, or after the delay. Pending once in a while, for the others.
 fn wait<F: Future>(
     mut phase: Pin<&mut Phase<'_, F>>,
-    progress: &mut Option<Box<Progress>>,
+    gives_way: bool,
     delay: Duration,
     cx: &Context<'_>,
 ) -> Poll<()> {
     if delay.is_zero() {
         // A zero delay never touches a timer.
         phase.set(Phase::Fresh);
-        if let Some(progress) = progress {
-            progress.streak += 1;
-            if progress.streak == STREAK {
-                progress.streak = 0;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+        if gives_way {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         return Poll::Ready(());
     }
-    if let Some(progress) = progress {
-        progress.streak = 0;
-    }
-    let sleep = Box::pin(crate::time::sleep(delay));
-    phase.set(Phase::Sleep { sleep });
+    let sleep = Step::Sleep(Box::pin(crate::time::sleep(delay)));
+    let rare = Box::new(sleep);
+    phase.set(Phase::Rare { rare });
     Poll::Ready(())
 }

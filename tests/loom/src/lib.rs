@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | the word of a semaphore, with it `Mutex` and `Limiter` | `sync/semaphore/state.rs` | `semaphore` |
 //! | the word of an event | `sync/event.rs` | `event` |
+//! | the word before a rate limiter's lock | `rate_limit/word.rs` | `rate_limit` |
 //! | the ready bitmaps of `Slots` | `internal/slots.rs` | `slots` |
 //! | the flag of a cancellation node | `internal/node.rs` | `node` |
 //! | `dropping`, `shields` of a scope | `internal/scope/frame.rs` | `internal::scope` |
@@ -34,6 +35,7 @@
 mod event;
 mod internal;
 mod node;
+mod rate_limit;
 mod runtime;
 mod semaphore;
 mod slots;

@@ -24,4 +24,5 @@ mod retry;
 mod scopes;
 mod stream;
 mod sync;
+mod tower;
 mod workers;

@@ -1,0 +1,124 @@
+//! The uncontended way through a limiter: one compare-and-swap, no lock. `tests/loom` compiles this very file with loom's atomics.
+//!
+//! The word holds the theoretical arrival time of [`Gcra`](super::rule::Gcra), counted from `base`, how many permits were given since, and a bit that says *go by the lock*. While
+//! the bit is clear, permits are taken from the word. The bit is set and cleared under the limiter's lock only: who takes the lock sets it, and carries over
+//! what the word holds; who leaves the lock clears it, unless somebody waits. So nobody passes who waits.
+//!
+//! Each time the bit is cleared, the number of the epoch in the word grows: whoever has computed with another base finds another word, and begins again.
+//!
+//! Where a number does not fit, nothing is taken here, and the lock decides; that also starts a new base.
+
+use crate::internal::atomic::{AtomicU64, Ordering};
+
+const BY_THE_LOCK: u64 = 1 << 63;
+const EPOCH: u64 = 0xff << 55;
+const ONE_EPOCH: u64 = 1 << 55;
+const COUNT: u64 = ((1 << 14) - 1) << 41;
+const ONE: u64 = 1 << 41;
+pub(super) const DUE: u64 = ONE - 1;
+/// The most that can be counted.
+const MOST: u32 = (1 << 14) - 1;
+/// Moments from here on are left to the lock.
+const FAR: u64 = 1 << 62;
+
+/// A rate in lowest terms: a permit costs `per` units of time, of which a nanosecond has `permits`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scale {
+    pub(crate) permits: u64,
+    pub(crate) per: u64,
+    /// What the burst costs.
+    pub(crate) burst: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Word {
+    word: AtomicU64,
+    /// Changed while the bit is set.
+    base: AtomicU64,
+    scale: Scale,
+}
+
+/// What the word held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// When all is paid for, in units.
+    pub(crate) due: u64,
+    /// Permits that were given.
+    pub(crate) granted: u64,
+}
+
+impl Word {
+    /// Goes by the lock until it is opened.
+    pub(crate) fn new(scale: Scale) -> Self {
+        Word {
+            word: AtomicU64::new(BY_THE_LOCK),
+            base: AtomicU64::new(0),
+            scale,
+        }
+    }
+
+    /// Takes `n` permits at `now`, in nanoseconds. `false`: ask under the lock.
+    #[inline]
+    pub(crate) fn take(&self, now: u64, n: u32) -> bool {
+        let mut word = self.word.load(Ordering::Acquire);
+        while word & BY_THE_LOCK == 0 {
+            let base = self.base.load(Ordering::Relaxed);
+            let Some(new) = self.after(word, base, now, n) else {
+                return false;
+            };
+            match self
+                .word
+                .compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return true,
+                Err(changed) => word = changed,
+            }
+        }
+        false
+    }
+
+    /// The word with `n` permits taken, if they are there and it holds so much.
+    #[inline]
+    fn after(&self, word: u64, base: u64, now: u64, n: u32) -> Option<u64> {
+        let Scale {
+            permits,
+            per,
+            burst,
+        } = self.scale;
+        let now = now.checked_mul(permits)?;
+        if now >= FAR || n > MOST {
+            return None;
+        }
+        // No sum overflows: `open` has seen to it that all of them are small enough.
+        let due = (base + (word & DUE)).max(now) + per * u64::from(n);
+        let (ahead, count) = (due - base, (word & COUNT) + u64::from(n) * ONE);
+        if due > now + burst || ahead > DUE || count > COUNT {
+            return None;
+        }
+        Some((word & EPOCH) | count | ahead)
+    }
+
+    /// Under the lock: from here on it goes by that. What the word held, if it was open.
+    pub(crate) fn close(&self) -> Option<Account> {
+        let word = self.word.fetch_or(BY_THE_LOCK, Ordering::AcqRel);
+        (word & BY_THE_LOCK == 0).then(|| Account {
+            due: self.base.load(Ordering::Relaxed) + (word & DUE),
+            granted: (word & COUNT) / ONE,
+        })
+    }
+
+    /// Under the lock, and closed: permits can be taken without it.
+    pub(crate) fn open(&self, due: u128) {
+        let Scale { per, burst, .. } = self.scale;
+        let Some(due) = u64::try_from(due).ok().filter(|due| *due < FAR) else {
+            return;
+        };
+        if per > DUE || burst >= FAR {
+            return;
+        }
+        let epoch = self.word.load(Ordering::Relaxed).wrapping_add(ONE_EPOCH) & EPOCH;
+        self.base.store(due, Ordering::Relaxed);
+        // Not before the base.
+        self.word.store(epoch, Ordering::Release);
+    }
+}
