@@ -33,36 +33,52 @@ pub(super) async fn get<M: Manager>(
     loop {
         let (item, now) = poll_fn(|cx| turn.poll(cx)).await?;
         let mut guard = Guard::new(core.clone(), item);
-        if guard.item_mut().is_new() || is_fit(&mut guard, core, now).await {
+        let fit = match judge(&mut guard, core, now) {
+            Fit::Yes => true,
+            Fit::No(why) => {
+                guard.throw_away(why);
+                false
+            }
+            Fit::IfItPasses => guard.check(now).await.is_ok(),
+        };
+        if fit {
             guard.item_mut().uses += 1;
             return Ok(guard);
         }
     }
 }
 
-/// Whether an object that was used before can be used again; else it is closed.
-async fn is_fit<M: Manager>(guard: &mut Guard<M>, core: &Core<M>, now: Option<Instant>) -> bool {
+/// Whether an object can be handed out.
+enum Fit {
+    Yes,
+    IfItPasses,
+    No(Why),
+}
+
+#[inline]
+fn judge<M: Manager>(guard: &mut Guard<M>, core: &Core<M>, now: Option<Instant>) -> Fit {
     let settings = &core.shared.settings;
     let item = guard.item_mut();
+    if item.is_new() {
+        return Fit::Yes;
+    }
     if now.is_some_and(|now| item.is_too_old(now)) {
-        guard.throw_away(Why::Lifetime);
-        return false;
+        return Fit::No(Why::Lifetime);
     }
     if let Some(hook) = &settings.before_take {
         let metrics = core.metrics(item, now);
         let fit = || hook(&mut item.object, &metrics);
         if !catch_unwind(AssertUnwindSafe(fit)).unwrap_or(false) {
-            guard.throw_away(Why::Hook);
-            return false;
+            return Fit::No(Why::Hook);
         }
     }
     if !settings.check_after_idle.is_zero() {
         let idle = core.metrics(item, now).idle;
         if idle.is_none_or(|idle| idle < settings.check_after_idle) {
-            return true;
+            return Fit::Yes;
         }
     }
-    guard.check(now).await.is_ok()
+    Fit::IfItPasses
 }
 
 /// An idle object without a check.
