@@ -34,7 +34,19 @@ async fn what_the_server_closes_is_not_used_again() {
     for n in 1..5 {
         assert_eq!(get(&client, "/close").await, "bye");
         assert_eq!(server.accepted(), n);
+        none_is_left(&client).await;
     }
+}
+
+/// Not even in the pool, where the next request would find out. A second is far less than they are kept idle.
+async fn none_is_left(client: &HttpClient) {
+    for _ in 0..1000 {
+        if client.connections() == 0 {
+            return;
+        }
+        time::sleep(MS).await;
+    }
+    panic!("{} connections are kept", client.connections());
 }
 
 /// The server closed it without a word. The next request finds out, and goes over another.
@@ -85,6 +97,7 @@ async fn bytes_that_are_left_over_are_nobodys_answer() {
     for _ in 0..20 {
         let page = client.get("/and-more").await.unwrap();
         assert_eq!(page.text().await.unwrap(), "one");
+        none_is_left(&client).await;
         assert_eq!(get(&client, "/hello").await, "hello");
     }
 }
