@@ -75,7 +75,7 @@ impl Ground {
     async fn call(&self, mut n: u32) -> Ended {
         let call = || {
             n += 1;
-            let takes = MS * if n % 3 == 0 { 9 } else { 1 };
+            let takes = MS * if n.is_multiple_of(3) { 9 } else { 1 };
             let running = self.running.clone();
             async move {
                 running.fetch_add(1, SeqCst);
@@ -87,7 +87,7 @@ impl Ground {
         self.policy.run(call).await
     }
 
-    async fn is_clean(self) -> Result<(), String> {
+    async fn leaves_nothing(self) -> Result<(), String> {
         time::sleep(100 * MS).await;
         let (shed, bulkhead) = (self.shed.stats(), self.bulkhead.stats());
         let (limiter, breaker) = (self.limiter.stats(), self.breaker.stats());
@@ -115,7 +115,7 @@ impl Ground {
 #[test]
 fn a_dropped_call_leaves_nothing_in_any_layer() {
     let op = |ground: Ground| async move { ground.call(0).await };
-    let verify = |ground: Ground, _: Outcome<Ended>| ground.is_clean();
+    let verify = |ground: Ground, _: Outcome<Ended>| ground.leaves_nothing();
     let report = cancel_safety_drops(DROPS, Ground::new, op, verify);
     passed(&report);
 }
