@@ -87,7 +87,7 @@ impl Ground {
         self.policy.run(call).await
     }
 
-    async fn left_clean(self) -> Result<(), String> {
+    async fn leaves_nothing(self) -> Result<(), String> {
         time::sleep(100 * MS).await;
         let (shed, bulkhead) = (self.shed.stats(), self.bulkhead.stats());
         let (limiter, breaker) = (self.limiter.stats(), self.breaker.stats());
@@ -115,7 +115,7 @@ impl Ground {
 #[test]
 fn a_dropped_call_leaves_nothing_in_any_layer() {
     let op = |ground: Ground| async move { ground.call(0).await };
-    let verify = |ground: Ground, _: Outcome<Ended>| ground.left_clean();
+    let verify = |ground: Ground, _: Outcome<Ended>| ground.leaves_nothing();
     let report = cancel_safety_drops(DROPS, Ground::new, op, verify);
     passed(&report);
 }
