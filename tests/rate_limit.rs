@@ -4,8 +4,12 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "rate_limit/guides.rs"]
+mod guides;
 #[path = "rate_limit/models.rs"]
 mod models;
+#[path = "rate_limit/naive.rs"]
+mod naive;
 
 use futures_lite::future::poll_once;
 use regatta::rate_limit::{

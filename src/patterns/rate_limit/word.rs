@@ -36,6 +36,15 @@ pub(crate) struct Word {
     /// Changed while the bit is set.
     base: AtomicU64,
     scale: Scale,
+    /// The last nanosecond whose units are not too far away.
+    last: u64,
+}
+
+/// The word as it was at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    word: u64,
+    base: u64,
 }
 
 /// What the word held.
@@ -53,25 +62,32 @@ impl Word {
         Word {
             word: AtomicU64::new(BY_THE_LOCK),
             base: AtomicU64::new(0),
+            last: (FAR - 1) / scale.permits,
             scale,
         }
     }
 
+    /// Looked at before the clock is, so that the processor need not wait for both, one after the other: reading a clock waits for all loads.
+    #[inline]
+    pub(crate) fn see(&self) -> Seen {
+        let word = self.word.load(Ordering::Acquire);
+        let base = self.base.load(Ordering::Relaxed);
+        Seen { word, base }
+    }
+
     /// Takes `n` permits at `now`, in nanoseconds. `false`: ask under the lock.
     #[inline]
-    pub(crate) fn take(&self, now: u64, n: u32) -> bool {
-        let mut word = self.word.load(Ordering::Acquire);
-        while word & BY_THE_LOCK == 0 {
-            let base = self.base.load(Ordering::Relaxed);
-            let Some(new) = self.after(word, base, now, n) else {
-                return false;
-            };
-            match self
-                .word
-                .compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Acquire)
-            {
+    pub(crate) fn take(&self, mut seen: Seen, now: u64, n: u32) -> bool {
+        while let Some(new) = self.after(seen, now, n) {
+            let swapped = self.word.compare_exchange_weak(
+                seen.word,
+                new,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            match swapped {
                 Ok(_) => return true,
-                Err(changed) => word = changed,
+                Err(_) => seen = self.see(),
             }
         }
         false
@@ -79,17 +95,19 @@ impl Word {
 
     /// The word with `n` permits taken, if they are there and it holds so much.
     #[inline]
-    fn after(&self, word: u64, base: u64, now: u64, n: u32) -> Option<u64> {
+    fn after(&self, seen: Seen, now: u64, n: u32) -> Option<u64> {
+        let Seen { word, base } = seen;
+        if word & BY_THE_LOCK != 0 || now > self.last || n > MOST {
+            return None;
+        }
         let Scale {
             permits,
             per,
             burst,
         } = self.scale;
-        let now = now.checked_mul(permits)?;
-        if now >= FAR || n > MOST {
-            return None;
-        }
-        // No sum overflows: `open` has seen to it that all of them are small enough.
+        // No product and no sum overflows: `open` has seen to it that all of them are small enough. Of round rates a nanosecond is one unit, and the next step need not wait for
+        // a product.
+        let now = if permits == 1 { now } else { now * permits };
         let due = (base + (word & DUE)).max(now) + per * u64::from(n);
         let (ahead, count) = (due - base, (word & COUNT) + u64::from(n) * ONE);
         if due > now + burst || ahead > DUE || count > COUNT {

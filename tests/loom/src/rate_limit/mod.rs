@@ -55,7 +55,7 @@ impl Limiter {
 
     /// As `try_acquire` does.
     fn take(&self, now: u64, n: u32) -> bool {
-        self.word.take(now, n)
+        self.word.take(self.word.see(), now, n)
             || self.locked(|state| {
                 let due = state.due.max(now.into()) + 10 * u128::from(n);
                 let free = !state.waiting && due <= u128::from(now) + 30;
