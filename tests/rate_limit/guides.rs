@@ -74,7 +74,11 @@ fn the_time_of_day_is_never_asked() {
         time::sleep(nearly).await;
         assert!(limiter.try_acquire(1).is_err());
         limiter.acquire(1).await.unwrap();
-        assert_eq!(now(), SECOND, "the runtime's own clock, which never goes back");
+        assert_eq!(
+            now(),
+            SECOND,
+            "the runtime's own clock, which never goes back"
+        );
     });
 }
 

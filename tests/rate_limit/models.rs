@@ -99,10 +99,9 @@ fn an_hour_with_a_bound_on_those_in_flight_goes_as_a_naive_model_says() {
                 let mut takes = || gap.mul_f64(f64::from(at_once) * 10.0 * rng.f64().powi(12));
                 let takes: Vec<_> = came.iter().map(|_| takes()).collect();
                 let went = testing::run(async || {
-                    let limiter =
-                        RateLimiter::builder(Quota::new(permits, per).burst(burst))
-                            .algorithm(algorithm)
-                            .max_in_flight(at_once as usize);
+                    let limiter = RateLimiter::builder(Quota::new(permits, per).burst(burst))
+                        .algorithm(algorithm)
+                        .max_in_flight(at_once as usize);
                     let went = Mutex::new(Vec::new());
                     let start = Runtime::current().now();
                     task::scope(async |g| {
@@ -188,7 +187,11 @@ fn a_dropped_waiter_gives_its_reservation_back_wherever_it_stood() {
                     let n = u128::from(*n);
                     let begins = naive.earliest(at, n);
                     let goes = place == dropped && begins > gives_up.as_nanos();
-                    at = if goes { at.max(gives_up.as_nanos()) } else { begins };
+                    at = if goes {
+                        at.max(gives_up.as_nanos())
+                    } else {
+                        begins
+                    };
                     let expected = (!goes).then_some(begins);
                     assert_eq!(
                         served[place], expected,

@@ -141,6 +141,10 @@ impl State {
     }
 }
 
+fn nanos(passed: Duration) -> u64 {
+    u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Shared {
     pub(super) fn new(runtime: Runtime, rule: Rule, max_in_flight: usize) -> Self {
         let start = runtime.now();
@@ -184,15 +188,13 @@ impl Shared {
         }
     }
 
-    #[inline]
     pub(super) fn now(&self) -> u64 {
-        let passed = self.runtime.now().saturating_duration_since(self.start);
-        // As `as_nanos`, without its 128 bits.
-        const NANOS: u64 = 1_000_000_000;
-        if passed.as_secs() >= u64::MAX / NANOS {
-            return u64::MAX;
-        }
-        passed.as_secs() * NANOS + u64::from(passed.subsec_nanos())
+        nanos(self.passed())
+    }
+
+    #[inline]
+    fn passed(&self) -> Duration {
+        self.runtime.now().saturating_duration_since(self.start)
     }
 
     /// `None`: further away than the clock can name.
@@ -217,23 +219,24 @@ impl Shared {
     pub(super) fn try_take(&self, n: u32) -> Result<(), TryAcquireError> {
         match self.take_from_the_word(n) {
             Ok(()) => Ok(()),
-            Err(now) => self.try_under_the_lock(now, n),
+            Err(passed) => self.try_under_the_lock(passed, n),
         }
     }
 
-    /// `Err`: ask under the lock; it is so late.
+    /// `Err`: ask under the lock; so much time has passed.
     #[inline]
-    fn take_from_the_word(&self, n: u32) -> Result<(), u64> {
+    fn take_from_the_word(&self, n: u32) -> Result<(), Duration> {
         let seen = self.word.as_ref().map(|word| (word, word.see()));
-        let now = self.now();
+        let passed = self.passed();
         match seen {
-            Some((word, seen)) if n > 0 && word.take(seen, now, n) => Ok(()),
-            _ => Err(now),
+            Some((word, seen)) if n > 0 && word.take(seen, passed, n) => Ok(()),
+            _ => Err(passed),
         }
     }
 
     #[inline(never)]
-    fn try_under_the_lock(&self, now: u64, n: u32) -> Result<(), TryAcquireError> {
+    fn try_under_the_lock(&self, passed: Duration, n: u32) -> Result<(), TryAcquireError> {
+        let now = nanos(passed);
         let mut state = self.lock();
         if let Some(error) = state.refusal(n) {
             return Err(TryAcquireError::Never(error));
@@ -254,7 +257,7 @@ impl Shared {
     pub(super) fn take_at_once(&self, n: u32) -> bool {
         match self.take_from_the_word(n) {
             Ok(()) => true,
-            Err(now) => self.take_under_the_lock(now, n),
+            Err(passed) => self.take_under_the_lock(nanos(passed), n),
         }
     }
 
@@ -275,7 +278,7 @@ impl Shared {
     pub(super) fn enter(&self, n: u32, waker: &Waker) -> Result<Option<Place>, AcquireError> {
         let now = match self.take_from_the_word(n) {
             Ok(()) => return Ok(None),
-            Err(now) => now,
+            Err(passed) => nanos(passed),
         };
         let waker = waker.clone();
         let mut state = self.lock();

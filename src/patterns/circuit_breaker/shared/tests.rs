@@ -35,7 +35,9 @@ async fn same(which: usize, builder: &Builder, seed: u64) -> u64 {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let log = heard.clone();
     let observer: Arc<Observer> = Arc::new(move |event: &Event| {
-        log.lock().expect("nobody panics").push(format!("{event:?}"));
+        log.lock()
+            .expect("nobody panics")
+            .push(format!("{event:?}"));
     });
     let shared = Shared::new(Runtime::current(), builder.rules, Some(observer));
     let mut machine = Machine::new(builder.rules);
