@@ -135,7 +135,7 @@ fn jittered_delays_are_those_of_the_published_formulas() {
 fn growth_is_exact_for_whole_factors_and_to_a_nanosecond_a_step_for_others() {
     let first = Duration::new(1, 7);
     let without_cap = |b: Backoff| b.max_delay(Duration::MAX).max_attempts(41).delays();
-    for factor in [1, 2, 3] {
+    for factor in [1_u32, 2, 3] {
         let delays = without_cap(Backoff::exponential(first).factor(f64::from(factor)));
         for (n, delay) in delays.take(30).enumerate() {
             let expected = first.as_nanos() * u128::from(factor).pow(n as u32);
