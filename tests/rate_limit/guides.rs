@@ -66,7 +66,7 @@ async fn those_who_waited_share_one_window() {
 
 /// 001 reads the time of day: put back an hour, it lets nobody through for an hour.
 #[test]
-fn the_time_of_day_is_never_asked() {
+fn the_clock_is_the_runtimes_which_never_goes_back() {
     let nearly = Duration::from_nanos(SECOND.as_nanos() as u64 - 1);
     regatta::testing::run(async || {
         let limiter = sliding(Quota::per_second(1));
