@@ -297,8 +297,8 @@ async fn whatever_comes_and_goes_it_does_as_a_model() {
             }
             // Whoever has a place now is the first in line.
             let served = (limit - running.len()).min(line.len());
-            for place in 0..line.len() {
-                let ended = poll_once(&mut line[place]).await;
+            for (place, enter) in line.iter_mut().enumerate() {
+                let ended = poll_once(enter).await;
                 assert_eq!(ended.is_some(), place < served, "{seed} {step}");
                 running.extend(ended.map(Result::unwrap));
             }
