@@ -1,6 +1,7 @@
 //! What is promised of delays and cancellation holds for a policy as for a `retry` alone.
 
 use super::{MS, SECOND};
+use regatta::bulkhead::{Aimd, Bulkhead};
 use regatta::cancel::CancelToken;
 use regatta::hedge::Delay;
 use regatta::policy::{Advice, Layer, Policy};
@@ -65,6 +66,27 @@ async fn a_wait_for_a_permit_ends_with_the_deadline_and_takes_none() {
     assert_eq!((limiter.stats().waiting, limiter.stats().granted), (0, 1));
 }
 
+async fn an_adaptive_bulkhead_learns_nothing_from_a_wait_for_a_permit() {
+    let slow = Aimd::new(1, 8, 8).too_slow(SECOND);
+    let bulkhead = Bulkhead::builder(slow).build();
+    let policy = Policy::new()
+        .bulkhead(bulkhead.clone())
+        .rate_limit(RateLimiter::new(Quota::new(1, 10 * SECOND)));
+    let takes = |duration| {
+        let call = move || async move {
+            time::sleep(duration).await;
+            Ok::<_, Infallible>(())
+        };
+        policy.run(call)
+    };
+    for _ in 0..3 {
+        takes(SECOND).await.unwrap();
+    }
+    assert_eq!((bulkhead.stats().limit, now()), (8, 21 * SECOND));
+    takes(SECOND + MS).await.unwrap();
+    assert!(bulkhead.stats().limit < 8, "that call was too slow");
+}
+
 async fn cancelled_in_a_delay_it_makes_no_further_attempt() {
     let calls = AtomicU32::new(0);
     for policy in [
@@ -92,5 +114,6 @@ regatta::matrix! {
     after_the_last_attempt_nothing_is_waited_for [sim];
     no_delay_outlives_the_deadline_around_the_call [sim];
     a_wait_for_a_permit_ends_with_the_deadline_and_takes_none [sim];
+    an_adaptive_bulkhead_learns_nothing_from_a_wait_for_a_permit [sim];
     cancelled_in_a_delay_it_makes_no_further_attempt;
 }
