@@ -1,5 +1,5 @@
-//! A breaker behind its lock, with the clock and the observer, which are asked and told outside of it. While it is closed, calls come, and go when they were successes,
-//! by the turnstile before the lock; for that no rule may need the time of a call that works.
+//! A breaker behind its lock, with the clock and the observer, which are asked and told outside of it. While it is closed, calls come by the turnstile before the lock, unless a
+//! rule asks how long they take; and those that work go by it, unless a rule asks when they end.
 
 use super::error::Refused;
 use super::observer::{Event, Observer};
@@ -14,7 +14,9 @@ use std::time::Instant;
 pub(super) struct Shared {
     runtime: Runtime,
     start: Instant,
-    /// Whether the rules need the time of every call.
+    /// Whether the rules ask how long calls take.
+    slow: bool,
+    /// Whether they ask when calls end.
     timed: bool,
     observer: Option<Arc<Observer>>,
     machine: Gated<Machine>,
@@ -26,7 +28,8 @@ impl Shared {
         Shared {
             start: runtime.now(),
             runtime,
-            timed: machine.is_timed(),
+            slow: machine.times_calls(),
+            timed: machine.times_ends(),
             observer,
             machine: Gated::new(machine),
         }
@@ -53,7 +56,7 @@ impl Shared {
 
     #[inline(never)]
     fn enter_under_the_lock(&self) -> Result<Ticket, Refused> {
-        if !self.timed {
+        if !self.slow {
             let mut machine = self.machine.lock();
             if machine.is_closed() {
                 return machine.enter(0).0;
@@ -70,8 +73,8 @@ impl Shared {
 
     #[inline]
     fn end(&self, ticket: Ticket, end: End) {
-        let worked = end == End::As(Verdict::Success);
-        if !(worked && self.machine.leave(ticket.period)) {
+        let untimed = !self.timed && end == End::As(Verdict::Success);
+        if !(untimed && self.machine.leave(ticket.period)) {
             self.end_under_the_lock(ticket, end);
         }
     }

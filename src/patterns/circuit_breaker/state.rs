@@ -142,7 +142,7 @@ impl Books for Machine {
     }
 
     fn opens(&self) -> Option<(usize, Period)> {
-        let opens = self.is_closed() && !self.is_timed();
+        let opens = self.is_closed() && !self.times_calls();
         opens.then_some((self.stats.running, self.period))
     }
 }
@@ -292,9 +292,14 @@ impl Machine {
         }
     }
 
-    /// Whether the clock has to be read when a call ends like this.
-    pub(super) fn is_timed(&self) -> bool {
-        self.rules.slow.is_some() || self.log.is_timed()
+    /// Whether it matters when a call began.
+    pub(super) fn times_calls(&self) -> bool {
+        self.rules.slow.is_some()
+    }
+
+    /// Whether it matters when a call ended that worked.
+    pub(super) fn times_ends(&self) -> bool {
+        self.times_calls() || self.log.is_timed()
     }
 
     /// A call has ended.
