@@ -1,0 +1,291 @@
+//! Asks for one address, under a policy: retries, politeness and a circuit breaker for each host, a limit in time for each request.
+
+use crate::facts::Trouble;
+use regatta::circuit_breaker::{self, CircuitBreaker, Event, State, Window};
+use regatta::integrations::http::{
+    Builder, Bytes, ErrorKind, HttpClient, HttpError, Method, Response,
+};
+use regatta::policy::{Advice, Cause, Layer, Policy, Stats};
+use regatta::rate_limit::{self, Quota, RateLimiter};
+use regatta::retry::Backoff;
+use regatta::{Runtime, time};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use url::Url;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// How often a request is made until the page is given up: over 1.4 s, so that a host that is away for a moment costs no page.
+const RETRIES: Backoff = Backoff::exponential(Duration::from_millis(200)).max_attempts(4);
+/// No server makes us wait longer than this, whatever its `Retry-After` says.
+const MOST_PATIENCE: Duration = Duration::from_secs(30);
+/// How often a page waits for its host's breaker to let it through.
+const MOST_REFUSALS: u32 = 100;
+/// Hosts at once: those that are crawled, which are few.
+const MOST_HOSTS: usize = 64;
+/// The body of what is no page is read up to here, so that its connection can be used again.
+const WORTH_READING: u64 = 64 * 1024;
+
+/// A page of more bytes is not read.
+const LARGEST_PAGE: u64 = 32 << 20;
+
+/// A client as the crawl wants it: redirects are answers, since where they lead is looked at here before anybody is asked; limits in time are the policy's.
+pub(crate) fn client(jobs: usize) -> Builder {
+    HttpClient::builder()
+        .redirects(0)
+        .limit(2 * jobs)
+        .limit_per_host(jobs)
+        .max_body(LARGEST_PAGE)
+        .timeout(Duration::MAX)
+        .read_timeout(Duration::MAX)
+        .header(
+            "user-agent",
+            concat!("regatta-crawl/", env!("CARGO_PKG_VERSION")),
+        )
+}
+
+/// How one may ask.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manners {
+    /// Requests per second, for each host.
+    pub(crate) rate: Quota,
+    /// Time for one request.
+    pub(crate) page_deadline: Duration,
+}
+
+/// What a server said.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Page(Bytes),
+    File,
+    Redirect(String),
+    Refused(u16),
+}
+
+/// An answer, or why there is none.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) answer: Result<Answer, Trouble>,
+    pub(crate) requests: u32,
+    /// How long the last request took.
+    pub(crate) took: Duration,
+}
+
+/// What went wrong so far, for the report.
+#[derive(Debug, Default)]
+struct Log {
+    troubles: BTreeMap<Trouble, u64>,
+    trips: BTreeMap<String, u64>,
+}
+
+type Shared<T> = Arc<Mutex<T>>;
+
+/// What has happened since the fetcher was made.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    /// Requests that failed, by how.
+    pub(crate) troubles: BTreeMap<Trouble, u64>,
+    /// How often the breaker of a host opened.
+    pub(crate) trips: BTreeMap<String, u64>,
+    pub(crate) stats: Option<Stats>,
+}
+
+/// Asks; a clone is the same.
+#[derive(Clone)]
+pub(crate) struct Fetcher {
+    client: HttpClient,
+    policy: Policy,
+    page_deadline: Duration,
+    limiters: rate_limit::Keyed<String>,
+    breakers: circuit_breaker::Keyed<String>,
+    log: Shared<Log>,
+}
+
+impl Fetcher {
+    /// `client` is made from [`client`].
+    pub(crate) fn new(client: HttpClient, manners: Manners) -> Self {
+        let log = Shared::<Log>::default();
+        let trips = log.clone();
+        let breakers = circuit_breaker::Keyed::with(MOST_HOSTS, move |host: &String| {
+            let (host, trips) = (host.clone(), trips.clone());
+            CircuitBreaker::builder()
+                .window(Window::Calls(20))
+                .min_calls(8)
+                .failure_rate(0.5)
+                .open_for(250 * MS)
+                .observer(move |event| {
+                    if let Event::Changed {
+                        to: State::Open, ..
+                    } = event
+                    {
+                        *lock(&trips).trips.entry(host.clone()).or_default() += 1;
+                    }
+                })
+        });
+        Fetcher {
+            client,
+            policy: Policy::new()
+                .retry(RETRIES)
+                .attempt_timeout(manners.page_deadline)
+                .measured(),
+            page_deadline: manners.page_deadline,
+            limiters: rate_limit::Keyed::new(MOST_HOSTS, RateLimiter::builder(manners.rate)),
+            breakers,
+            log,
+        }
+    }
+
+    /// Asks until there is an answer, or asking again makes no sense.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the request is given up.
+    pub(crate) async fn fetch(&self, method: Method, url: &Url) -> Fetched {
+        let host = url.authority().to_owned();
+        let mut fetched = Fetched {
+            answer: Err(Trouble::HostDown),
+            requests: 0,
+            took: Duration::ZERO,
+        };
+        // More hosts than are ever crawled would be an error of this program.
+        let (Ok(limiter), Ok(breaker)) = (self.limiters.get(&host), self.breakers.get(&host))
+        else {
+            return fetched;
+        };
+        let policy = self
+            .policy
+            .clone()
+            .rate_limit(limiter)
+            .circuit_breaker(breaker);
+        let last = Mutex::new((0, Duration::ZERO));
+        for _ in 0..MOST_REFUSALS {
+            let ask = || async {
+                let start = Runtime::current().now();
+                lock(&last).0 += 1;
+                let asked = self.ask(method.clone(), url).await;
+                lock(&last).1 = Runtime::current().now() - start;
+                asked.inspect_err(|problem| self.count(problem.trouble))
+            };
+            fetched.answer = match policy.run_when(ask, Problem::advice).await {
+                Ok(answer) => Ok(answer),
+                Err(failure) => match failure.cause {
+                    Cause::Failed(problem) => Err(problem.trouble),
+                    Cause::Refused { retry_after, .. } => {
+                        // The page is not to blame for its host: it waits, and nobody is asked meanwhile.
+                        time::sleep(retry_after.unwrap_or_default().max(10 * MS)).await;
+                        continue;
+                    }
+                    _ => {
+                        lock(&last).1 = self.page_deadline;
+                        Err(Trouble::TooSlow)
+                    }
+                },
+            };
+            break;
+        }
+        (fetched.requests, fetched.took) = *lock(&last);
+        fetched
+    }
+
+    /// Makes one request.
+    async fn ask(&self, method: Method, url: &Url) -> Result<Answer, Problem> {
+        let is_get = method == Method::GET;
+        let response = self.client.request(method, url.as_str()).send().await;
+        let response = response.map_err(|e| Problem::of(&e, Trouble::BrokenOff))?;
+        let status = response.status();
+        let redirect = location(&response).filter(|_| status.is_redirection());
+        let read = is_get && status.is_success() && is_html(&response);
+        let retry_after = response.retry_after();
+        let body = match read
+            || response
+                .content_length()
+                .is_some_and(|n| n <= WORTH_READING)
+        {
+            true => response.bytes().await,
+            false => Ok(Bytes::new()),
+        };
+        let body = body.map_err(|e| Problem::of(&e, Trouble::CutShort))?;
+        match (status.as_u16(), redirect) {
+            (status @ (429 | 500..), _) => Err(Problem {
+                trouble: Trouble::Busy(status),
+                retry_after,
+            }),
+            (status @ 400.., _) => Ok(Answer::Refused(status)),
+            (_, Some(location)) => Ok(Answer::Redirect(location)),
+            _ if read => Ok(Answer::Page(body)),
+            _ => Ok(Answer::File),
+        }
+    }
+
+    fn count(&self, trouble: Trouble) {
+        *lock(&self.log).troubles.entry(trouble).or_default() += 1;
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        let log = lock(&self.log);
+        let mut troubles = log.troubles.clone();
+        let stats = self.policy.stats();
+        // Their requests were dropped, and could not be counted where they ended.
+        let late = stats
+            .as_ref()
+            .map(|s| s.timed_out.of(Layer::AttemptTimeout));
+        if let Some(late @ 1..) = late {
+            *troubles.entry(Trouble::TooSlow).or_default() += late;
+        }
+        Figures {
+            troubles,
+            trips: log.trips.clone(),
+            stats,
+        }
+    }
+}
+
+/// Nothing under these locks panics half way.
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A request that failed.
+#[derive(Debug)]
+struct Problem {
+    trouble: Trouble,
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    fn of(error: &HttpError, broken: Trouble) -> Self {
+        let trouble = match error.kind() {
+            ErrorKind::Connect => Trouble::NoConnection,
+            ErrorKind::TimedOut(_) => Trouble::TooSlow,
+            ErrorKind::Protocol => broken,
+            ErrorKind::TooLarge => Trouble::TooLarge,
+            _ => Trouble::Unreadable,
+        };
+        Problem {
+            trouble,
+            retry_after: None,
+        }
+    }
+
+    /// What a failure calls for.
+    fn advice(&self) -> Advice {
+        match (self.trouble, self.retry_after) {
+            (Trouble::TooLarge | Trouble::Unreadable, _) => Advice::Answer,
+            (_, Some(wait)) => Advice::RetryAfter(wait.min(MOST_PATIENCE)),
+            (_, None) => Advice::Retry,
+        }
+    }
+}
+
+fn is_html(response: &Response) -> bool {
+    let kind = response.headers().get("content-type");
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml")
+}
+
+fn location(response: &Response) -> Option<String> {
+    let location = response.headers().get("location")?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+}
