@@ -1,7 +1,7 @@
 //! Asks for one address, under a policy: retries, politeness and a circuit breaker for each host, a limit in time for each request.
 
 use crate::facts::Trouble;
-use regatta::circuit_breaker::{self, CircuitBreaker, Event, State, Window};
+use regatta::circuit_breaker::{self, CircuitBreaker, Event, State};
 use regatta::integrations::http::{
     Builder, Bytes, ErrorKind, HttpClient, HttpError, Method, Response,
 };
@@ -16,12 +16,12 @@ use url::Url;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// How often a request is made until the page is given up: over 1.4 s, so that a host that is away for a moment costs no page.
-const RETRIES: Backoff = Backoff::exponential(Duration::from_millis(200)).max_attempts(4);
-/// No server makes us wait longer than this, whatever its `Retry-After` says.
-const MOST_PATIENCE: Duration = Duration::from_secs(30);
-/// How often a page waits for its host's breaker to let it through.
-const MOST_REFUSALS: u32 = 100;
+/// How often a request is made until the page is given up, and in how much time at least: a host that is away for a moment costs no page.
+const ATTEMPTS: u32 = 4;
+const PATIENCE: Duration = Duration::from_millis(200 + 400 + 800);
+const RETRIES: Backoff = Backoff::exponential(Duration::from_millis(200)).max_attempts(ATTEMPTS);
+/// The longest wait for a host whose breaker is open, and for one that says when to come back.
+const MOST_PATIENCE: Duration = Duration::from_secs(10);
 /// Hosts at once: those that are crawled, which are few.
 const MOST_HOSTS: usize = 64;
 /// The body of what is no page is read up to here, so that its connection can be used again.
@@ -110,9 +110,7 @@ impl Fetcher {
         let breakers = circuit_breaker::Keyed::with(MOST_HOSTS, move |host: &String| {
             let (host, trips) = (host.clone(), trips.clone());
             CircuitBreaker::builder()
-                .window(Window::Calls(20))
-                .min_calls(8)
-                .failure_rate(0.5)
+                .consecutive_failures(12)
                 .open_for(250 * MS)
                 .observer(move |event| {
                     if let Event::Changed {
@@ -136,56 +134,54 @@ impl Fetcher {
         }
     }
 
-    /// Asks until there is an answer, or asking again makes no sense.
+    /// Asks until there is an answer, or asking again makes no sense: after four requests that failed, none of them within the time that four take.
     ///
     /// # Cancel safety
     ///
     /// Dropped, the request is given up.
     pub(crate) async fn fetch(&self, method: Method, url: &Url) -> Fetched {
+        let runtime = Runtime::current();
+        let begun = runtime.now();
+        let tried = Mutex::new(Tried::default());
+        let ask = || async {
+            let start = runtime.now();
+            lock(&tried).begin();
+            let asked = self.ask(method.clone(), url).await;
+            lock(&tried).end(&asked, runtime.now() - start);
+            asked.inspect_err(|problem| self.count(problem.trouble))
+        };
         let host = url.authority().to_owned();
-        let mut fetched = Fetched {
-            answer: Err(Trouble::HostDown),
-            requests: 0,
-            took: Duration::ZERO,
-        };
+        let mut answer = Err(Trouble::HostDown);
         // More hosts than are ever crawled would be an error of this program.
-        let (Ok(limiter), Ok(breaker)) = (self.limiters.get(&host), self.breakers.get(&host))
-        else {
-            return fetched;
-        };
-        let policy = self
-            .policy
-            .clone()
-            .rate_limit(limiter)
-            .circuit_breaker(breaker);
-        let last = Mutex::new((0, Duration::ZERO));
-        for _ in 0..MOST_REFUSALS {
-            let ask = || async {
-                let start = Runtime::current().now();
-                lock(&last).0 += 1;
-                let asked = self.ask(method.clone(), url).await;
-                lock(&last).1 = Runtime::current().now() - start;
-                asked.inspect_err(|problem| self.count(problem.trouble))
+        if let (Ok(limiter), Ok(breaker)) = (self.limiters.get(&host), self.breakers.get(&host)) {
+            let policy = self
+                .policy
+                .clone()
+                .rate_limit(limiter)
+                .circuit_breaker(breaker);
+            answer = loop {
+                let failure = match policy.run_when(&ask, Problem::advice).await {
+                    Ok(answer) => break Ok(answer),
+                    Err(failure) => failure,
+                };
+                let so_far = *lock(&tried);
+                let Cause::Refused { retry_after, .. } = failure.cause else {
+                    break Err(so_far.trouble);
+                };
+                // The page is not to blame for its host: it waits, and nobody is asked meanwhile.
+                let waited = runtime.now() - begun;
+                if waited >= MOST_PATIENCE || so_far.requests >= ATTEMPTS && waited >= PATIENCE {
+                    break Err(so_far.trouble);
+                }
+                time::sleep(retry_after.unwrap_or_default().max(10 * MS)).await;
             };
-            fetched.answer = match policy.run_when(ask, Problem::advice).await {
-                Ok(answer) => Ok(answer),
-                Err(failure) => match failure.cause {
-                    Cause::Failed(problem) => Err(problem.trouble),
-                    Cause::Refused { retry_after, .. } => {
-                        // The page is not to blame for its host: it waits, and nobody is asked meanwhile.
-                        time::sleep(retry_after.unwrap_or_default().max(10 * MS)).await;
-                        continue;
-                    }
-                    _ => {
-                        lock(&last).1 = self.page_deadline;
-                        Err(Trouble::TooSlow)
-                    }
-                },
-            };
-            break;
         }
-        (fetched.requests, fetched.took) = *lock(&last);
-        fetched
+        let Tried { requests, took, .. } = *lock(&tried);
+        Fetched {
+            answer,
+            requests,
+            took: took.unwrap_or(self.page_deadline),
+        }
     }
 
     /// Makes one request.
@@ -244,6 +240,41 @@ impl Fetcher {
 /// Nothing under these locks panics half way.
 fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The requests for a page so far.
+#[derive(Clone, Copy, Debug)]
+struct Tried {
+    requests: u32,
+    /// What was wrong with the last one.
+    trouble: Trouble,
+    /// How long it took; `None`: it did not end by itself.
+    took: Option<Duration>,
+}
+
+impl Default for Tried {
+    fn default() -> Self {
+        Tried {
+            requests: 0,
+            trouble: Trouble::HostDown,
+            took: Some(Duration::ZERO),
+        }
+    }
+}
+
+impl Tried {
+    fn begin(&mut self) {
+        self.requests += 1;
+        // Unless it ends: the policy drops it when its time is over.
+        (self.trouble, self.took) = (Trouble::TooSlow, None);
+    }
+
+    fn end<T>(&mut self, asked: &Result<T, Problem>, took: Duration) {
+        self.took = Some(took);
+        if let Err(problem) = asked {
+            self.trouble = problem.trouble;
+        }
+    }
 }
 
 /// A request that failed.

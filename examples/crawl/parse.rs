@@ -66,7 +66,8 @@ impl Reader {
             }
             CallbackEvent::AttributeName { name } => self.attribute = name.to_vec(),
             CallbackEvent::AttributeValue { value } => {
-                if leads_on(&self.tag, &self.attribute) {
+                // Of two, the first one counts.
+                if self.link.is_none() && leads_on(&self.tag, &self.attribute) {
                     self.link = Some(String::from_utf8_lossy(value).into_owned());
                 }
                 if self.tag == b"link" && self.attribute == b"rel" {

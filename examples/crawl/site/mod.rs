@@ -8,7 +8,7 @@
 
 mod faults;
 mod server;
-mod tree;
+pub(crate) mod tree;
 
 pub(crate) use faults::Faults;
 pub(crate) use server::{Host, serve};
