@@ -11,6 +11,8 @@
     reason = "the parts are written for the program; the tests use some of each"
 )]
 
+#[path = "../examples/crawl/ask.rs"]
+mod ask;
 #[path = "../examples/crawl/crawl.rs"]
 mod crawl;
 #[path = "../examples/crawl/facts.rs"]

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! frontier ──▶ visit, visit, … ──▶ batch ──▶ save
-//!    ▲        (HTTP, CPU pool)               (one transaction)
-//!    └────────────── database ◀────────────────┘
+//!    ▲         (a task for each:              (one transaction)
+//!    │          HTTP, CPU pool)                  │
+//!    └──────────────── database ◀────────────────┘
 //! ```
 //!
 //! A level is all that is as many clicks away from the start. The next one begins when all of it is saved, so what is visited, and at which depth, depends on the site and the
@@ -15,12 +16,13 @@ use crate::progress::Bars;
 use crate::report::Findings;
 use crate::store::{Store, StoreError};
 use crate::visit::Visitor;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use regatta::Runtime;
 use regatta::blocking::CpuPool;
 use regatta::cancel::{CancelToken, Reason};
 use regatta::integrations::http::HttpClient;
 use regatta::stream::{StreamOps, try_generate};
+use regatta::task::{ErrorGroup, TaskGroup, task_group};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -75,8 +77,19 @@ pub(crate) async fn run(
     plan: Plan,
     client: HttpClient,
     store: Store,
-    bars: &Bars,
-    stop: &CancelToken,
+    bars: Bars,
+    stop: CancelToken,
+) -> Result<Ended, ErrorGroup<StoreError>> {
+    task_group(|group| all(group, plan, client, store, bars, stop)).await
+}
+
+async fn all(
+    group: TaskGroup<'static, StoreError>,
+    plan: Plan,
+    client: HttpClient,
+    store: Store,
+    bars: Bars,
+    stop: CancelToken,
 ) -> Result<Ended, StoreError> {
     let runtime = Runtime::current();
     let start = runtime.now();
@@ -98,24 +111,15 @@ pub(crate) async fn run(
         };
         bars.level(depth);
         let targets = frontier(store.clone(), depth, left, until.clone());
-        let visitor = visitor.clone();
-        let until = until.clone();
-        let visit = move |target: Result<Target, StoreError>| {
-            let (visitor, until) = (visitor.clone(), until.clone());
-            async move {
-                // Cancelled, it did not happen: the address waits for the next run.
-                match until.run(visitor.visit(target?)).await {
-                    Ok(visit) => Ok(Some(visit?)),
-                    Err(_cancelled) => Ok(None),
-                }
-            }
-        };
-        let visits = targets
-            .map_concurrent(plan.jobs, visit)
-            .unordered()
-            // Pages go on being fetched while a batch is saved.
-            .then_stage(BATCH)
-            .batch_within(BATCH, FLUSH);
+        let visits = visits(
+            targets,
+            plan.jobs,
+            group.clone(),
+            visitor.clone(),
+            until.clone(),
+        );
+        // Further visits begin while a batch is saved.
+        let visits = visits.then_stage(BATCH).batch_within(BATCH, FLUSH);
         let mut visits = pin!(visits);
         while let Some(batch) = visits.next().await {
             let batch: Result<Vec<Option<Visit>>, StoreError> = batch.into_iter().collect();
@@ -142,13 +146,40 @@ pub(crate) async fn run(
     })
 }
 
+/// Visits so many targets at once. Each visit is a task of its own: it goes on whatever the others, and the stream, are waiting for.
+fn visits(
+    targets: impl Stream<Item = Result<Target, StoreError>> + Send + 'static,
+    jobs: usize,
+    group: TaskGroup<'static, StoreError>,
+    visitor: Visitor,
+    until: CancelToken,
+) -> impl Stream<Item = Result<Option<Visit>, StoreError>> + Send + 'static {
+    let begin = move |target: Result<Target, StoreError>| {
+        let task = target.map(|target| group.spawn(visit(visitor.clone(), target, until.clone())));
+        async move { Ok(task?.await) }
+    };
+    targets.map_concurrent(jobs, begin).unordered()
+}
+
+/// One visit. Cancelled, it did not happen: the address waits for the next run.
+async fn visit(
+    visitor: Visitor,
+    target: Target,
+    until: CancelToken,
+) -> Result<Option<Visit>, StoreError> {
+    match until.run(visitor.visit(target)).await {
+        Ok(visit) => Ok(Some(visit?)),
+        Err(_cancelled) => Ok(None),
+    }
+}
+
 /// Up to `most` addresses of a level, in order, read as they are needed.
 fn frontier(
     store: Store,
     depth: i64,
     most: u64,
     until: CancelToken,
-) -> impl futures::Stream<Item = Result<Target, StoreError>> + Send + 'static {
+) -> impl Stream<Item = Result<Target, StoreError>> + Send + 'static {
     try_generate(async move |y| {
         let mut left = most;
         let mut after = String::new();

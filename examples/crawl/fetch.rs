@@ -1,10 +1,9 @@
 //! Asks for one address, under a policy: retries, politeness and a circuit breaker for each host, a limit in time for each request.
 
+use crate::ask::{Answer, Problem, ask};
 use crate::facts::Trouble;
 use regatta::circuit_breaker::{self, CircuitBreaker, Event, State};
-use regatta::integrations::http::{
-    Builder, Bytes, ErrorKind, HttpClient, HttpError, Method, Response,
-};
+use regatta::integrations::http::{HttpClient, Method};
 use regatta::policy::{Advice, Cause, Layer, Policy, Stats};
 use regatta::rate_limit::{self, Quota, RateLimiter};
 use regatta::retry::Backoff;
@@ -24,27 +23,6 @@ const RETRIES: Backoff = Backoff::exponential(Duration::from_millis(200)).max_at
 const MOST_PATIENCE: Duration = Duration::from_secs(10);
 /// Hosts at once: those that are crawled, which are few.
 const MOST_HOSTS: usize = 64;
-/// The body of what is no page is read up to here, so that its connection can be used again.
-const WORTH_READING: u64 = 64 * 1024;
-
-/// A page of more bytes is not read.
-const LARGEST_PAGE: u64 = 32 << 20;
-
-/// A client as the crawl wants it: redirects are answers, since where they lead is looked at here before anybody is asked; limits in time are the policy's.
-pub(crate) fn client(jobs: usize) -> Builder {
-    HttpClient::builder()
-        .redirects(0)
-        .limit(2 * jobs)
-        .limit_per_host(jobs)
-        .max_body(LARGEST_PAGE)
-        .timeout(Duration::MAX)
-        .read_timeout(Duration::MAX)
-        .header(
-            "user-agent",
-            concat!("regatta-crawl/", env!("CARGO_PKG_VERSION")),
-        )
-}
-
 /// How one may ask.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manners {
@@ -52,15 +30,6 @@ pub(crate) struct Manners {
     pub(crate) rate: Quota,
     /// Time for one request.
     pub(crate) page_deadline: Duration,
-}
-
-/// What a server said.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Page(Bytes),
-    File,
-    Redirect(String),
-    Refused(u16),
 }
 
 /// An answer, or why there is none.
@@ -103,7 +72,7 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
-    /// `client` is made from [`client`].
+    /// `client` is made from [`ask::client`](crate::ask::client).
     pub(crate) fn new(client: HttpClient, manners: Manners) -> Self {
         let log = Shared::<Log>::default();
         let trips = log.clone();
@@ -143,10 +112,10 @@ impl Fetcher {
         let runtime = Runtime::current();
         let begun = runtime.now();
         let tried = Mutex::new(Tried::default());
-        let ask = || async {
+        let attempt = || async {
             let start = runtime.now();
             lock(&tried).begin();
-            let asked = self.ask(method.clone(), url).await;
+            let asked = ask(&self.client, method.clone(), url).await;
             lock(&tried).end(&asked, runtime.now() - start);
             asked.inspect_err(|problem| self.count(problem.trouble))
         };
@@ -160,7 +129,7 @@ impl Fetcher {
                 .rate_limit(limiter)
                 .circuit_breaker(breaker);
             answer = loop {
-                let failure = match policy.run_when(&ask, Problem::advice).await {
+                let failure = match policy.run_when(&attempt, advice).await {
                     Ok(answer) => break Ok(answer),
                     Err(failure) => failure,
                 };
@@ -181,36 +150,6 @@ impl Fetcher {
             answer,
             requests,
             took: took.unwrap_or(self.page_deadline),
-        }
-    }
-
-    /// Makes one request.
-    async fn ask(&self, method: Method, url: &Url) -> Result<Answer, Problem> {
-        let is_get = method == Method::GET;
-        let response = self.client.request(method, url.as_str()).send().await;
-        let response = response.map_err(|e| Problem::of(&e, Trouble::BrokenOff))?;
-        let status = response.status();
-        let redirect = location(&response).filter(|_| status.is_redirection());
-        let read = is_get && status.is_success() && is_html(&response);
-        let retry_after = response.retry_after();
-        let body = match read
-            || response
-                .content_length()
-                .is_some_and(|n| n <= WORTH_READING)
-        {
-            true => response.bytes().await,
-            false => Ok(Bytes::new()),
-        };
-        let body = body.map_err(|e| Problem::of(&e, Trouble::CutShort))?;
-        match (status.as_u16(), redirect) {
-            (status @ (429 | 500..), _) => Err(Problem {
-                trouble: Trouble::Busy(status),
-                retry_after,
-            }),
-            (status @ 400.., _) => Ok(Answer::Refused(status)),
-            (_, Some(location)) => Ok(Answer::Redirect(location)),
-            _ if read => Ok(Answer::Page(body)),
-            _ => Ok(Answer::File),
         }
     }
 
@@ -277,46 +216,11 @@ impl Tried {
     }
 }
 
-/// A request that failed.
-#[derive(Debug)]
-struct Problem {
-    trouble: Trouble,
-    retry_after: Option<Duration>,
-}
-
-impl Problem {
-    fn of(error: &HttpError, broken: Trouble) -> Self {
-        let trouble = match error.kind() {
-            ErrorKind::Connect => Trouble::NoConnection,
-            ErrorKind::TimedOut(_) => Trouble::TooSlow,
-            ErrorKind::Protocol => broken,
-            ErrorKind::TooLarge => Trouble::TooLarge,
-            _ => Trouble::Unreadable,
-        };
-        Problem {
-            trouble,
-            retry_after: None,
-        }
+/// What a failure calls for.
+fn advice(problem: &Problem) -> Advice {
+    match (problem.trouble, problem.retry_after) {
+        (Trouble::TooLarge | Trouble::Unreadable, _) => Advice::Answer,
+        (_, Some(wait)) => Advice::RetryAfter(wait.min(MOST_PATIENCE)),
+        (_, None) => Advice::Retry,
     }
-
-    /// What a failure calls for.
-    fn advice(&self) -> Advice {
-        match (self.trouble, self.retry_after) {
-            (Trouble::TooLarge | Trouble::Unreadable, _) => Advice::Answer,
-            (_, Some(wait)) => Advice::RetryAfter(wait.min(MOST_PATIENCE)),
-            (_, None) => Advice::Retry,
-        }
-    }
-}
-
-fn is_html(response: &Response) -> bool {
-    let kind = response.headers().get("content-type");
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml")
-}
-
-fn location(response: &Response) -> Option<String> {
-    let location = response.headers().get("location")?;
-    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }

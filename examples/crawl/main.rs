@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `crawl.rs` | the crawl, written once for every runtime: start here |
 //! | `visit.rs` | one visit: asks, reads, says where the page leads |
-//! | `fetch.rs` | asks for one address, under a policy |
+//! | `fetch.rs`, `ask.rs` | asks for one address, under a policy; one request |
 //! | `parse.rs` | finds the links of a page |
 //! | `store.rs`, `tables.rs` | the database, for async code; its tables, and the rule that makes it go on after anything |
 //! | `report.rs`, `progress.rs` | what people see |
@@ -20,6 +20,7 @@
 //!
 //! Exit codes: 0 when it came to its end, a limit or a deadline, whatever is broken; 2 when it could not be done; 130 and 143 after Ctrl-C and SIGTERM.
 
+mod ask;
 mod cli;
 mod crawl;
 mod facts;
@@ -42,7 +43,7 @@ use progress::Bars;
 use regatta::cancel::CancelToken;
 use regatta::integrations::http::Builder;
 use regatta::runtime::net::TcpListener;
-use regatta::task::task_group;
+use regatta::task::{ErrorGroup, task_group};
 use rusqlite::Connection;
 use site::{FLAPPING, Faults, Host, SITE};
 use std::collections::HashSet;
@@ -144,7 +145,7 @@ async fn run(
         },
     };
     let ended = task_group(async |group| {
-        let mut client = fetch::client(plan.jobs);
+        let mut client = ask::client(plan.jobs);
         if let Some(tree) = tree {
             let faults = match cli.no_faults {
                 true => Faults::None,
@@ -166,10 +167,9 @@ async fn run(
         }
         let client = client.build().map_err(|e| Failed::Client(e.to_string()))?;
         let store = Store::new(db, scope);
-        Ok(crawl::run(plan, client.clone(), store, bars, stop).await?)
+        Ok(crawl::run(plan, client, store, bars.clone(), stop.clone()).await?)
     })
     .await;
-    // What came first is the cause; without any error the group says itself why it ended.
     match ended {
         Ok(ended) => Ok((ended, regatta::Runtime::current().name())),
         Err(errors) => {
@@ -198,7 +198,7 @@ fn on_loopback(client: Builder, site: SocketAddr, flapping: SocketAddr) -> Build
 enum Failed {
     Server(io::Error),
     Client(String),
-    Store(StoreError),
+    Store(ErrorGroup<StoreError>),
 }
 
 impl fmt::Display for Failed {
@@ -206,7 +206,11 @@ impl fmt::Display for Failed {
         match self {
             Failed::Server(e) => write!(f, "there is no port for the server on loopback: {e}"),
             Failed::Client(e) => f.write_str(e),
-            Failed::Store(e) => e.fmt(f),
+            // What came first is the cause.
+            Failed::Store(e) => match e.first() {
+                Some(first) => first.fmt(f),
+                None => e.fmt(f),
+            },
         }
     }
 }
@@ -217,8 +221,8 @@ impl From<io::Error> for Failed {
     }
 }
 
-impl From<StoreError> for Failed {
-    fn from(e: StoreError) -> Self {
+impl From<ErrorGroup<StoreError>> for Failed {
+    fn from(e: ErrorGroup<StoreError>) -> Self {
         Failed::Store(e)
     }
 }

@@ -1,7 +1,8 @@
 //! Visits one address: asks for it, reads it, and says where it leads.
 
+use crate::ask::Answer;
 use crate::facts::{Outcome, Target, Trouble, Visit};
-use crate::fetch::{Answer, Fetched, Fetcher};
+use crate::fetch::{Fetched, Fetcher};
 use crate::parse;
 use regatta::blocking::{CpuPool, JobError};
 use regatta::integrations::http::Method;

@@ -129,5 +129,5 @@ regatta::matrix! {
     dropped_anywhere_it_goes_on_and_ends_the_same [sim];
     stopped_it_says_so_and_goes_on_later;
     stopped_before_it_begins_it_asks_nobody;
-    limits_add_up;
+    limits_add_up [sim];
 }

@@ -1,7 +1,8 @@
 //! How it asks: politely, patiently, and as the server understands.
 
+use super::ask::{Answer, client};
 use super::facts::{Outcome, Target, Trouble};
-use super::fetch::{Answer, Fetcher, Manners, client};
+use super::fetch::{Fetcher, Manners};
 use super::ground::{MS, Watch, now, spawn};
 use super::site::{FLAPPING, Faults, Host, SITE, Tree, serve};
 use super::visit::Visitor;

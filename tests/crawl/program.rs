@@ -73,6 +73,8 @@ impl Ground {
         let mut command = program();
         command.arg("--tree").arg(self.tree());
         command.arg("--out").arg(self.out(out)).args(more);
+        // One page never answers, and is asked for four times.
+        command.args(["--page-deadline", "0.6"]);
         command
     }
 

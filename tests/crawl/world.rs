@@ -1,7 +1,8 @@
 //! Hosts in memory, and a crawl of them.
 
+use super::ask::client;
 use super::crawl::{Ended, Plan, run};
-use super::fetch::{Manners, client};
+use super::fetch::Manners;
 use super::ground::{MS, spawn};
 use super::progress::Bars;
 use super::report::{Broken, Report};
@@ -93,7 +94,7 @@ pub(crate) async fn crawl(
         .unwrap();
     let bars = Bars::new(ProgressDrawTarget::hidden(), plan.limit);
     let store = Store::new(db, &scope);
-    let ended = run(plan, client, store, &bars, stop).await.unwrap();
+    let ended = run(plan, client, store, bars, stop.clone()).await.unwrap();
     (ended, resumed)
 }
 

@@ -122,7 +122,7 @@ fn own(name: &str, first: impl Fn() -> bool) -> Deed {
         "moved.html" => Deed::Moved("there.html".into()),
         "moved-nowhere.html" => Deed::Moved("nowhere.html".into()),
         "silent.html" => Deed::Silent,
-        "slow.html" => Deed::After(300 * MS),
+        "slow.html" => Deed::After(200 * MS),
         "busy.html" if first() => Deed::Status(503, Some(1)),
         "once-500.html" if first() => Deed::Status(500, None),
         "once-cut.html" if first() => Deed::CutShort,
