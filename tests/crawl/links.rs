@@ -88,7 +88,7 @@ async fn every_kind_of_fault_is_survived_and_told() {
         "slow",
         "there",
     ];
-    assert_eq!(dump.with("page"), 1 + 4 + 20 + own.len() + 61);
+    assert_eq!(dump.with("page"), 1 + 4 + 20 + own.len() + 25);
     let troubles = &ended.figures.troubles;
     for trouble in [
         Trouble::Busy(500),
@@ -128,7 +128,7 @@ async fn the_breaker_of_a_flapping_host_trips_and_recovers() {
     let trips = &ended.figures.trips;
     assert!(trips[FLAPPING] >= 1, "{trips:?}");
     let of_it = |url: &&String| url.starts_with(&format!("http://{FLAPPING}/"));
-    assert_eq!(dump.pages.keys().filter(of_it).count(), 61);
+    assert_eq!(dump.pages.keys().filter(of_it).count(), 25);
     let broken = |b: &super::report::Broken| b.url.contains(FLAPPING);
     assert!(!ended.findings.broken.iter().any(broken));
     assert!(report(&ended).contains(&format!("at {FLAPPING}")));

@@ -157,7 +157,7 @@ pub(crate) struct Flapping {
 
 impl Flapping {
     /// Before which answers it goes away, and for how long.
-    const AWAY_BEFORE: [u32; 2] = [10, 40];
+    const AWAY_BEFORE: [u32; 2] = [5, 15];
     const AWAY: Duration = Duration::from_millis(400);
 
     fn deed(&mut self, now: Instant) -> Deed {
@@ -177,6 +177,6 @@ impl Flapping {
 
     /// What it serves while it is there.
     pub(crate) fn tree() -> Tree {
-        Tree::list(60)
+        Tree::list(24)
     }
 }
