@@ -177,6 +177,22 @@ async fn a_host_that_is_not_there_is_left_alone_and_given_up() {
     assert!(figures.trips[SITE] > 30, "{figures:?}");
 }
 
+/// Twelve failures in a row, and the breaker opens: what was tried before counts all the same.
+async fn the_tries_of_a_page_add_up_while_its_host_is_left_alone() {
+    let network = Network::new();
+    let fetcher = fetcher(&network);
+    let start = now();
+    let page = url("");
+    let all = futures::future::join_all((0..4).map(|_| fetcher.fetch(Method::GET, &page))).await;
+    for fetched in all {
+        assert_eq!(fetched.answer.unwrap_err(), Trouble::NoConnection);
+        assert_eq!(fetched.requests, 4);
+    }
+    assert!(fetcher.figures().trips[SITE] >= 2);
+    let took = now() - start;
+    assert!(took >= MS * 1400 && took < MS * 2600, "{took:?}");
+}
+
 async fn visit(network: &Network, path: &str) -> super::facts::Visit {
     let visitor = Visitor {
         fetcher: fetcher(network),
@@ -260,6 +276,7 @@ regatta::matrix! {
     a_server_that_asks_for_time_gets_it [sim];
     patience_has_an_end [sim];
     a_host_that_is_not_there_is_left_alone_and_given_up [sim];
+    the_tries_of_a_page_add_up_while_its_host_is_left_alone [sim];
     who_knows_no_head_is_asked_otherwise;
     odd_answers_have_an_outcome;
 }
