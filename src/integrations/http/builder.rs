@@ -171,6 +171,9 @@ impl Builder {
     ///
     /// As failures count errors and the statuses 429, 500, 502, 503 and 504; when the policy gives up, the last such answer is handed on. Retried are requests that
     /// were not sent, and those whose method is idempotent; never a body that is a stream.
+    ///
+    /// With 429 and 503 the server's [`Retry-After`](super::Response::retry_after) is heeded: the next attempt is not made before, and where the total
+    /// [`timeout`](Builder::timeout) would be over by then, the answer is handed on at once.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.settings.policy = Some(policy);
         self

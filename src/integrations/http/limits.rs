@@ -51,6 +51,13 @@ impl Limits {
         }
     }
 
+    /// Whether the total would be over by then.
+    pub(super) fn leaves_less_than(&self, wait: Duration) -> bool {
+        let end_of_wait = self.runtime.now().checked_add(wait);
+        self.end
+            .is_some_and(|end| end_of_wait.is_none_or(|at| at >= end))
+    }
+
     /// From now on each wait is for the server.
     pub(super) fn server_acts(&mut self) {
         self.waiting = Some(None);

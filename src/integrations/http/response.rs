@@ -15,6 +15,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use url::Url;
 
 /// An answer whose head has come. The body is read from the connection when it is asked for.
@@ -116,6 +117,21 @@ impl Response {
             .ok()?
             .parse()
             .ok()
+    }
+
+    /// How long the server wants to be left alone: its `Retry-After`, in seconds or as a date. A date counts from the `Date` of the same answer, so the two clocks need not
+    /// agree; where that one is missing, or the date cannot be read, there is no answer. A date that has passed is zero.
+    ///
+    /// A client with a [policy](super::Builder::policy) heeds it by itself, with the statuses 429 and 503.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = |name| self.headers.get(name)?.to_str().ok().map(str::trim);
+        let after = text(header::RETRY_AFTER)?;
+        if let Ok(seconds) = after.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let then = httpdate::parse_http_date(after).ok()?;
+        let now = httpdate::parse_http_date(text(header::DATE)?).ok()?;
+        Some(then.duration_since(now).unwrap_or_default())
     }
 
     /// The response itself, if the status is not one of an error.

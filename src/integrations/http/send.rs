@@ -9,7 +9,7 @@ use super::limits::{Limits, Times};
 use super::redirect::{self, Next, Trail};
 use super::response::Response;
 use crate::internal::lock::Lock;
-use crate::policy::{Cause, Failure, Policy};
+use crate::policy::{Advice, Cause, Failure, Policy};
 use crate::pool::{ConnectError, GetError};
 use http::header::{self, HeaderMap};
 use http::{Method, StatusCode};
@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 use url::Url;
 
 /// As much of a body that nobody wants is read, to use its connection again.
@@ -130,9 +131,16 @@ async fn under(
     let may_repeat = is_idempotent(&job.method);
     let worth = |failed: &Failed| match failed {
         Failed::Error(error) => {
-            !job.once && (may_repeat || error.is_unsent()) && is_passing(error.kind())
+            let may = !job.once && (may_repeat || error.is_unsent());
+            Advice::from(may && is_passing(error.kind()))
         }
-        Failed::Answer(_) => !job.once && may_repeat,
+        Failed::Answer(response) => match come_back(response) {
+            _ if job.once || !may_repeat => Advice::GiveUp,
+            None => Advice::Retry,
+            // The answer that is there is worth more than an error about the time.
+            Some(wait) if each.leaves_less_than(wait) => Advice::GiveUp,
+            Some(wait) => Advice::RetryAfter(wait),
+        },
     };
     let run = async {
         match policy.run_when(call, worth).await {
@@ -166,6 +174,12 @@ fn answer_of(failure: Failure<Failed>) -> Result<Response, HttpError> {
 /// Statuses that another attempt may not have.
 fn says_try_again(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
+}
+
+/// When the server wants to be asked again. Of the statuses that are worth it, these say so (RFC 6585, 4; RFC 9110, 15.6.4).
+fn come_back(response: &Response) -> Option<Duration> {
+    let says_when = matches!(response.status().as_u16(), 429 | 503);
+    response.retry_after().filter(|_| says_when)
 }
 
 fn is_passing(kind: ErrorKind) -> bool {
