@@ -1,13 +1,14 @@
 //! What the operators promise beyond order: times, fairness, panics, on every runtime.
 
 use super::{Living, MS};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use regatta::stream::{StreamOps, generate};
 use regatta::{Runtime, testing, time};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::Poll;
 use std::time::Duration;
 
 async fn never_more_than_the_width_run_at_once() {
@@ -133,6 +134,57 @@ async fn subscribers_on_tasks_of_their_own_get_everything() {
     }
 }
 
+/// Whoever finds the source free polls it; what it wakes, and who comes while it is out, cross each other on several threads.
+async fn subscribers_of_a_source_that_waits_get_everything() {
+    let (sender, receiver) = async_channel::bounded(1);
+    let shared = receiver.broadcast(2);
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let reader = shared.subscribe();
+            let sum = reader.fold(0, async |a, b| a + b);
+            Runtime::current().try_spawn(sum).unwrap()
+        })
+        .collect();
+    let feeder = Runtime::current().try_spawn(async move {
+        for n in 0..2000u64 {
+            sender.send(n).await.unwrap();
+        }
+    });
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), 1999 * 2000 / 2);
+    }
+    feeder.unwrap().await.unwrap();
+}
+
+/// While one subscriber polls the source, the source wakes it, and after that another one comes and waits. The first gives up: the wake was for
+/// the other, too.
+async fn a_wake_while_the_source_is_polled_reaches_who_comes_meanwhile() {
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+    type Other = Arc<std::sync::Mutex<Option<std::pin::Pin<Box<dyn Stream<Item = u32> + Send>>>>>;
+    let other = Other::default();
+    let woken = Arc::new(Woken::default());
+    let (comes, waker) = (other.clone(), std::task::Waker::from(woken.clone()));
+    let shared = stream::poll_fn(move |cx| {
+        cx.waker().wake_by_ref();
+        if let Some(other) = &mut *comes.lock().unwrap() {
+            let polled = other.poll_next_unpin(&mut std::task::Context::from_waker(&waker));
+            assert!(polled.is_pending(), "the source is out");
+        }
+        Poll::<Option<u32>>::Pending
+    })
+    .broadcast(2);
+    let mut first = shared.subscribe();
+    *other.lock().unwrap() = Some(Box::pin(shared.subscribe()));
+    assert!(first.next().now_or_never().is_none());
+    assert_eq!(woken.0.load(SeqCst), 1);
+}
+
 async fn sides_on_tasks_of_their_own_get_their_items() {
     let (even, odd) = stream::iter(0..2000u64).partition(3, |n| n % 2 == 0);
     let odd = Runtime::current().try_spawn(odd.fold(0, async |a, b| a + b));
@@ -193,6 +245,8 @@ async fn endless_streams_let_others_run() {
 }
 
 regatta::matrix! {
+    subscribers_of_a_source_that_waits_get_everything;
+    a_wake_while_the_source_is_polled_reaches_who_comes_meanwhile;
     never_more_than_the_width_run_at_once;
     ten_at_once_take_a_tenth_of_the_time [sim];
     futures_may_borrow;

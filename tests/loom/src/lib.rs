@@ -15,6 +15,8 @@
 //! | `dropping`, `shields` of a scope | `internal/scope/frame.rs` | `internal::scope` |
 //! | phases and flags of a group, the flag of a handle | `task/core.rs`, `task/child.rs`, `task/handle.rs` | `task` |
 //!
+//! Behind locks alone, and yet here, because on one thread nothing crosses: the branches of a stream (`stream/fork.rs`, models `fork`).
+//!
 //! Not here, because there is nothing for loom to find:
 //!
 //! * counts and numbers that order nothing: `Tally` of `blocking`, `count` and `next_id` of `workers`, `SKIPPED` of `cancel/cleanup.rs`,
@@ -34,6 +36,7 @@
 )]
 
 mod event;
+mod fork;
 mod gated;
 mod internal;
 mod node;
