@@ -8,6 +8,7 @@ use futures_lite::future::{poll_once, yield_now};
 use regatta::bulkhead::{Aimd, Bulkhead, CallError, Gradient};
 use regatta::testing::now;
 use regatta::{task, time};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Future, IntoFuture, pending, ready};
 use std::pin::pin;
@@ -249,6 +250,64 @@ async fn a_call_can_be_spawned() {
     assert_eq!(job.await, 4);
 }
 
+/// Places and the line, taken and left at random, by the turnstile and by the lock, against plain lists.
+async fn whatever_comes_and_goes_it_does_as_a_model() {
+    for seed in 0..100 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (limit, queue) = (rng.usize(1..5), rng.usize(0..4));
+        let bulkhead = Bulkhead::new(limit, queue);
+        let (mut running, mut line) = (Vec::new(), VecDeque::new());
+        let (mut entered, mut refused) = (0, 0);
+        for step in 0..300 {
+            match rng.u8(0..8) {
+                0 | 1 => {
+                    let ended = bulkhead.try_enter();
+                    assert_eq!(ended.is_ok(), running.len() < limit, "{seed} {step}");
+                    entered += u64::from(ended.is_ok());
+                    refused += u64::from(ended.is_err());
+                    running.extend(ended);
+                }
+                2 | 3 => {
+                    let mut enter = Box::pin(bulkhead.enter());
+                    match poll_once(&mut enter).await {
+                        Some(Ok(pass)) => {
+                            assert!(running.len() < limit, "{seed} {step}");
+                            entered += 1;
+                            running.push(pass);
+                        }
+                        Some(Err(full)) => {
+                            assert_eq!((full.running, full.waiting), (limit, queue));
+                            refused += 1;
+                        }
+                        None => line.push_back(enter),
+                    }
+                    assert!(line.len() <= queue);
+                }
+                4 | 5 if !running.is_empty() => {
+                    drop(running.swap_remove(rng.usize(..running.len())));
+                }
+                6 if !line.is_empty() => {
+                    drop(line.remove(rng.usize(..line.len())));
+                }
+                _ => {
+                    let stats = bulkhead.stats();
+                    assert_eq!((stats.running, stats.waiting), (running.len(), line.len()));
+                    assert_eq!((stats.entered, stats.refused), (entered, refused));
+                }
+            }
+            // Whoever has a place now is the first in line.
+            let served = (limit - running.len()).min(line.len());
+            for (place, enter) in line.iter_mut().enumerate() {
+                let ended = poll_once(enter).await;
+                assert_eq!(ended.is_some(), place < served, "{seed} {step}");
+                running.extend(ended.map(Result::unwrap));
+            }
+            line.drain(..served);
+            entered += served as u64;
+        }
+    }
+}
+
 macro_rules! refused {
     ($($name:ident: $message:literal, $build:expr;)+) => {$(
         #[test]
@@ -283,6 +342,7 @@ regatta::matrix! {
     a_dropped_call_makes_room;
     an_adaptive_limit_rises_and_serves_those_who_wait;
     an_aimd_limit_finds_what_a_server_bears [sim];
+    whatever_comes_and_goes_it_does_as_a_model;
     a_gradient_limit_stays_in_its_range_and_falls_under_load [sim];
     a_call_can_be_spawned;
 }

@@ -219,6 +219,60 @@ async fn the_iterator_is_drawn_as_slots_get_free() {
     assert_eq!(drawn.load(SeqCst), 2);
 }
 
+/// Tasks go on with the next future by themselves: an error must keep all of them from it.
+async fn on_the_runtime_nothing_is_drawn_after_an_error() {
+    for limit in [1, 3] {
+        let drawn = Arc::new(AtomicUsize::new(0));
+        let counter = drawn.clone();
+        let jobs = (0..10_000u32).map(move |n| {
+            counter.fetch_add(1, SeqCst);
+            // The others end on their own right after it.
+            async move {
+                if n < 5 {
+                    return Ok(n);
+                }
+                futures_lite::future::yield_now().await;
+                Err(n)
+            }
+        });
+        let errors = gather(jobs).limit(limit).on_runtime().await.unwrap_err();
+        assert!((1..=limit).contains(&errors.into_iter().count()));
+        let drawn = drawn.load(SeqCst);
+        assert!((6..=5 + limit).contains(&drawn), "{drawn} drawn");
+    }
+}
+
+/// Nobody else draws from an iterator that has panicked.
+async fn a_panic_of_the_iterator_goes_on_in_the_caller() {
+    let jobs = (0..100u32).map(|n| {
+        assert!(n != 7, "no future number {n}");
+        after(1, Ok::<_, Infallible>(n))
+    });
+    drop(gather(jobs).limit(3).on_runtime().await);
+}
+
+/// A task that finds one ready future after the other still gives way.
+async fn ready_futures_on_the_runtime_let_others_run() {
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counter = turns.clone();
+    task::task_group(async move |g: task::TaskGroup<'static, Infallible>| {
+        g.service(async move {
+            loop {
+                counter.fetch_add(1, SeqCst);
+                futures_lite::future::yield_now().await;
+            }
+        });
+        let jobs = (0..100_000u32).map(async |n| n);
+        let values = gather(jobs).limit(2).settled().on_runtime().await;
+        assert_eq!(values, (0..100_000).collect::<Vec<_>>());
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let turns = turns.load(SeqCst);
+    assert!(turns > 100, "the other task ran {turns} times");
+}
+
 // 95
 async fn wait_gives_the_finished_and_leaves_the_pending() {
     let all = task::task_group(async |g| {
@@ -458,6 +512,9 @@ regatta::matrix! {
     never_more_than_the_limit_run_at_once;
     progress_counts_every_end_and_knows_the_total [sim];
     the_iterator_is_drawn_as_slots_get_free;
+    on_the_runtime_nothing_is_drawn_after_an_error;
+    #[should_panic(expected = "no future number 7")] a_panic_of_the_iterator_goes_on_in_the_caller;
+    ready_futures_on_the_runtime_let_others_run [sim, tokio_current, smol];
     wait_gives_the_finished_and_leaves_the_pending;
     wait_takes_all_that_have_finished;
     wait_for_the_first_error_ignores_values;

@@ -106,6 +106,37 @@ async fn a_call_can_be_spawned() {
     assert_eq!(job.await, 4);
 }
 
+async fn whatever_comes_and_goes_the_figures_are_those_of_a_model() {
+    for seed in 0..100 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let limit = rng.usize(1..5);
+        let shed = LoadShed::builder().max_in_flight(limit).build();
+        let (mut running, mut entered, mut refused) = (Vec::new(), 0, 0);
+        for step in 0..300 {
+            match rng.u8(0..6) {
+                0..3 => {
+                    let ended = match rng.bool() {
+                        true => shed.try_enter(),
+                        false => shed.enter().await,
+                    };
+                    assert_eq!(ended.is_ok(), running.len() < limit, "{seed} {step}");
+                    entered += u64::from(ended.is_ok());
+                    refused += u64::from(ended.is_err());
+                    running.extend(ended);
+                }
+                3..5 if !running.is_empty() => {
+                    drop(running.swap_remove(rng.usize(..running.len())));
+                }
+                _ => {
+                    let stats = shed.stats();
+                    let found = (stats.in_flight, stats.entered, stats.refused);
+                    assert_eq!(found, (running.len(), entered, refused), "{seed} {step}");
+                }
+            }
+        }
+    }
+}
+
 macro_rules! refused {
     ($($name:ident: $message:literal, $build:expr;)+) => {$(
         #[test]
@@ -126,6 +157,7 @@ refused! {
 
 regatta::matrix! {
     no_more_run_than_may_and_the_others_are_refused;
+    whatever_comes_and_goes_the_figures_are_those_of_a_model;
     an_executor_that_is_on_time_refuses_nobody;
     a_late_executor_refuses_until_it_is_on_time_again [sim];
     a_dropped_measure_leaves_it_to_another [sim];

@@ -8,6 +8,8 @@
 mod events;
 #[path = "policy/layers.rs"]
 mod layers;
+#[path = "policy/promises.rs"]
+mod promises;
 
 use regatta::circuit_breaker::{CircuitBreaker, State};
 use regatta::policy::{Cause, Layer, Policy};

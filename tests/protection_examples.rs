@@ -1,4 +1,4 @@
-//! `examples/stop_calling_a_broken_service` and `examples/protect_everything`: what they show happens, on every runtime; they stop cleanly. Runs the programs that `cargo test` has built.
+//! The examples of protection: what they show happens, on every runtime; they stop cleanly. Runs the programs that `cargo test` has built.
 #![cfg(all(unix, any(feature = "tokio", feature = "smol")))]
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,8 @@ const RUNTIMES: &[&str] = &["smol"];
 
 const BROKEN: &str = "stop_calling_a_broken_service";
 const EVERYTHING: &str = "protect_everything";
+const FLAKY: &str = "retry_flaky_call";
+const QUOTA: &str = "stay_under_a_quota";
 
 /// `target/<profile>/examples/<name>`; this test is `target/<profile>/deps/protection_examples-<hash>`.
 fn program(name: &str) -> Command {
@@ -95,12 +97,53 @@ fn the_day_is_drawn_with_every_call() {
 }
 
 #[test]
+fn a_server_that_restarts_is_asked_until_it_answers() {
+    for runtime in RUNTIMES {
+        let said = run(FLAKY, &["--runtime", runtime, "--patience", "60000"]);
+        assert!(said.contains("server: up"), "{said}");
+        let failed = said.lines().filter(|l| l.contains("; again in ")).count();
+        // Nobody listened, then one was reset, and one was too late.
+        assert!(failed >= 3, "{said}");
+        assert!(said.lines().any(|l| l.starts_with("client: 42, after ")));
+    }
+}
+
+#[test]
+fn who_waits_no_longer_is_told_at_once() {
+    for runtime in RUNTIMES {
+        let arguments = ["--runtime", runtime, "--patience", "150"];
+        let output = program(FLAKY).args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("the next would come after the deadline")
+                || said.contains("the caller's patience"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn no_request_is_over_the_quota() {
+    for runtime in RUNTIMES {
+        let arguments = ["--runtime", runtime, "--rate", "100", "--requests", "150"];
+        let said = run(QUOTA, &arguments);
+        assert!(said.starts_with("150 requests in "), "{said}");
+        assert!(said.contains("none refused"), "{said}");
+    }
+}
+
+#[test]
 fn wrong_arguments_are_told_with_the_usage() {
     for (name, arguments, why) in [
         (BROKEN, &["--broken", "0"], "use a number from 1 to 60000"),
         (BROKEN, &["--what", "1"], "there is no option \"--what\""),
         (EVERYTHING, &["--phase", "x"], "--phase is \"x\""),
         (EVERYTHING, &["--runtime", "fast"], "--runtime: "),
+        (FLAKY, &["--patience", "-1"], "--patience is \"-1\""),
+        (FLAKY, &["--runtime", "fast"], "--runtime: "),
+        (QUOTA, &["--rate", "0"], "use a number from 1 to 1000000"),
+        (QUOTA, &["--at-once", "many"], "--at-once is \"many\""),
         (
             EVERYTHING,
             &["--calls", "501"],
@@ -112,7 +155,7 @@ fn wrong_arguments_are_told_with_the_usage() {
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains(why) && said.contains("usage: "), "{said}");
     }
-    for name in [BROKEN, EVERYTHING] {
+    for name in [BROKEN, EVERYTHING, FLAKY, QUOTA] {
         assert!(run(name, &["--help"]).starts_with(&format!("usage: {name}")));
     }
 }

@@ -4,8 +4,12 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "rate_limit/guides.rs"]
+mod guides;
 #[path = "rate_limit/models.rs"]
 mod models;
+#[path = "rate_limit/naive.rs"]
+mod naive;
 
 use futures_lite::future::poll_once;
 use regatta::rate_limit::{
@@ -76,6 +80,25 @@ async fn a_dropped_waiter_frees_its_place() {
         assert!(now() - start <= SECOND, "{algorithm:?}");
         assert_eq!(limiter.stats().waiting, 0);
         assert_eq!(limiter.stats().granted, 3);
+    }
+}
+
+// 139
+async fn what_a_dropped_waiter_was_granted_and_never_saw_goes_back() {
+    for algorithm in ALGORITHMS {
+        let limiter = limiter(algorithm, Quota::new(2, SECOND));
+        limiter.acquire(2).await.unwrap();
+        let (mut first, mut second) = (Box::pin(limiter.acquire(1)), Box::pin(limiter.acquire(1)));
+        assert!(poll_once(&mut first).await.is_none());
+        assert!(poll_once(&mut second).await.is_none());
+        time::sleep(SECOND).await;
+        // The first in line serves all whose moment has come.
+        assert!(poll_once(&mut first).await.is_some());
+        assert_eq!((limiter.stats().granted, limiter.stats().waiting), (4, 0));
+        drop(second);
+        assert_eq!((limiter.stats().granted, limiter.stats().refunded), (3, 1));
+        assert!(limiter.try_acquire(1).is_ok(), "{algorithm:?}");
+        assert!(limiter.try_acquire(1).is_err(), "{algorithm:?}");
     }
 }
 
@@ -334,6 +357,7 @@ regatta::matrix! {
     a_burst_up_to_the_quota_then_the_rate [sim];
     more_than_there_can_be_is_an_error_at_once;
     a_dropped_waiter_frees_its_place [sim];
+    what_a_dropped_waiter_was_granted_and_never_saw_goes_back [sim];
     who_wants_many_is_not_passed_by_who_wants_few;
     a_thousand_waiters_are_served_in_order;
     a_thousand_waiters_take_exactly_their_time [sim];

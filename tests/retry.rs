@@ -4,6 +4,9 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "retry/guides.rs"]
+mod guides;
+
 use regatta::cancel::{self, CancelToken, Reason};
 use regatta::retry::{Backoff, Budget, Failed, GaveUp, Jitter, retry, retry_with};
 use regatta::testing::{self, now};

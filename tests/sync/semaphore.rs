@@ -435,6 +435,62 @@ fn grants_follow_arrivals_under_every_seed() {
     });
 }
 
+/// Requests of all sizes, permits given back, waiters that leave and sizes that change, one after the other: after each step exactly
+/// those have a permit whom a line with a pencil would have served.
+#[test]
+fn who_is_served_after_each_step_is_what_a_line_says() {
+    for seed in 0..2_000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut size = random.usize(1..6);
+        let semaphore = Semaphore::new(size);
+        let (mut held, mut waiting) = (Vec::<Permit>::new(), Vec::new());
+        for step in 0..60 {
+            match random.u8(..10) {
+                0..4 => {
+                    let asked = random.usize(1..=size);
+                    waiting.push((asked, semaphore.acquire_many(asked)));
+                }
+                4..8 if !held.is_empty() => drop(held.swap_remove(random.usize(..held.len()))),
+                8 if !waiting.is_empty() => {
+                    drop(waiting.remove(random.usize(..waiting.len())));
+                }
+                9 => {
+                    let most = waiting.iter().map(|(asked, _)| *asked).max();
+                    size = random.usize(most.unwrap_or(1)..=6);
+                    semaphore.resize(size).unwrap();
+                }
+                _ => {}
+            }
+            let out: usize = held.iter().map(Permit::count).sum();
+            let mut free = size.saturating_sub(out);
+            let mut to_be_served = 0;
+            for (asked, _) in &waiting {
+                if *asked > free {
+                    break;
+                }
+                free -= asked;
+                to_be_served += 1;
+            }
+            let mut served = Vec::new();
+            for (place, (_, acquire)) in waiting.iter_mut().enumerate() {
+                if let Poll::Ready(permit) = poll(acquire) {
+                    served.push(place);
+                    held.push(permit.unwrap());
+                }
+            }
+            let expected: Vec<_> = (0..to_be_served).collect();
+            assert_eq!(served, expected, "seed {seed}, step {step}");
+            drop(waiting.drain(..to_be_served));
+            assert_eq!(semaphore.available(), free, "seed {seed}, step {step}");
+            assert_eq!(
+                semaphore.waiting(),
+                waiting.len(),
+                "seed {seed}, step {step}"
+            );
+        }
+    }
+}
+
 /// The same with one permit, where the order of the grants is the order in which they run.
 #[test]
 fn one_permit_goes_round_in_the_order_of_arrival() {

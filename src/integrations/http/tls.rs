@@ -5,10 +5,20 @@ use super::error::{ErrorKind, HttpError};
 use super::io::Duplex;
 use futures_rustls::TlsConnector;
 use futures_rustls::pki_types::{CertificateDer, ServerName};
-use futures_rustls::rustls::crypto::ring;
+use futures_rustls::rustls::crypto::{CryptoProvider, ring};
 use futures_rustls::rustls::{ClientConfig, RootCertStore};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// The authorities that browsers trust; made once for all clients, as is what computes.
+static USUAL: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
+    let mut store = RootCertStore::empty();
+    store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    Arc::new(store)
+});
+
+static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(ring::default_provider()));
 
 /// Authorities that are trusted, as far as they are chosen.
 #[derive(Clone, Default)]
@@ -19,9 +29,23 @@ pub(super) struct Roots {
 
 /// Reads the certificates, and makes ready.
 pub(super) fn connector(roots: &Roots) -> Result<TlsConnector, HttpError> {
+    let trusted = if roots.extra.is_empty() && !roots.without_the_usual {
+        USUAL.clone()
+    } else {
+        Arc::new(chosen(roots)?)
+    };
+    let config = ClientConfig::builder_with_provider(PROVIDER.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|e| HttpError::bad(format!("TLS cannot be set up: {e}")).because(e))?;
+    let mut config = config.with_root_certificates(trusted).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn chosen(roots: &Roots) -> Result<RootCertStore, HttpError> {
     let mut store = RootCertStore::empty();
     if !roots.without_the_usual {
-        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        store.roots.extend_from_slice(&USUAL.roots);
     }
     for der in &roots.extra {
         let added = store.add(CertificateDer::from(der.as_slice()).into_owned());
@@ -32,12 +56,7 @@ pub(super) fn connector(roots: &Roots) -> Result<TlsConnector, HttpError> {
             .because(e)
         })?;
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| HttpError::bad(format!("TLS cannot be set up: {e}")).because(e))?;
-    let mut config = config.with_root_certificates(store).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(store)
 }
 
 /// Makes a stream private.

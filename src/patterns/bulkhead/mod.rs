@@ -40,6 +40,8 @@
 //! adaptive limit learns nothing from it.
 //!
 //! **An adaptive limit** that falls interrupts nobody: places are not given again until so many have ended.
+//!
+//! **What it costs.** With a fixed limit, a call that finds a place takes no lock, and reads no clock: two atomic operations. An adaptive limit takes its lock and reads the clock twice.
 
 mod error;
 mod limit;

@@ -1,4 +1,4 @@
-//! A bulkhead behind its lock: who runs, and the line of those who wait.
+//! A bulkhead behind its lock: who runs, and the line of those who wait. Where the limit is fixed, calls come and go by the turnstile before it while nobody waits.
 //!
 //! While somebody stands in line, the places are taken: whoever makes room (ends, leaves a place it was given, raises the limit) serves the line before it unlocks.
 //! So newcomers pass nobody.
@@ -6,8 +6,8 @@
 use super::Stats;
 use super::error::Full;
 use super::limit::{Rule, Sample, Start};
+use crate::internal::gated::{Account, Books, Gated, Period};
 use crate::internal::line::{Line, Place, Wakers};
-use crate::internal::lock::Lock;
 use crate::runtime::Runtime;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -16,9 +16,11 @@ pub(super) struct Shared {
     pub(super) runtime: Runtime,
     /// Whether it has to be known how long calls take.
     adaptive: bool,
+    /// For the turnstile; an adaptive limit never opens it.
+    limit: usize,
     queue: usize,
     pub(super) max_wait: Option<Duration>,
-    state: Lock<State>,
+    state: Gated<State>,
 }
 
 struct State {
@@ -45,6 +47,30 @@ pub(super) enum End {
     Succeeded,
     Failed,
     Unknown,
+}
+
+impl Books for State {
+    fn take_over(&mut self, Account { running, left }: Account) {
+        self.entered += left;
+        self.entered += running as u64;
+        self.entered -= self.running as u64;
+        self.running = running;
+    }
+
+    fn opens(&self) -> Option<(usize, Period)> {
+        let opens = self.line.is_empty() && !self.rule.is_adaptive();
+        opens.then(|| (self.running, Period::default()))
+    }
+}
+
+impl Ticket {
+    /// Of a bulkhead with a fixed limit, which learns nothing.
+    fn untimed() -> Self {
+        Ticket {
+            began: None,
+            start: Start::default(),
+        }
+    }
 }
 
 impl State {
@@ -84,9 +110,10 @@ impl Shared {
         Shared {
             runtime,
             adaptive: rule.is_adaptive(),
+            limit: rule.limit(),
             queue,
             max_wait,
-            state: Lock::new(State {
+            state: Gated::new(State {
                 rule,
                 running: 0,
                 line: Line::new(),
@@ -104,6 +131,9 @@ impl Shared {
     }
 
     pub(super) fn try_enter(&self) -> Result<Ticket, Full> {
+        if self.state.enter(self.limit).is_some() {
+            return Ok(Ticket::untimed());
+        }
         let mut state = self.state.lock();
         if !state.line.is_empty() || !state.has_place() {
             state.refused += 1;
@@ -117,6 +147,14 @@ impl Shared {
     /// A place at once, or nothing at all.
     #[inline]
     pub(super) fn enter_at_once(&self) -> Option<Ticket> {
+        match self.state.enter(self.limit) {
+            Some(_) => Some(Ticket::untimed()),
+            None => self.enter_under_the_lock(),
+        }
+    }
+
+    #[inline(never)]
+    fn enter_under_the_lock(&self) -> Option<Ticket> {
         let mut state = self.state.lock();
         if !state.line.is_empty() || !state.has_place() {
             return None;
@@ -189,7 +227,15 @@ impl Shared {
         full
     }
 
+    #[inline]
     pub(super) fn leave(&self, ticket: Ticket, end: End) {
+        if !self.state.leave(Period::default()) {
+            self.leave_under_the_lock(ticket, end);
+        }
+    }
+
+    #[inline(never)]
+    fn leave_under_the_lock(&self, ticket: Ticket, end: End) {
         let mut sample = None;
         if let (Some(began), true) = (ticket.began, end != End::Unknown) {
             let took = self.runtime.now().saturating_duration_since(began);

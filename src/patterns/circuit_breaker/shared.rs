@@ -1,10 +1,11 @@
-//! A breaker behind its lock, with the clock and the observer, which are asked and told outside of it.
+//! A breaker behind its lock, with the clock and the observer, which are asked and told outside of it. While it is closed, calls come by the turnstile before the lock, unless a
+//! rule asks how long they take; and those that work go by it, unless a rule asks when they end.
 
 use super::error::Refused;
 use super::observer::{Event, Observer};
 use super::policy::Rules;
 use super::state::{End, Machine, State, Stats, Ticket, Verdict};
-use crate::internal::lock::Lock;
+use crate::internal::gated::Gated;
 use crate::runtime::Runtime;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use std::time::Instant;
 pub(super) struct Shared {
     runtime: Runtime,
     start: Instant,
-    /// Whether the rules need the time of every call.
+    /// Whether the rules ask how long calls take.
+    slow: bool,
+    /// Whether they ask when calls end.
     timed: bool,
     observer: Option<Arc<Observer>>,
-    machine: Lock<Machine>,
+    machine: Gated<Machine>,
 }
 
 impl Shared {
@@ -25,9 +28,10 @@ impl Shared {
         Shared {
             start: runtime.now(),
             runtime,
-            timed: machine.is_timed(),
+            slow: machine.times_calls(),
+            timed: machine.times_ends(),
             observer,
-            machine: Lock::new(machine),
+            machine: Gated::new(machine),
         }
     }
 
@@ -44,17 +48,20 @@ impl Shared {
 
     #[inline]
     pub(super) fn enter(&self) -> Result<Ticket, Refused> {
-        if !self.timed {
+        match self.machine.enter(usize::MAX) {
+            Some(period) => Ok(Ticket::untimed(period)),
+            None => self.enter_under_the_lock(),
+        }
+    }
+
+    #[inline(never)]
+    fn enter_under_the_lock(&self) -> Result<Ticket, Refused> {
+        if !self.slow {
             let mut machine = self.machine.lock();
             if machine.is_closed() {
                 return machine.enter(0).0;
             }
         }
-        self.enter_now()
-    }
-
-    #[inline(never)]
-    fn enter_now(&self) -> Result<Ticket, Refused> {
         let now = self.now();
         let (entered, event) = self.machine.lock().enter(now);
         self.tell(event);
@@ -66,6 +73,14 @@ impl Shared {
 
     #[inline]
     fn end(&self, ticket: Ticket, end: End) {
+        let untimed = !self.timed && end == End::As(Verdict::Success);
+        if !(untimed && self.machine.leave(ticket.period)) {
+            self.end_under_the_lock(ticket, end);
+        }
+    }
+
+    #[inline(never)]
+    fn end_under_the_lock(&self, ticket: Ticket, end: End) {
         let timed = self.timed || end != End::As(Verdict::Success);
         let now = if timed { self.now() } else { 0 };
         let event = self.machine.lock().end(now, ticket, end);
@@ -139,3 +154,6 @@ impl<S: Deref<Target = Shared>> Drop for Hold<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

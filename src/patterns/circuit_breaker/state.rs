@@ -10,6 +10,7 @@ use super::error::Refused;
 use super::observer::Event;
 use super::policy::{OnDrop, Rules};
 use super::window::{Counts, Log, One};
+use crate::internal::gated::{Account, Books, Period};
 use std::fmt;
 use std::time::Duration;
 
@@ -77,8 +78,16 @@ pub struct Stats {
 /// The right to make one call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
-    period: u64,
+    pub(super) period: Period,
     started: u64,
+}
+
+impl Ticket {
+    /// Of a call whose time nobody asks after.
+    #[inline]
+    pub(super) fn untimed(period: Period) -> Self {
+        Ticket { period, started: 0 }
+    }
 }
 
 /// How a call ended.
@@ -110,7 +119,7 @@ pub(super) struct Machine {
     rules: Rules,
     log: Log,
     phase: Phase,
-    period: u64,
+    period: Period,
     changes: u64,
     /// How long it will be open the next time.
     open_for: Duration,
@@ -122,12 +131,28 @@ fn nanos(duration: Duration) -> Option<u64> {
     u64::try_from(duration.as_nanos()).ok()
 }
 
+impl Books for Machine {
+    /// Those who left were successes, and in this period: its end would have closed the turnstile.
+    fn take_over(&mut self, Account { running, left }: Account) {
+        self.stats.running = running;
+        self.stats.succeeded += left;
+        if matches!(self.phase, Phase::Closed) {
+            self.log.add_successes(left);
+        }
+    }
+
+    fn opens(&self) -> Option<(usize, Period)> {
+        let opens = self.is_closed() && !self.times_calls();
+        opens.then_some((self.stats.running, self.period))
+    }
+}
+
 impl Machine {
     pub(super) fn new(rules: Rules) -> Self {
         Machine {
             log: Log::new(rules.window),
             phase: Phase::Closed,
-            period: 0,
+            period: Period::default(),
             changes: 0,
             open_for: rules.open_for,
             latest: 0,
@@ -175,7 +200,7 @@ impl Machine {
     fn change(&mut self, to: Phase) -> Event {
         let from = self.recorded();
         self.phase = to;
-        self.period += 1;
+        self.period = self.period.next();
         self.changes += 1;
         self.log.clear();
         Event::Changed {
@@ -267,9 +292,14 @@ impl Machine {
         }
     }
 
-    /// Whether the clock has to be read when a call ends like this.
-    pub(super) fn is_timed(&self) -> bool {
-        self.rules.slow.is_some() || self.log.is_timed()
+    /// Whether it matters when a call began.
+    pub(super) fn times_calls(&self) -> bool {
+        self.rules.slow.is_some()
+    }
+
+    /// Whether it matters when a call ended that worked.
+    pub(super) fn times_ends(&self) -> bool {
+        self.times_calls() || self.log.is_timed()
     }
 
     /// A call has ended.
@@ -359,7 +389,7 @@ impl Machine {
             Phase::Closed => {
                 // Nothing to tell, but a new period.
                 self.log.clear();
-                self.period += 1;
+                self.period = self.period.next();
                 None
             }
             _ => Some(self.close()),

@@ -124,6 +124,15 @@ impl Log {
         }
     }
 
+    /// So many successes at once, of a window that counts calls: what it would have come to one by one.
+    pub(super) fn add_successes(&mut self, n: u64) {
+        if let Log::Last { most, .. } = self {
+            for _ in 0..n.min(*most as u64) {
+                self.add(0, One::default());
+            }
+        }
+    }
+
     fn forget(&mut self, now: u64) {
         if let Log::Since { slice, slices, sum } = self {
             let number = now / *slice;

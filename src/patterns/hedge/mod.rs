@@ -37,10 +37,12 @@
 mod call;
 mod delay;
 mod latencies;
+mod race;
 
 pub use call::{Call, Hedge};
 pub use delay::Delay;
 pub use latencies::Latencies;
+pub(crate) use race::Race;
 
 /// Calls `call`, and again beside it when there is no answer after `delay`; await what it returns. The first success counts.
 ///

@@ -1,9 +1,9 @@
-//! A load shedder behind its lock, with its clock, which is read outside of it.
+//! A load shedder behind its lock, with its clock, which is read outside of it. Where nothing is measured, who comes and goes takes the turnstile before the lock.
 
 use super::error::Shed;
 use super::policy::Rules;
 use super::state::{Machine, Stats};
-use crate::internal::lock::Lock;
+use crate::internal::gated::{Gated, Period};
 use crate::runtime::Runtime;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,9 @@ pub(super) struct Shared {
     start: Instant,
     /// Whether entering needs the time.
     timed: bool,
-    machine: Lock<Machine>,
+    /// For the turnstile.
+    limit: usize,
+    machine: Gated<Machine>,
 }
 
 impl Shared {
@@ -21,7 +23,8 @@ impl Shared {
             start: runtime.now(),
             runtime,
             timed: rules.max_lag.is_some(),
-            machine: Lock::new(Machine::new(rules)),
+            limit: rules.max_in_flight.unwrap_or(usize::MAX),
+            machine: Gated::new(Machine::new(rules)),
         }
     }
 
@@ -47,14 +50,17 @@ impl Shared {
     }
 
     pub(super) fn enter(&self) -> Result<(), Shed> {
+        if self.enter_at_once() {
+            return Ok(());
+        }
         let now = self.now();
         self.machine.lock().enter(now)
     }
 
-    /// Enters, if that needs no clock and there is room.
+    /// Enters, if that takes no clock and no lock.
     #[inline]
     pub(super) fn enter_at_once(&self) -> bool {
-        !self.timed && self.machine.lock().enter_if_room()
+        self.machine.enter(self.limit).is_some()
     }
 
     pub(super) fn check_age(&self, since: Instant) -> Result<(), Shed> {
@@ -62,8 +68,11 @@ impl Shared {
         self.machine.lock().check_age(age)
     }
 
+    #[inline]
     pub(super) fn leave(&self) {
-        self.machine.lock().leave();
+        if !self.machine.leave(Period::default()) {
+            self.machine.lock().leave();
+        }
     }
 
     pub(super) fn stats(&self) -> Stats {

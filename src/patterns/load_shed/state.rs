@@ -4,6 +4,7 @@
 
 use super::error::Shed;
 use super::policy::Rules;
+use crate::internal::gated::{Account, Books, Period};
 use std::time::Duration;
 
 /// Figures of a [`LoadShed`](super::LoadShed).
@@ -30,6 +31,20 @@ pub(super) struct Machine {
     measured: Option<(Duration, Duration)>,
     /// Since when one measures.
     measuring: Option<Duration>,
+}
+
+impl Books for Machine {
+    fn take_over(&mut self, Account { running, left }: Account) {
+        self.entered += left;
+        self.entered += running as u64;
+        self.entered -= self.in_flight as u64;
+        self.in_flight = running;
+    }
+
+    fn opens(&self) -> Option<(usize, Period)> {
+        let untimed = self.rules.max_lag.is_none();
+        untimed.then(|| (self.in_flight, Period::default()))
+    }
 }
 
 impl Machine {
@@ -95,19 +110,6 @@ impl Machine {
         self.in_flight += 1;
         self.entered += 1;
         Ok(())
-    }
-
-    /// Enters if no more run than may; for who does not ask how late it is.
-    pub(super) fn enter_if_room(&mut self) -> bool {
-        let room = self
-            .rules
-            .max_in_flight
-            .is_none_or(|limit| self.in_flight < limit);
-        if room {
-            self.in_flight += 1;
-            self.entered += 1;
-        }
-        room
     }
 
     pub(super) fn check_age(&mut self, age: Duration) -> Result<(), Shed> {

@@ -7,7 +7,8 @@ use super::observer::{Ended, Event};
 use super::watch::Watch;
 use crate::bulkhead;
 use crate::circuit_breaker::{self, Verdict};
-use crate::hedge::hedge;
+use crate::hedge::Race;
+use crate::internal::member::Member;
 use crate::internal::scope;
 use crate::load_shed::{self, LoadShed};
 use crate::rate_limit::RateLimiter;
@@ -133,18 +134,15 @@ where
             None => attempt(&run.scene, &mut run.call).await,
             Some((delay, most)) => {
                 let (scene, call) = (&run.scene, &mut run.call);
-                let mut number = 0;
-                let further = || {
-                    number += 1;
-                    if number > 1 {
-                        scene.watch.time_passes();
-                        let attempt = scene.watch.attempt();
-                        layers.tell(&Event::Hedged { attempt, number });
-                    }
-                    let future = call();
-                    attempt(scene, move || future)
+                let mut race = Race::new(delay);
+                let mut first = pin!(Some(Member::new(hedged(scene, call))));
+                let mut further = |number| {
+                    scene.watch.time_passes();
+                    let attempt = scene.watch.attempt();
+                    layers.tell(&Event::Hedged { attempt, number });
+                    hedged(scene, call)
                 };
-                hedge(delay.clone(), further).max_attempts(*most).await
+                poll_fn(|cx| race.poll(first.as_mut(), cx, (delay, *most), &mut further)).await
             }
         };
         let watch = &run.scene.watch;
@@ -185,6 +183,20 @@ async fn pause(mut gives_way: bool, delay: Duration) {
         Poll::Ready(())
     })
     .await;
+}
+
+/// An attempt beside others, which are all of this one type.
+#[inline]
+fn hedged<'s, 'w, C, J>(
+    scene: &'s Scene<'w, J>,
+    call: &mut C,
+) -> impl Future<Output = Result<C::Value, Missed<C::Error>>> + use<'s, 'w, C, J>
+where
+    C: Call,
+    J: Fn(&C::Error) -> Advice,
+{
+    let future = call();
+    attempt(scene, move || future)
 }
 
 /// One call through the layers that see each of them.

@@ -60,6 +60,9 @@ pub(super) struct State {
     wanted: u64,
     pub(super) in_flight: usize,
     pub(super) max_in_flight: usize,
+    /// When there last was room again after as many were in flight as may. Nobody is planned for a moment before, however long it has waited: the rate would be made up for
+    /// in a burst.
+    room_since: u64,
     pub(super) granted: u64,
     pub(super) refused: u64,
     pub(super) refunded: u64,
@@ -91,10 +94,23 @@ impl State {
         self.rule.take(planned, now, n)
     }
 
+    /// One in flight has landed.
+    fn make_room(&mut self, now: u64) {
+        if !self.has_slot() {
+            self.room_since = now;
+        }
+        self.in_flight -= 1;
+    }
+
+    /// The moment for one who has waited since then, and is the first in line.
+    fn planned(&self, since: u64, n: u32) -> u64 {
+        self.rule.at(since.max(self.room_since), 0, n)
+    }
+
     /// Serves all who are planned for now or before, and rouses who is first then, unless that is who it was.
     fn serve(&mut self, now: u64, wakers: &mut Wakers, mut is_other: bool) {
         while let Some(&Wait::Wants { n, since }) = self.line.front() {
-            let planned = self.rule.at(since, 0, n);
+            let planned = self.planned(since, n);
             if planned > now || !self.has_slot() {
                 break;
             }
@@ -125,6 +141,10 @@ impl State {
     }
 }
 
+fn nanos(passed: Duration) -> u64 {
+    u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Shared {
     pub(super) fn new(runtime: Runtime, rule: Rule, max_in_flight: usize) -> Self {
         let start = runtime.now();
@@ -142,6 +162,7 @@ impl Shared {
                 wanted: 0,
                 in_flight: 0,
                 max_in_flight,
+                room_since: 0,
                 granted: 0,
                 refused: 0,
                 refunded: 0,
@@ -167,12 +188,13 @@ impl Shared {
         }
     }
 
-    #[inline]
     pub(super) fn now(&self) -> u64 {
-        let passed = self.runtime.now().saturating_duration_since(self.start);
-        // As `as_nanos`, without its 128 bits.
-        let seconds = passed.as_secs().saturating_mul(1_000_000_000);
-        seconds.saturating_add(passed.subsec_nanos().into())
+        nanos(self.passed())
+    }
+
+    #[inline]
+    fn passed(&self) -> Duration {
+        self.runtime.now().saturating_duration_since(self.start)
     }
 
     /// `None`: further away than the clock can name.
@@ -195,18 +217,26 @@ impl Shared {
 
     #[inline]
     pub(super) fn try_take(&self, n: u32) -> Result<(), TryAcquireError> {
-        let now = self.now();
-        if let Some(word) = &self.word
-            && n > 0
-            && word.take(now, n)
-        {
-            return Ok(());
+        match self.take_from_the_word(n) {
+            Ok(()) => Ok(()),
+            Err(passed) => self.try_under_the_lock(passed, n),
         }
-        self.try_under_the_lock(now, n)
+    }
+
+    /// `Err`: ask under the lock; so much time has passed.
+    #[inline]
+    fn take_from_the_word(&self, n: u32) -> Result<(), Duration> {
+        let seen = self.word.as_ref().map(|word| (word, word.see()));
+        let passed = self.passed();
+        match seen {
+            Some((word, seen)) if n > 0 && word.take(seen, passed, n) => Ok(()),
+            _ => Err(passed),
+        }
     }
 
     #[inline(never)]
-    fn try_under_the_lock(&self, now: u64, n: u32) -> Result<(), TryAcquireError> {
+    fn try_under_the_lock(&self, passed: Duration, n: u32) -> Result<(), TryAcquireError> {
+        let now = nanos(passed);
         let mut state = self.lock();
         if let Some(error) = state.refusal(n) {
             return Err(TryAcquireError::Never(error));
@@ -225,13 +255,13 @@ impl Shared {
     /// Takes `n` if nobody has to wait for them.
     #[inline]
     pub(super) fn take_at_once(&self, n: u32) -> bool {
-        let now = self.now();
-        match &self.word {
-            Some(word) if word.take(now, n) => true,
-            _ => self.take_under_the_lock(now, n),
+        match self.take_from_the_word(n) {
+            Ok(()) => true,
+            Err(passed) => self.take_under_the_lock(nanos(passed), n),
         }
     }
 
+    #[inline(never)]
     fn take_under_the_lock(&self, now: u64, n: u32) -> bool {
         let mut state = self.lock();
         let free = state.refusal(n).is_none()
@@ -246,13 +276,10 @@ impl Shared {
 
     /// Takes `n` at once, or a place in the line.
     pub(super) fn enter(&self, n: u32, waker: &Waker) -> Result<Option<Place>, AcquireError> {
-        let now = self.now();
-        if let Some(word) = &self.word
-            && n > 0
-            && word.take(now, n)
-        {
-            return Ok(None);
-        }
+        let now = match self.take_from_the_word(n) {
+            Ok(()) => return Ok(None),
+            Err(passed) => nanos(passed),
+        };
         let waker = waker.clone();
         let mut state = self.lock();
         if let Some(error) = state.refusal(n) {
@@ -279,7 +306,7 @@ impl Shared {
                 let look = if !state.line.is_first(place) {
                     Look::Behind
                 } else if state.has_slot() {
-                    Look::Until(self.moment(state.rule.at(since, 0, n)))
+                    Look::Until(self.moment(state.planned(since, n)))
                 } else {
                     Look::Until(None)
                 };
@@ -312,7 +339,7 @@ impl Shared {
                 state.rule.give_back(taken, n);
                 state.granted -= u64::from(n);
                 state.refunded += u64::from(n);
-                state.in_flight -= 1;
+                state.make_room(now);
                 rouse = true;
             }
         }
@@ -326,15 +353,17 @@ impl Shared {
 
     /// Somebody who was in flight has landed.
     pub(super) fn land(&self) {
+        let mut state = self.lock();
+        if state.line.is_empty() {
+            state.in_flight -= 1;
+            return;
+        }
+        drop(state);
+        let now = self.now();
         let mut wakers = Wakers::new();
         let mut state = self.lock();
-        state.in_flight -= 1;
-        if !state.line.is_empty() {
-            drop(state);
-            let now = self.now();
-            state = self.lock();
-            state.serve(now, &mut wakers, true);
-        }
+        state.make_room(now);
+        state.serve(now, &mut wakers, true);
         drop(state);
         wakers.wake();
     }
@@ -345,7 +374,6 @@ impl Shared {
         let mut state = self.lock();
         let before = state.rule.clone();
         state.rule.change(now, quota);
-        state.changed = true;
         // Those who wait for more than there will ever be would hold up everybody.
         let most = state.rule.most();
         let mut too_many = 0;
@@ -361,6 +389,7 @@ impl Shared {
                 most,
             });
         }
+        state.changed = true;
         state.serve(now, &mut wakers, true);
         drop(state);
         wakers.wake();

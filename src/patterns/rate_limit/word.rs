@@ -9,6 +9,7 @@
 //! Where a number does not fit, nothing is taken here, and the lock decides; that also starts a new base.
 
 use crate::internal::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 const BY_THE_LOCK: u64 = 1 << 63;
 const EPOCH: u64 = 0xff << 55;
@@ -20,6 +21,7 @@ pub(super) const DUE: u64 = ONE - 1;
 const MOST: u32 = (1 << 14) - 1;
 /// Moments from here on are left to the lock.
 const FAR: u64 = 1 << 62;
+const NANOS: u64 = 1_000_000_000;
 
 /// A rate in lowest terms: a permit costs `per` units of time, of which a nanosecond has `permits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,17 @@ pub(crate) struct Word {
     /// Changed while the bit is set.
     base: AtomicU64,
     scale: Scale,
+    /// Units of a second.
+    second: u64,
+    /// The first second whose units are too far away.
+    far: u64,
+}
+
+/// The word as it was at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    word: u64,
+    base: u64,
 }
 
 /// What the word held.
@@ -50,52 +63,65 @@ pub(crate) struct Account {
 impl Word {
     /// Goes by the lock until it is opened.
     pub(crate) fn new(scale: Scale) -> Self {
+        let second = NANOS * scale.permits;
         Word {
             word: AtomicU64::new(BY_THE_LOCK),
             base: AtomicU64::new(0),
             scale,
+            second,
+            far: FAR / second,
         }
     }
 
-    /// Takes `n` permits at `now`, in nanoseconds. `false`: ask under the lock.
+    /// Looked at before the clock is, so that the processor need not wait for both, one after the other: reading a clock waits for all loads.
     #[inline]
-    pub(crate) fn take(&self, now: u64, n: u32) -> bool {
-        let mut word = self.word.load(Ordering::Acquire);
-        while word & BY_THE_LOCK == 0 {
-            let base = self.base.load(Ordering::Relaxed);
-            let Some(new) = self.after(word, base, now, n) else {
-                return false;
-            };
-            match self
-                .word
-                .compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Acquire)
-            {
+    pub(crate) fn see(&self) -> Seen {
+        let word = self.word.load(Ordering::Acquire);
+        let base = self.base.load(Ordering::Relaxed);
+        Seen { word, base }
+    }
+
+    /// Takes `n` permits, so long after the limiter was made. `false`: ask under the lock.
+    #[inline]
+    pub(crate) fn take(&self, mut seen: Seen, now: Duration, n: u32) -> bool {
+        while let Some(new) = self.after(seen, now, n) {
+            let swapped = self.word.compare_exchange_weak(
+                seen.word,
+                new,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            match swapped {
                 Ok(_) => return true,
-                Err(changed) => word = changed,
+                Err(_) => seen = self.see(),
             }
         }
         false
     }
 
     /// The word with `n` permits taken, if they are there and it holds so much.
+    ///
+    /// Between reading the clock and the swap nothing else can be done, so what needs the time is kept to one product and a few sums.
     #[inline]
-    fn after(&self, word: u64, base: u64, now: u64, n: u32) -> Option<u64> {
+    fn after(&self, seen: Seen, now: Duration, n: u32) -> Option<u64> {
+        let Seen { word, base } = seen;
+        if word & BY_THE_LOCK != 0 || now.as_secs() >= self.far || n > MOST {
+            return None;
+        }
         let Scale {
             permits,
             per,
             burst,
         } = self.scale;
-        let now = now.checked_mul(permits)?;
-        if now >= FAR || n > MOST {
+        // No product and no sum overflows: `far` and `open` have seen to it that all of them are small enough. From the base on, which may lie ahead.
+        let part = (permits * u64::from(now.subsec_nanos())).cast_signed() - base.cast_signed();
+        let now = part + (self.second * now.as_secs()).cast_signed();
+        let ahead = now.max((word & DUE).cast_signed()) + (per * u64::from(n)).cast_signed();
+        let count = (word & COUNT) + u64::from(n) * ONE;
+        if ahead > now + burst.cast_signed() || ahead > DUE.cast_signed() || count > COUNT {
             return None;
         }
-        // No sum overflows: `open` has seen to it that all of them are small enough.
-        let due = (base + (word & DUE)).max(now) + per * u64::from(n);
-        let (ahead, count) = (due - base, (word & COUNT) + u64::from(n) * ONE);
-        if due > now + burst || ahead > DUE || count > COUNT {
-            return None;
-        }
-        Some((word & EPOCH) | count | ahead)
+        Some((word & EPOCH) | count | ahead.cast_unsigned())
     }
 
     /// Under the lock: from here on it goes by that. What the word held, if it was open.

@@ -237,15 +237,21 @@ impl fmt::Debug for Delays {
     }
 }
 
+/// So many times as long; exactly, where the factor is a whole number.
+fn times(delay: Duration, factor: f64) -> Duration {
+    if factor.fract() == 0.0 && factor <= f64::from(u32::MAX) {
+        return delay.saturating_mul(factor as u32);
+    }
+    let longer = delay.as_secs_f64() * factor;
+    Duration::try_from_secs_f64(longer).unwrap_or(Duration::MAX)
+}
+
 impl Delays {
     fn step(&mut self) -> Option<Duration> {
         let now = self.base;
         self.base = match &self.backoff.shape {
             Shape::Constant(_) => now,
-            Shape::Exponential(_) => {
-                let longer = now.as_secs_f64() * self.backoff.factor;
-                Duration::try_from_secs_f64(longer).unwrap_or(Duration::MAX)
-            }
+            Shape::Exponential(_) => times(now, self.backoff.factor),
             Shape::Fibonacci(_) => {
                 let before = std::mem::replace(&mut self.before, now);
                 now.saturating_add(before)
@@ -281,8 +287,9 @@ impl Iterator for Delays {
                     Shape::Constant(d) | Shape::Exponential(d) | Shape::Fibonacci(d) => d,
                     Shape::Custom(_) => base,
                 };
+                // Cut after the draw, as in the article: many stay at the cap, which is the point of one.
                 let most = self.last.saturating_mul(3).max(least);
-                between(&mut self.rng, least.min(cap), most.min(cap))
+                between(&mut self.rng, least, most).min(cap)
             }
         };
         self.last = delay;
@@ -291,121 +298,4 @@ impl Iterator for Delays {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: Duration = Duration::from_millis(1);
-
-    fn millis(backoff: Backoff) -> Vec<u128> {
-        backoff.into_iter().map(|d| d.as_millis()).collect()
-    }
-
-    #[test]
-    fn delays_follow_their_formulas() {
-        let many = |b: Backoff| millis(b.max_attempts(9));
-        assert_eq!(many(Backoff::constant(7 * MS)), [7; 8]);
-        assert_eq!(
-            many(Backoff::exponential(MS)),
-            [1, 2, 4, 8, 16, 32, 64, 128]
-        );
-        assert_eq!(
-            many(Backoff::exponential(10 * MS).factor(1.5)),
-            [10, 15, 22, 33, 50, 75, 113, 170]
-        );
-        assert_eq!(many(Backoff::fibonacci(MS)), [1, 1, 2, 3, 5, 8, 13, 21]);
-        assert_eq!(
-            many(Backoff::exponential(MS).max_delay(10 * MS)),
-            [1, 2, 4, 8, 10, 10, 10, 10]
-        );
-        assert_eq!(
-            millis(Backoff::constant(MS).max_attempts(1)),
-            [] as [u128; 0]
-        );
-        assert_eq!(millis(Backoff::constant(MS)).len(), 4);
-        let custom = Backoff::custom(|| [9 * MS, 4 * MS, 1 * MS]);
-        assert_eq!(millis(custom.clone()), [9, 4, 1]);
-        assert_eq!(millis(custom.max_attempts(3).max_delay(5 * MS)), [5, 4]);
-    }
-
-    #[test]
-    fn huge_delays_stay_at_the_cap() {
-        let most = Duration::MAX;
-        for backoff in [
-            Backoff::exponential(most).factor(1e300),
-            Backoff::fibonacci(most),
-            Backoff::constant(most).jitter(Jitter::Decorrelated),
-            Backoff::exponential(most).jitter(Jitter::Equal),
-        ] {
-            let backoff = backoff.max_attempts(100).max_delay(Duration::from_secs(3));
-            assert!(backoff.delays().all(|d| d <= Duration::from_secs(3)));
-            let endless = backoff.max_delay(most).max_attempts(u32::MAX);
-            assert_eq!(endless.delays().take(500).count(), 500);
-        }
-    }
-
-    /// The delays of 2000 calls with this jitter, by their place.
-    fn drawn(jitter: Jitter) -> Vec<Vec<Duration>> {
-        let backoff = Backoff::exponential(100 * MS)
-            .max_attempts(5)
-            .max_delay(500 * MS)
-            .jitter(jitter);
-        let mut by_place = vec![Vec::new(); 4];
-        for seed in 0..2000 {
-            for (place, delay) in backoff.clone().seed(seed).into_iter().enumerate() {
-                by_place[place].push(delay);
-            }
-        }
-        by_place
-    }
-
-    fn range_and_mean(delays: &[Duration]) -> (Duration, Duration, Duration) {
-        let (least, most) = (delays.iter().min(), delays.iter().max());
-        let sum: Duration = delays.iter().sum();
-        (
-            *least.expect("some"),
-            *most.expect("some"),
-            sum / delays.len() as u32,
-        )
-    }
-
-    #[test]
-    fn jitter_stays_in_its_range_and_fills_it() {
-        for (place, base) in [100, 200, 400, 500].into_iter().enumerate() {
-            let base = base * MS;
-            let (least, most, mean) = range_and_mean(&drawn(Jitter::Full)[place]);
-            assert!(least < base / 50 && most <= base && most > base * 49 / 50);
-            assert!(mean > base * 9 / 20 && mean < base * 11 / 20);
-            let (least, most, mean) = range_and_mean(&drawn(Jitter::Equal)[place]);
-            assert!(least >= base / 2 && least < base * 26 / 50 && most <= base);
-            assert!(mean > base * 7 / 10 && mean < base * 8 / 10);
-        }
-        for (place, most_of) in [300, 500, 500, 500].into_iter().enumerate() {
-            let (least, most, _) = range_and_mean(&drawn(Jitter::Decorrelated)[place]);
-            assert!(least >= 100 * MS && most <= most_of * MS && most > most_of * MS * 9 / 10);
-        }
-    }
-
-    #[test]
-    fn a_seed_gives_the_same_delays_and_no_seed_others() {
-        let backoff = Backoff::constant(Duration::from_secs(1)).jitter(Jitter::Full);
-        let seeded = backoff.clone().seed(4);
-        assert!(seeded.delays().eq(seeded.delays()));
-        assert!(!backoff.delays().eq(backoff.delays()));
-        fastrand::seed(1);
-        let first: Vec<_> = backoff.delays().collect();
-        fastrand::seed(1);
-        assert!(backoff.delays().eq(first));
-    }
-
-    #[test]
-    #[should_panic(expected = "finite number of at least 1.0")]
-    fn a_factor_that_is_no_number() {
-        let _ = Backoff::exponential(MS).factor(f64::NAN);
-    }
-
-    #[test]
-    #[should_panic(expected = "0 attempts would never call anything: use at least 1")]
-    fn no_attempts() {
-        let _ = Backoff::exponential(MS).max_attempts(0);
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ pub enum Jitter {
     Full,
     /// Anything from half the delay to the delay.
     Equal,
-    /// Anything from the first delay to three times the one that was drawn before, up to the cap.
+    /// Anything from the first delay to three times the one that was drawn before, cut at the cap after the draw.
     Decorrelated,
 }
 

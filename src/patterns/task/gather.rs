@@ -1,6 +1,7 @@
 //! [`gather`]: many futures, their outputs in order.
 
 use super::error::{ErrorGroup, Fault};
+use super::in_order::InOrder;
 use super::spawned::Spawnable;
 use crate::internal::label;
 use crate::internal::member::{BUDGET, Member, dismiss};
@@ -28,7 +29,7 @@ pub struct Progress {
 /// * `gather(futures).await` is for `Result`s: `Ok(Vec<T>)`, or after the first error every error there was ([`ErrorGroup`]): the
 ///   others are cancelled and waited for, cleanup included. Python's `gather`, without the siblings that run on.
 /// * [`.settled()`](Gather::settled) waits for all and gives every output, errors too: `return_exceptions=True`.
-/// * [`.on_runtime()`](Gather::on_runtime) makes each future a task of the runtime: parallel.
+/// * [`.on_runtime()`](Gather::on_runtime) runs them on tasks of the runtime: parallel.
 ///
 /// # Errors
 ///
@@ -89,23 +90,21 @@ pub trait GatherMode<O> {
 /// Keeps outputs. Public only because [`GatherMode`] mentions it.
 pub trait Collector<O> {
     type Output;
-    /// Makes room for one more future.
-    fn expect(&mut self) -> usize;
-    /// True: the rest is not wanted any more.
-    fn put(&mut self, index: usize, output: O) -> bool;
+    /// What the future with this number gave. True: the rest is not wanted any more.
+    fn put(&mut self, number: usize, output: O) -> bool;
     fn finish(&mut self) -> Self::Output;
 }
 
 #[derive(Debug)]
 pub struct FailFastCollector<T, E> {
-    values: Vec<Option<T>>,
+    values: InOrder<T>,
     faults: Vec<Fault<E>>,
 }
 
 impl<T, E> Default for FailFastCollector<T, E> {
     fn default() -> Self {
         FailFastCollector {
-            values: Vec::new(),
+            values: InOrder::default(),
             faults: Vec::new(),
         }
     }
@@ -114,14 +113,10 @@ impl<T, E> Default for FailFastCollector<T, E> {
 impl<T, E> Collector<Result<T, E>> for FailFastCollector<T, E> {
     type Output = Result<Vec<T>, ErrorGroup<E>>;
 
-    fn expect(&mut self) -> usize {
-        self.values.push(None);
-        self.values.len() - 1
-    }
-
-    fn put(&mut self, index: usize, output: Result<T, E>) -> bool {
+    #[inline]
+    fn put(&mut self, number: usize, output: Result<T, E>) -> bool {
         match output {
-            Ok(value) => self.values[index] = Some(value),
+            Ok(value) => self.values.put(number, value),
             Err(error) => self.faults.push(Fault::Leaf(None, error)),
         }
         !self.faults.is_empty()
@@ -129,10 +124,7 @@ impl<T, E> Collector<Result<T, E>> for FailFastCollector<T, E> {
 
     fn finish(&mut self) -> Self::Output {
         if self.faults.is_empty() {
-            return Ok(std::mem::take(&mut self.values)
-                .into_iter()
-                .flatten()
-                .collect());
+            return Ok(self.values.take());
         }
         Err(ErrorGroup::new(None, std::mem::take(&mut self.faults)))
     }
@@ -144,29 +136,25 @@ impl<T, E> GatherMode<Result<T, E>> for FailFast {
 }
 
 #[derive(Debug)]
-pub struct SettledCollector<O>(Vec<Option<O>>);
+pub struct SettledCollector<O>(InOrder<O>);
 
 impl<O> Default for SettledCollector<O> {
     fn default() -> Self {
-        SettledCollector(Vec::new())
+        SettledCollector(InOrder::default())
     }
 }
 
 impl<O> Collector<O> for SettledCollector<O> {
     type Output = Vec<O>;
 
-    fn expect(&mut self) -> usize {
-        self.0.push(None);
-        self.0.len() - 1
-    }
-
-    fn put(&mut self, index: usize, output: O) -> bool {
-        self.0[index] = Some(output);
+    #[inline]
+    fn put(&mut self, number: usize, output: O) -> bool {
+        self.0.put(number, output);
         false
     }
 
     fn finish(&mut self) -> Vec<O> {
-        std::mem::take(&mut self.0).into_iter().flatten().collect()
+        self.0.take()
     }
 }
 
@@ -239,8 +227,11 @@ impl<I, M, P> Gather<I, M, P> {
         }
     }
 
-    /// Makes each future a task of the current runtime, in a [task group](super::task_group): parallel. Without a runtime
+    /// Runs the futures on tasks of the current runtime, in a [task group](super::task_group): parallel. Without a runtime
     /// they run in place.
+    ///
+    /// There are as many tasks as futures may run at once. One that has ended its future draws the next from the iterator, so with a
+    /// [`limit`](Gather::limit) a short future costs no task of its own; the iterator runs on whichever task draws, one at a time.
     ///
     /// # Examples
     ///
@@ -275,7 +266,8 @@ where
             futures: Some(self.futures),
             limit: self.limit,
             members: Slots::default(),
-            places: Vec::new(),
+            numbers: Vec::new(),
+            drawn: 0,
             outputs: M::Collector::default(),
             progress: Progress { done: 0, total },
             observer: self.observer,
@@ -297,8 +289,9 @@ pin_project! {
         futures: Option<I>,
         limit: usize,
         members: Slots<Member<I::Item>>,
-        // Which output the future in a slot is to give.
-        places: Vec<usize>,
+        // Of the futures in the slots.
+        numbers: Vec<usize>,
+        drawn: usize,
         outputs: M::Collector,
         progress: Progress,
         observer: Option<P>,
@@ -330,35 +323,35 @@ where
         let this = self.project();
         let mut budget = BUDGET;
         loop {
-            let mut ended = None;
-            while ended.is_none() && this.members.len() < *this.limit {
-                let Some(future) = this.futures.as_mut().and_then(Iterator::next) else {
-                    *this.futures = None;
-                    break;
-                };
-                let index = this.outputs.expect();
-                match this.members.insert_polled(|| Member::new(future)) {
-                    Ok(slot) => {
-                        if slot >= this.places.len() {
-                            this.places.resize(slot + 1, 0);
+            let (number, output) = 'ended: {
+                while this.members.len() < *this.limit {
+                    let Some(future) = this.futures.as_mut().and_then(Iterator::next) else {
+                        *this.futures = None;
+                        break;
+                    };
+                    let number = *this.drawn;
+                    *this.drawn += 1;
+                    match this.members.insert_polled(|| Member::new(future)) {
+                        Ok(slot) => {
+                            if slot >= this.numbers.len() {
+                                this.numbers.resize(slot + 1, 0);
+                            }
+                            this.numbers[slot] = number;
                         }
-                        this.places[slot] = index;
+                        Err(output) => break 'ended (number, output),
                     }
-                    Err(output) => ended = Some((index, output)),
                 }
-            }
-            if ended.is_none() {
-                ended = match this.members.poll_next(cx) {
-                    Poll::Ready(Some((slot, output))) => Some((this.places[slot], output)),
+                match this.members.poll_next(cx) {
+                    Poll::Ready(Some((slot, output))) => (this.numbers[slot], output),
                     Poll::Ready(None) => return Poll::Ready(this.outputs.finish()),
                     Poll::Pending => {
                         label::set("gathered futures");
                         return Poll::Pending;
                     }
-                };
-            }
-            if let Some((index, Some(output))) = ended {
-                let stop = this.outputs.put(index, output);
+                }
+            };
+            if let Some(output) = output {
+                let stop = this.outputs.put(number, output);
                 this.progress.done += 1;
                 if let Some(observer) = this.observer {
                     observer(*this.progress);

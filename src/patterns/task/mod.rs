@@ -30,6 +30,7 @@ mod gather;
 mod group;
 mod handle;
 mod home;
+mod in_order;
 mod local;
 mod named;
 mod policy;

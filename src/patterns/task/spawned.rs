@@ -3,15 +3,18 @@
 use super::error::ErrorGroup;
 use super::gather::{FailFast, Gather, Progress, Settled};
 use super::group::TaskGroup;
+use super::in_order::InOrder;
 use super::task_group;
 use crate::internal::lock::Lock;
+use crate::internal::member::BUDGET;
 use crate::runtime::BoxFuture;
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::{Future, IntoFuture, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
-/// A [`gather`](super::gather) whose futures become tasks of the runtime; made by [`Gather::on_runtime`]. Await it to run it.
+/// A [`gather`](super::gather) whose futures run on tasks of the runtime; made by [`Gather::on_runtime`]. Await it to run it.
 #[must_use = "it runs when it is awaited"]
 pub struct Spawnable<I, M, P> {
     pub(super) plan: Gather<I, M, P>,
@@ -23,13 +26,16 @@ impl<I, M: fmt::Debug, P> fmt::Debug for Spawnable<I, M, P> {
     }
 }
 
-/// Spawns every future under the limit, and awaits the tasks in order.
+/// Runs every future under the limit.
+///
+/// As many tasks as may run at once, and each goes on with the next future when it has ended one: a task, a handle and a turn for each
+/// future would cost several times what a short future does. A task is spawned only while there is a future for it to begin with.
 async fn spawn_all<I, P, T, E, Fut>(
     plan: Gather<I, impl Sized, P>,
-    wrap: impl Fn(I::Item, Counter<P>) -> Fut,
+    wrap: impl Fn(I::Item, Counter<P>) -> Fut + Clone + Send + 'static,
 ) -> Result<Vec<T>, ErrorGroup<E>>
 where
-    I: Iterator,
+    I: Iterator<Item: Send> + Send + 'static,
     P: FnMut(Progress) + Send + 'static,
     T: Send + 'static,
     E: Send + 'static,
@@ -45,23 +51,105 @@ where
         observer,
         ..
     } = plan;
+    let progress = Progress { done: 0, total };
+    let counter = Counter(observer.map(|o| Arc::new(Lock::new((progress, o)))));
+    let work = Arc::new(Work::new(futures));
+    let shared = work.clone();
     task_group(|g: TaskGroup<'static, E>| async move {
-        if limit < usize::MAX {
-            g.limit(limit);
-        }
-        let progress = Progress { done: 0, total };
-        let counter = Counter(observer.map(|o| Arc::new(Lock::new((progress, o)))));
         let mut tasks = Vec::new();
-        for future in futures {
-            tasks.push(g.spawn_when_free(wrap(future, counter.clone())).await);
+        while tasks.len() < limit
+            && let Some(mut next) = shared.draw()
+        {
+            let (work, counter, wrap, group) =
+                (shared.clone(), counter.clone(), wrap.clone(), g.clone());
+            tasks.push(g.spawn(async move {
+                let mut budget = BUDGET;
+                loop {
+                    let (number, future) = next;
+                    match wrap(future, counter.clone()).await {
+                        Ok(output) => work.keep(number, output),
+                        Err(error) => {
+                            work.stop();
+                            return Err(error);
+                        }
+                    }
+                    if group.is_cancelled() {
+                        return Ok(());
+                    }
+                    budget -= 1;
+                    if budget == 0 {
+                        budget = BUDGET;
+                        yield_now().await;
+                    }
+                    match work.draw() {
+                        Some(drawn) => next = drawn,
+                        None => return Ok(()),
+                    }
+                }
+            }));
         }
-        let mut values = Vec::with_capacity(tasks.len());
         for task in tasks {
-            values.push(task.await);
+            task.await;
         }
-        Ok(values)
+        Ok(())
     })
-    .await
+    .await?;
+    Ok(work.outputs())
+}
+
+/// What the tasks of one gather share.
+struct Work<I, T> {
+    /// With the number of the next. `None` when it is drawn dry, or nothing more is wanted.
+    futures: Lock<Option<(usize, I)>>,
+    outputs: Lock<InOrder<T>>,
+}
+
+impl<I: Iterator, T> Work<I, T> {
+    fn new(futures: I) -> Self {
+        Work {
+            futures: Lock::new(Some((0, futures))),
+            outputs: Lock::default(),
+        }
+    }
+
+    /// The next future, and which output it is to give.
+    fn draw(&self) -> Option<(usize, I::Item)> {
+        // The iterator runs under the lock, for nobody else may draw meanwhile. It is out of its place, so that it is gone if it panics.
+        let mut futures = self.futures.lock();
+        let (number, mut rest) = futures.take()?;
+        let drawn = rest.next();
+        if drawn.is_some() {
+            *futures = Some((number + 1, rest));
+        }
+        drop(futures);
+        drawn.map(|future| (number, future))
+    }
+
+    /// No future is drawn from now on.
+    fn stop(&self) {
+        let rest = self.futures.lock().take();
+        drop(rest);
+    }
+
+    fn keep(&self, number: usize, output: T) {
+        self.outputs.lock().put(number, output);
+    }
+
+    fn outputs(&self) -> Vec<T> {
+        self.outputs.lock().take()
+    }
+}
+
+/// Lets other tasks run.
+fn yield_now() -> impl Future<Output = ()> {
+    let mut yielded = false;
+    poll_fn(move |cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
 }
 
 /// Tells the observer, if there is one, from whichever task ended.

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | the word of a semaphore, with it `Mutex` and `Limiter` | `sync/semaphore/state.rs` | `semaphore` |
 //! | the word of an event | `sync/event.rs` | `event` |
+//! | the turnstile before the locks of bulkheads, load shedders and circuit breakers | `internal/gated.rs` | `gated` |
 //! | the word before a rate limiter's lock | `rate_limit/word.rs` | `rate_limit` |
 //! | the ready bitmaps of `Slots` | `internal/slots.rs` | `slots` |
 //! | the flag of a cancellation node | `internal/node.rs` | `node` |
@@ -33,6 +34,7 @@
 )]
 
 mod event;
+mod gated;
 mod internal;
 mod node;
 mod rate_limit;

@@ -217,14 +217,27 @@ impl State {
     #[inline(never)]
     fn give_to_the_line(&self, n: usize) {
         let mut slow = self.slow.lock();
+        // From hand to hand: with none free, what the first in line takes whole leaves all as it was, as long as somebody waits behind.
+        if slow.line.len() > 1
+            && slow.owed == 0
+            && self.word.load(Ordering::Acquire) == BY_THE_LINE
+            && slow.line.front().is_some_and(|wait| wait.asked == n)
+            && let Some((wait, waker)) = slow.line.take_front()
+        {
+            self.served
+                .store(wait.ticket.wrapping_add(1), Ordering::Release);
+            drop(slow);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            return;
+        }
         let wakers = self.settle(&mut slow, n);
         drop(slow);
         wakers.wake();
     }
 
     /// Pays what is owed, serves the line as far as the free permits and `more` go, and clears the bit when nothing is left to do.
-    // In place where permits go from hand to hand: what it returns then never sees memory.
-    #[inline(always)]
     fn settle(&self, slow: &mut Slow, more: usize) -> Wakers {
         let mut wakers = Wakers::new();
         let word = self.word.load(Ordering::Acquire);

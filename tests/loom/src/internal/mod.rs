@@ -3,6 +3,8 @@
 pub(crate) mod atomic;
 #[path = "../../../../src/internal/deadline.rs"]
 pub(crate) mod deadline;
+#[path = "../../../../src/internal/gated.rs"]
+pub(crate) mod gated;
 #[path = "../../../../src/internal/label.rs"]
 pub(crate) mod label;
 #[path = "../../../../src/internal/line.rs"]

@@ -7,6 +7,7 @@ use crate::internal::lock::Lock;
 use crate::support::check;
 use loom::sync::Arc;
 use loom::thread;
+use std::time::Duration;
 use word::{Scale, Word};
 
 /// A permit in ten nanoseconds, and three at once.
@@ -55,7 +56,8 @@ impl Limiter {
 
     /// As `try_acquire` does.
     fn take(&self, now: u64, n: u32) -> bool {
-        self.word.take(now, n)
+        self.word
+            .take(self.word.see(), Duration::from_nanos(now), n)
             || self.locked(|state| {
                 let due = state.due.max(now.into()) + 10 * u128::from(n);
                 let free = !state.waiting && due <= u128::from(now) + 30;
