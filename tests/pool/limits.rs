@@ -306,6 +306,61 @@ async fn the_observer_is_told_of_everything() {
     assert_eq!(*book.lock().unwrap(), told);
 }
 
+/// Every way in and every way out: each use begins once, ends once, and says how long it waited and lasted.
+async fn every_use_is_told_as_a_span() {
+    let server = Server::new();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = told.clone();
+    let pool = builder(&server)
+        .max_size(1)
+        .spans()
+        .observer(move |event| {
+            let line = match event {
+                Event::Taken { span, waited, .. } => format!("{span} taken after {waited:?}"),
+                Event::Returned {
+                    span,
+                    held,
+                    in_flight,
+                    ..
+                } => format!("{span} held {held:?}, in flight: {in_flight}"),
+                _ => return,
+            };
+            log.lock().unwrap().push(line);
+        })
+        .build()
+        .unwrap();
+    server.set(|f| f.connect = Mood::Slow);
+    let first = pool.get().await.unwrap();
+    let mut second = pin!(pool.get());
+    assert!(poll_once(second.as_mut()).await.is_none());
+    // Who gives up has used nothing.
+    assert!(poll_once(pin!(pool.get())).await.is_none());
+    advance(4 * MS).await;
+    drop(first);
+    let second = second.await.unwrap();
+    advance(2 * MS).await;
+    drop(second.begin());
+    pool.get().await.unwrap().discard();
+    drop(pool.get().await.unwrap().detach());
+    drop(pool.get().await.unwrap());
+    pool.try_get().unwrap().release().await.unwrap();
+    let expected = [
+        "0 taken after 1ms",
+        "0 held 4ms, in flight: false",
+        "1 taken after 4ms",
+        "1 held 2ms, in flight: true",
+        "2 taken after 1ms",
+        "2 held 0ns, in flight: false",
+        "3 taken after 1ms",
+        "3 held 0ns, in flight: false",
+        "4 taken after 1ms",
+        "4 held 0ns, in flight: false",
+        "5 taken after 0ns",
+        "5 held 0ns, in flight: false",
+    ];
+    assert_eq!(*told.lock().unwrap(), expected);
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() {
     let refused = |change: fn(Builder<Server>) -> Builder<Server>| {
@@ -384,5 +439,6 @@ regatta::matrix! {
     hooks_see_every_object_and_may_refuse_it;
     a_hook_that_fails_or_panics_costs_its_object_only;
     the_observer_is_told_of_everything [sim];
+    every_use_is_told_as_a_span [sim];
     endless_limits_never_pass [sim];
 }

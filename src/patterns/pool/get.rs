@@ -30,6 +30,7 @@ pub(super) async fn get<M: Manager>(
         place: None,
         timer: None,
     };
+    let start = core.shared.begin_span();
     loop {
         let (item, now) = poll_fn(|cx| turn.poll(cx)).await?;
         let mut guard = Guard::new(core.clone(), item);
@@ -42,7 +43,11 @@ pub(super) async fn get<M: Manager>(
             Fit::IfItPasses => guard.check(now).await.is_ok(),
         };
         if fit {
-            guard.item_mut().uses += 1;
+            let item = guard.item_mut();
+            item.uses += 1;
+            if let Some(start) = start {
+                core.shared.taken(item, at, start);
+            }
             return Ok(guard);
         }
     }
@@ -87,6 +92,7 @@ pub(super) fn try_get<M: Manager>(
     at: &'static Location<'static>,
 ) -> Option<Guard<M>> {
     let shared = &core.shared;
+    let start = shared.begin_span();
     let now = shared.now_for_take();
     let quick = shared.lock().take_quickly(core.bucket, at, now);
     let item = quick.or_else(|| {
@@ -96,7 +102,11 @@ pub(super) fn try_get<M: Manager>(
         })
     });
     let mut guard = Guard::new(core.clone(), item?);
-    guard.item_mut().uses += 1;
+    let item = guard.item_mut();
+    item.uses += 1;
+    if let Some(start) = start {
+        shared.taken(item, at, start);
+    }
     Some(guard)
 }
 

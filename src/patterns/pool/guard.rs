@@ -172,7 +172,8 @@ impl<M: Manager> Guard<M> {
     }
 
     pub(super) fn throw_away(&mut self, why: Why) {
-        if let Some(item) = self.item.take() {
+        if let Some(mut item) = self.item.take() {
+            self.core.shared.returned(&mut item);
             self.core.throw_away(item, why);
         }
     }
@@ -184,7 +185,8 @@ impl<M: Manager> Guard<M> {
 
     /// Takes the object out of the pool for good: it is yours, and its place is free at once.
     pub fn detach(mut self) -> M::Object {
-        let item = self.take();
+        let mut item = self.take();
+        self.core.shared.returned(&mut item);
         let record = item.record;
         self.core
             .shared

@@ -2,12 +2,34 @@
 
 use super::error::{CheckError, ConnectError, TimedOut};
 use std::panic::Location;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Something that happened in a pool; given to its [observer](super::Builder::observer). For logs, counters and histograms.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a, E> {
+    /// Somebody has got an object: the beginning of a span. Told only with [`spans`](super::Builder::spans).
+    #[non_exhaustive]
+    Taken {
+        /// The same in the `Returned` that ends the span; no two of a pool are alike.
+        span: u64,
+        /// Where it was taken.
+        at: &'static Location<'static>,
+        /// How long that took, with making and checking the object.
+        waited: Duration,
+    },
+    /// What was `Taken` is not in use any more. Told once for each, before what becomes of the object.
+    #[non_exhaustive]
+    Returned {
+        /// That of its `Taken`.
+        span: u64,
+        /// Where it was taken.
+        at: &'static Location<'static>,
+        /// How long it was in use.
+        held: Duration,
+        /// An operation had begun, and was not proven to have ended well.
+        in_flight: bool,
+    },
     /// There is an object more.
     #[non_exhaustive]
     Connected {
@@ -54,6 +76,14 @@ pub enum Event<'a, E> {
         /// How long ago.
         held: Duration,
     },
+}
+
+/// A use of an object, from when it was handed out.
+#[derive(Debug)]
+pub(super) struct Span {
+    pub(super) number: u64,
+    pub(super) at: &'static Location<'static>,
+    pub(super) since: Instant,
 }
 
 /// Why an object is closed.

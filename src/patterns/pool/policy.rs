@@ -32,6 +32,7 @@ pub(super) struct Settings<M: Manager> {
     pub(super) before_take: Option<Box<Hook<M>>>,
     pub(super) after_return: Option<Box<Hook<M>>>,
     pub(super) observer: Option<Box<Observer<M::Error>>>,
+    pub(super) spans: bool,
     pub(super) name: Arc<str>,
     /// Where the pool was built.
     pub(super) at: &'static Location<'static>,
@@ -121,6 +122,7 @@ impl<M: Manager, S> Builder<M, S> {
                 before_take: None,
                 after_return: None,
                 observer: None,
+                spans: false,
                 name: "pool".into(),
                 at,
             },
@@ -247,6 +249,46 @@ impl<M: Manager, S> Builder<M, S> {
         observer: impl Fn(&Event<'_, M::Error>) + Send + Sync + 'static,
     ) -> Self {
         self.settings.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Tells the observer of every use of an object, too, as a span: [`Event::Taken`] with the time it took to get it, [`Event::Returned`] with the time it was held. The
+    /// clock is read three times for each, so only when asked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use regatta::pool::{Manager, Pool};
+    /// # struct Numbers;
+    /// # impl Manager for Numbers {
+    /// #     type Object = u32;
+    /// #     type Error = String;
+    /// #     async fn connect(&self) -> Result<u32, String> { Ok(1) }
+    /// # }
+    /// use regatta::pool::Event;
+    /// use std::sync::{Arc, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let held = Arc::new(Mutex::new(Vec::new()));
+    ///     let log = held.clone();
+    ///     let pool = Pool::builder(Numbers)
+    ///         .spans()
+    ///         .observer(move |event| {
+    ///             if let Event::Returned { at, held, .. } = event {
+    ///                 log.lock().expect("no panic").push((at.file(), *held));
+    ///             }
+    ///         })
+    ///         .build()
+    ///         .expect("virtual time can spawn");
+    ///     let guard = pool.get().await.expect("it works");
+    ///     regatta::time::sleep(Duration::from_millis(30)).await;
+    ///     drop(guard);
+    ///     assert_eq!(held.lock().expect("no panic")[0], (file!(), Duration::from_millis(30)));
+    /// });
+    /// ```
+    pub fn spans(mut self) -> Self {
+        self.settings.spans = true;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::error::ConnectError;
 use super::manager::{Manager, Metrics};
-use super::observer::{Event, Why};
+use super::observer::{Event, Span, Why};
 use super::policy::Settings;
 use super::reaper;
 use super::state::{Item, Rules, Slot, State, Todo};
@@ -13,9 +13,10 @@ use crate::runtime::{NoRuntime, Runtime, Site, panic_text};
 use crate::sync;
 use crate::time;
 use std::any::Any;
+use std::panic::Location;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 pub(super) type Home<M> = Arc<Core<M>>;
@@ -29,6 +30,8 @@ pub(super) struct Shared<M: Manager> {
     pub(super) settings: Settings<M>,
     rules: Rules,
     state: Lock<Machine<M>>,
+    /// The number of the next.
+    spans: AtomicU64,
 }
 
 /// A pool: one manager, and its bucket in the state.
@@ -72,6 +75,7 @@ impl<M: Manager> Shared<M> {
             runtime,
             settings,
             state: Lock::new(state),
+            spans: AtomicU64::new(0),
         });
         if needs_reaper {
             shared.spawn("reaper", reaper::run(shared.clone()));
@@ -134,6 +138,49 @@ impl<M: Manager> Shared<M> {
             // It must not take with it whose event it is; the panic hook has reported it.
             drop(catch_unwind(AssertUnwindSafe(|| observer(event))));
         }
+    }
+
+    /// When somebody began to ask for an object, where uses are told.
+    #[inline]
+    pub(super) fn begin_span(&self) -> Option<Instant> {
+        self.settings.spans.then(|| self.runtime.now())
+    }
+
+    /// An object is handed out to who has asked since `start`.
+    #[cold]
+    pub(super) fn taken(
+        &self,
+        item: &mut Thing<M>,
+        at: &'static Location<'static>,
+        start: Instant,
+    ) {
+        let since = self.runtime.now();
+        let number = self.spans.fetch_add(1, Ordering::Relaxed);
+        item.span = Some(Span { number, at, since });
+        self.tell(&Event::Taken {
+            span: number,
+            at,
+            waited: since.saturating_duration_since(start),
+        });
+    }
+
+    /// Whoever had the object has it no more.
+    #[inline]
+    pub(super) fn returned(&self, item: &mut Thing<M>) {
+        if let Some(span) = item.span.take() {
+            self.tell_returned(&span, item.in_flight);
+        }
+    }
+
+    #[cold]
+    fn tell_returned(&self, span: &Span, in_flight: bool) {
+        let now = self.runtime.now();
+        self.tell(&Event::Returned {
+            span: span.number,
+            at: span.at,
+            held: now.saturating_duration_since(span.since),
+            in_flight,
+        });
     }
 
     pub(super) fn now_for_take(&self) -> Option<Instant> {
@@ -199,7 +246,8 @@ impl<M: Manager> Core<M> {
 
     /// An object comes back.
     #[inline]
-    pub(super) fn give_back(&self, item: Thing<M>) {
+    pub(super) fn give_back(&self, mut item: Thing<M>) {
+        self.shared.returned(&mut item);
         let item = if item.in_flight || self.shared.settings.after_return.is_some() {
             match self.judge(item) {
                 Some(item) => item,
@@ -320,6 +368,7 @@ impl<M: Manager> Core<M> {
             uses: 0,
             stamp: 0,
             in_flight: false,
+            span: None,
         })
     }
 }

@@ -21,7 +21,7 @@ mod tending;
 mod tests;
 
 use super::error::ConnectError;
-use super::observer::Why;
+use super::observer::{Span, Why};
 use super::report::{Held, Stats};
 use crate::internal::line::{Line, Wakers};
 use slab::Slab;
@@ -46,6 +46,8 @@ pub(super) struct Slot<O> {
     pub(super) stamp: u64,
     /// An operation on it has begun, and is not proven to have ended well.
     pub(super) in_flight: bool,
+    /// The use that it is in, where these are told.
+    pub(super) span: Option<Span>,
 }
 
 impl<O> Slot<O> {
