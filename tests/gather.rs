@@ -6,6 +6,7 @@
 
 use futures_lite::StreamExt;
 use regatta::runtime::BoxFuture;
+use regatta::sync::Event;
 use regatta::task::{
     self, ErrorGroup, Progress, When, as_completed, gather, race, race_ok, staggered_race,
 };
@@ -328,7 +329,10 @@ async fn wait_for_the_first_error_ignores_values() {
             g.spawn(async { pending::<Result<i32, &str>>().await }),
         ];
         let done = task::wait(&mut tasks, When::FirstError).await;
-        assert_eq!((done.len(), tasks.len()), (2, 1));
+        // The value was due first, but perhaps on a slower thread.
+        assert!((1..=2).contains(&done.len()));
+        let mut failed = done.into_iter().map(|mut task| task.try_outcome());
+        assert!(failed.any(|outcome| matches!(outcome, Some(Err(_)))));
         g.cancel_children();
         Ok(())
     })
@@ -396,8 +400,21 @@ async fn a_race_gives_the_first_and_cleans_up_the_losers() {
 }
 
 async fn a_lent_loser_goes_on() {
-    let (mut a, mut b) = (pin!(after(1, "a")), pin!(after(6, "b")));
+    // On a busy machine a later timer may be due in the same moment.
+    let over = Event::new();
+    let runner = |name, wait: Option<&Event>| {
+        let wait = wait.cloned();
+        async move {
+            match wait {
+                Some(event) => event.wait().await,
+                None => time::sleep(MS).await,
+            }
+            name
+        }
+    };
+    let (mut a, mut b) = (pin!(runner("a", None)), pin!(runner("b", Some(&over))));
     assert_eq!(race([a.as_mut(), b.as_mut()]).await, "a");
+    over.set();
     assert_eq!(b.await, "b");
 }
 
