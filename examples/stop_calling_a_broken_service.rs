@@ -7,6 +7,9 @@
 //! cargo run --features tokio,smol --example stop_calling_a_broken_service -- --broken 1500
 //! ```
 
+#[path = "support/program.rs"]
+mod program;
+
 use regatta::blocking::ThreadPool;
 use regatta::cancel::CancelToken;
 use regatta::circuit_breaker::{CallError, CircuitBreaker, Event, State};
@@ -197,31 +200,9 @@ async fn serve(plan: Plan, stop: CancelToken) -> Result<bool, String> {
     Ok(ended.is_ok())
 }
 
-/// Cancels the token at the first Ctrl-C, on every runtime alike; the second ends the process.
-#[cfg(unix)]
-fn on_ctrl_c(stop: CancelToken) -> Result<(), String> {
-    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])
-        .map_err(|e| format!("cannot listen for Ctrl-C: {e}"))?;
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            if stop.is_cancelled() {
-                std::process::exit(130);
-            }
-            stop.cancel_with("Ctrl-C");
-        }
-    });
-    Ok(())
-}
-
-/// Elsewhere Ctrl-C ends the process.
-#[cfg(not(unix))]
-fn on_ctrl_c(_: CancelToken) -> Result<(), String> {
-    Ok(())
-}
-
 fn start(plan: Plan) -> Result<bool, String> {
     let stop = CancelToken::new();
-    on_ctrl_c(stop.clone())?;
+    program::on_ctrl_c(stop.clone())?;
     match plan.runtime {
         Some(flavor) => regatta::run_on(flavor, serve(plan, stop)),
         None => regatta::run(serve(plan, stop)),
@@ -229,20 +210,6 @@ fn start(plan: Plan) -> Result<bool, String> {
 }
 
 fn main() -> ExitCode {
-    let ended = match parse_args(std::env::args().skip(1)) {
-        Ok(Some(plan)) => start(plan),
-        Ok(None) => {
-            println!("{USAGE}");
-            Ok(true)
-        }
-        Err(why) => Err(format!("{why}\n{USAGE}")),
-    };
-    match ended {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(130),
-        Err(why) => {
-            eprintln!("stop_calling_a_broken_service: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    let plan = parse_args(std::env::args().skip(1));
+    program::run("stop_calling_a_broken_service", USAGE, plan, start)
 }

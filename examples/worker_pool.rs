@@ -6,6 +6,9 @@
 //! cargo run --features tokio,smol --example worker_pool -- --deliveries 400 --workers 4
 //! ```
 
+#[path = "support/program.rs"]
+mod program;
+
 use regatta::cancel::CancelToken;
 use regatta::runtime::Flavor;
 use regatta::task;
@@ -224,31 +227,9 @@ fn tell(report: &Report<Delivery>, pool: &Pool) {
     }
 }
 
-/// Cancels the token at the first Ctrl-C, on every runtime alike; the second ends the process.
-#[cfg(unix)]
-fn on_ctrl_c(stop: CancelToken) -> Result<(), String> {
-    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])
-        .map_err(|e| format!("cannot listen for Ctrl-C: {e}"))?;
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if stop.is_cancelled() {
-                std::process::exit(130);
-            }
-            stop.cancel_with("Ctrl-C");
-        }
-    });
-    Ok(())
-}
-
-/// Elsewhere Ctrl-C ends the process.
-#[cfg(not(unix))]
-fn on_ctrl_c(_: CancelToken) -> Result<(), String> {
-    Ok(())
-}
-
 fn start(plan: Plan) -> Result<bool, String> {
     let stop = CancelToken::new();
-    on_ctrl_c(stop.clone())?;
+    program::on_ctrl_c(stop.clone())?;
     match plan.runtime {
         Some(flavor) => regatta::run_on(flavor, serve(plan, stop)),
         None => regatta::run(serve(plan, stop)),
@@ -256,20 +237,6 @@ fn start(plan: Plan) -> Result<bool, String> {
 }
 
 fn main() -> ExitCode {
-    let ended = match parse_args(std::env::args().skip(1)) {
-        Ok(Some(plan)) => start(plan),
-        Ok(None) => {
-            println!("{USAGE}");
-            Ok(true)
-        }
-        Err(why) => Err(format!("{why}\n{USAGE}")),
-    };
-    match ended {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(130),
-        Err(why) => {
-            eprintln!("worker_pool: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    let plan = parse_args(std::env::args().skip(1));
+    program::run("worker_pool", USAGE, plan, start)
 }

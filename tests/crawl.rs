@@ -38,6 +38,8 @@ mod visit;
 mod again;
 #[path = "crawl/database.rs"]
 mod database;
+#[path = "support/example.rs"]
+mod example;
 #[path = "support/ground.rs"]
 mod ground;
 #[path = "crawl/links.rs"]

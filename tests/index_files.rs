@@ -15,6 +15,8 @@
 mod count;
 #[path = "../examples/index_files/error.rs"]
 mod error;
+#[path = "support/example.rs"]
+mod example;
 #[path = "../examples/index_files/job.rs"]
 mod job;
 #[path = "../examples/index_files/report.rs"]
@@ -37,18 +39,8 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// `target/<profile>/examples/index_files`; this test is `target/<profile>/deps/index_files-<hash>`.
 fn program() -> Command {
-    let me = std::env::current_exe().unwrap();
-    let profile = me.parent().and_then(Path::parent).unwrap();
-    let name = format!("index_files{}", std::env::consts::EXE_SUFFIX);
-    let program = profile.join("examples").join(name);
-    assert!(
-        program.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test index_files` does not",
-        program.display()
-    );
-    Command::new(program)
+    example::program("index_files")
 }
 
 #[cfg(not(any(feature = "tokio", feature = "smol")))]

@@ -5,35 +5,18 @@
     reason = "clippy allows it in test functions, not in the helpers beside them"
 )]
 
+#[path = "support/example.rs"]
+mod example;
+
+use example::{RUNTIMES, program};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
-
-#[cfg(all(feature = "tokio", feature = "smol"))]
-const RUNTIMES: &[&str] = &["tokio", "smol"];
-#[cfg(not(feature = "smol"))]
-const RUNTIMES: &[&str] = &["tokio"];
-#[cfg(not(feature = "tokio"))]
-const RUNTIMES: &[&str] = &["smol"];
+use std::process::Stdio;
 
 const BROKEN: &str = "stop_calling_a_broken_service";
 const EVERYTHING: &str = "protect_everything";
 const FLAKY: &str = "retry_flaky_call";
 const QUOTA: &str = "stay_under_a_quota";
-
-/// `target/<profile>/examples/<name>`; this test is `target/<profile>/deps/protection_examples-<hash>`.
-fn program(name: &str) -> Command {
-    let me = std::env::current_exe().unwrap();
-    let profile = me.parent().and_then(Path::parent).unwrap();
-    let program = profile.join("examples").join(name);
-    assert!(
-        program.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test protection_examples` does not",
-        program.display()
-    );
-    Command::new(program)
-}
 
 /// What it prints, when it succeeds.
 fn run(name: &str, arguments: &[&str]) -> String {

@@ -5,27 +5,15 @@
     reason = "clippy allows it in test functions, not in the helpers beside them"
 )]
 
-use std::path::Path;
-use std::process::{Command, Output};
+#[path = "support/example.rs"]
+mod example;
 
-#[cfg(all(feature = "tokio", feature = "smol"))]
-const RUNTIMES: &[&str] = &["tokio", "tokio-current", "smol"];
-#[cfg(not(feature = "smol"))]
-const RUNTIMES: &[&str] = &["tokio", "tokio-current"];
-#[cfg(not(feature = "tokio"))]
-const RUNTIMES: &[&str] = &["smol"];
+use example::RUNTIMES;
+use std::process::Output;
 
-/// `target/<profile>/examples/share_connections`; this test is `target/<profile>/deps/share_connections-<hash>`.
 fn run(arguments: &[&str]) -> Output {
-    let me = std::env::current_exe().unwrap();
-    let profile = me.parent().and_then(Path::parent).unwrap();
-    let program = profile.join("examples/share_connections");
-    assert!(
-        program.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test share_connections` does not",
-        program.display()
-    );
-    Command::new(program).args(arguments).output().unwrap()
+    let mut program = example::program("share_connections");
+    program.args(arguments).output().unwrap()
 }
 
 /// The numbers of a line, in order.

@@ -5,6 +5,10 @@
     reason = "clippy allows it in test functions, not in the helpers beside them"
 )]
 
+#[path = "support/example.rs"]
+mod example;
+
+use example::RUNTIMES;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -13,24 +17,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-#[cfg(all(feature = "tokio", feature = "smol"))]
-const RUNTIMES: &[&str] = &["tokio", "tokio-current", "smol"];
-#[cfg(not(feature = "smol"))]
-const RUNTIMES: &[&str] = &["tokio", "tokio-current"];
-#[cfg(not(feature = "tokio"))]
-const RUNTIMES: &[&str] = &["smol"];
-
-/// `target/<profile>/examples/word_count_pipeline`; this test is `target/<profile>/deps/word_count_pipeline-<hash>`.
 fn program() -> Command {
-    let me = std::env::current_exe().unwrap();
-    let profile = me.parent().and_then(Path::parent).unwrap();
-    let program = profile.join("examples/word_count_pipeline");
-    assert!(
-        program.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test word_count_pipeline` does not",
-        program.display()
-    );
-    Command::new(program)
+    example::program("word_count_pipeline")
 }
 
 fn run(arguments: &[&str]) -> Output {

@@ -1,7 +1,7 @@
 //! A mutex without poisoning.
 //!
-//! No code of a user runs while one of our locks is held, so a panic cannot leave half a change behind, and
-//! poisoning would only turn one panic into many.
+//! No code of a user runs while one of our locks is held, but where that is the point (an iterator that tasks draw from in turn, which is out of its
+//! place meanwhile). So a panic cannot leave half a change behind, and poisoning would only turn one panic into many.
 
 use std::fmt;
 use std::hint::spin_loop;

@@ -1,5 +1,6 @@
 //! The program as a user meets it: over real sockets, killed, stopped, told nonsense.
 
+use super::example::{self, RUNTIMES};
 use super::site::Tree;
 use super::world::{Dump, dump};
 use rusqlite::Connection;
@@ -11,24 +12,8 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-#[cfg(all(feature = "tokio", feature = "smol"))]
-const RUNTIMES: &[&str] = &["tokio", "tokio-current", "smol"];
-#[cfg(not(feature = "smol"))]
-const RUNTIMES: &[&str] = &["tokio", "tokio-current"];
-#[cfg(not(feature = "tokio"))]
-const RUNTIMES: &[&str] = &["smol"];
-
-/// `target/<profile>/examples/crawl`; this test is `target/<profile>/deps/crawl-<hash>`.
 fn program() -> Command {
-    let me = std::env::current_exe().unwrap();
-    let profile = me.parent().and_then(Path::parent).unwrap();
-    let program = profile.join("examples/crawl");
-    assert!(
-        program.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test crawl` does not",
-        program.display()
-    );
-    Command::new(program)
+    example::program("crawl")
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -1,5 +1,6 @@
 //! The program as a user meets it: exit codes, messages, signals, and totals against `wc`.
 
+use crate::example::RUNTIMES;
 use crate::{lines_of, program};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -10,13 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-
-#[cfg(all(feature = "tokio", feature = "smol"))]
-const RUNTIMES: &[&str] = &["tokio", "tokio-current", "smol"];
-#[cfg(not(feature = "smol"))]
-const RUNTIMES: &[&str] = &["tokio", "tokio-current"];
-#[cfg(not(feature = "tokio"))]
-const RUNTIMES: &[&str] = &["smol"];
 
 fn run(arguments: &[&str]) -> Output {
     program().args(arguments).output().unwrap()

@@ -67,7 +67,7 @@
 //! **The end.** [`close`](Pool::close) takes nothing away from who has an object; it waits for it, and reports where those were taken that did not come back. Dropping the
 //! last handle closes what is idle, and what comes back later. Guards outlive the pool.
 //!
-//! Time is that of the runtime the pool was built on; without time limits on idle objects, lifetimes or leaks, `get` reads no clock. An uncontended `get` spawns nothing
+//! Time is that of the runtime the pool was built on; without [spans](Builder::spans), and time limits on idle objects, lifetimes or leaks, `get` reads no clock. An uncontended `get` spawns nothing
 //! and allocates nothing.
 //!
 //! The policy is HikariCP's, the connects that outlive their callers are those of Go's `database/sql`.

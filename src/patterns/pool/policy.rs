@@ -78,6 +78,7 @@ impl<M: Manager> Settings<M> {
 /// | [`check_timeout`](Builder::check_timeout), [`close_timeout`](Builder::close_timeout) | 5 s |
 /// | [`check_after_idle`](Builder::check_after_idle) | zero: every time |
 /// | [`leak_after`](Builder::leak_after) | never |
+/// | [`spans`](Builder::spans) | not told |
 #[must_use = "there is no pool until `build`"]
 pub struct Builder<M: Manager, S = M> {
     source: S,

@@ -33,7 +33,7 @@ pub(super) fn is_entered() -> bool {
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use regatta::blocking::{self, ProcessPool};
 ///
 /// fn sum(input: &[u8]) -> Result<Vec<u8>, String> {
