@@ -19,7 +19,7 @@ fn everything_crosses_threads() {
     crosses::<Borrowing>();
     crosses::<BorrowingFor>();
     crosses::<Event>();
-    crosses::<WaitEvent>();
+    crosses::<WaitEvent<'static>>();
     crosses::<Condition>();
     crosses::<WaitCondition<u8>>();
     crosses::<Mutex<u8>>();

@@ -114,9 +114,9 @@ impl Event {
     /// # Cancel safety
     ///
     /// Dropped while it waits it leaves nothing behind.
-    pub fn wait(&self) -> WaitEvent {
+    pub fn wait(&self) -> WaitEvent<'_> {
         WaitEvent {
-            inner: Some(self.inner.clone()),
+            event: Some(&self.inner),
             place: None,
         }
     }
@@ -133,9 +133,9 @@ impl fmt::Debug for Event {
 
 /// Waits for an event; made by [`Event::wait`].
 #[must_use = "futures do nothing unless polled"]
-pub struct WaitEvent {
+pub struct WaitEvent<'a> {
     /// `None` once it has returned.
-    inner: Option<Arc<Inner>>,
+    event: Option<&'a Inner>,
     /// Where it waits, and since which generation.
     place: Option<(Place, usize)>,
 }
@@ -188,25 +188,25 @@ impl Inner {
     }
 }
 
-impl Future for WaitEvent {
+impl Future for WaitEvent<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let Some(inner) = &this.inner else {
+        let Some(inner) = this.event else {
             panic!("`Event::wait` was polled again after it had returned");
         };
         if !inner.poll(&mut this.place, cx) {
             return Poll::Pending;
         }
-        this.inner = None;
+        this.event = None;
         Poll::Ready(())
     }
 }
 
-impl Drop for WaitEvent {
+impl Drop for WaitEvent<'_> {
     fn drop(&mut self) {
-        let (Some((place, since)), Some(inner)) = (self.place, &self.inner) else {
+        let (Some((place, since)), Some(inner)) = (self.place, self.event) else {
             return;
         };
         let mut line = inner.line.lock();
@@ -219,7 +219,7 @@ impl Drop for WaitEvent {
     }
 }
 
-impl fmt::Debug for WaitEvent {
+impl fmt::Debug for WaitEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitEvent")
             .field("waiting", &self.place.is_some())
