@@ -7,7 +7,8 @@ use regatta::blocking::ThreadPool;
 use std::hint::black_box;
 use std::time::Duration;
 
-const TRIPS: usize = 200;
+/// A tenth of a second and more: a kernel places threads by what they did in the last tens of milliseconds, so shorter rounds show what the case before has left behind.
+const TRIPS: usize = 5_000;
 const FLIGHT: usize = 1000;
 /// Threads of our pool; rayon has as many as there are cores, the others as many as they like.
 const THREADS: usize = 8;

@@ -47,6 +47,8 @@ mod report;
 mod room;
 mod shared;
 mod state;
+#[cfg(test)]
+mod state_tests;
 mod worker;
 
 pub use cpu::CpuPool;

@@ -1,7 +1,7 @@
 //! What a thread pool decides, without threads, wakers or clocks: who is queued, who runs, who waits for room, when a worker is needed.
 //!
 //! Invariants, whenever the lock is free:
-//! * When jobs are queued and a worker is missing or parked, one is on its way (`coming`), or every worker is busy. A busy worker looks at the
+//! * When jobs are queued and a worker is missing or parked, one is on its way (`coming`: called, or looking out), or every worker is busy. A busy worker looks at the
 //!   queue when it is done, and whoever takes a job calls the next worker before it runs it: a job that waits for a later one gets it.
 //! * At most `at_once` workers are on their way. Threads are called one by one, so a burst of short jobs does not start (or wake) all of them.
 //! * `queue.len() + granted <= limits.queue`; those who wait for room are granted it in the order they came, and a place granted keeps its
@@ -185,7 +185,15 @@ impl State {
         drop(self.running.try_remove(key));
     }
 
-    /// A worker that was called is here.
+    /// Whether a worker that found nothing to do is to look out for jobs before it parks: one at a time. It is on its way until it has
+    /// [`arrived`](State::arrived), so nobody else is called for the first job that comes.
+    pub(super) fn look_out(&mut self) -> bool {
+        let alone = self.coming == 0 && !self.closed;
+        self.coming += usize::from(alone);
+        alone
+    }
+
+    /// A worker that was called, or looked out, is here.
     pub(super) fn arrived(&mut self) {
         self.coming -= 1;
     }
