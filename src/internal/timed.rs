@@ -6,6 +6,7 @@ use super::scope::{self, Mark, Scoped, Step, is_doomed, stamp};
 use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,12 +19,30 @@ pin_project! {
     pub(crate) struct Timed<F> {
         #[pin]
         scoped: Scoped<F>,
-        wait: Option<Pin<Box<Wait>>>,
+        wait: Waiting,
         // Somebody may move the deadline.
         moves: bool,
         // The deadline has passed; the future is dropped as soon as its shields allow.
         expired: bool,
     }
+}
+
+/// Dropped by `drop`, which is small enough to become part of its caller: most have nothing to drop.
+#[derive(Debug)]
+struct Waiting(ManuallyDrop<Option<Pin<Box<Wait>>>>);
+
+impl Drop for Waiting {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            release(self.0.take());
+        }
+    }
+}
+
+#[inline(never)]
+fn release(wait: Option<Pin<Box<Wait>>>) {
+    drop(wait);
 }
 
 pin_project! {
@@ -39,7 +58,7 @@ impl<F> Timed<F> {
     fn new(mark: Mark, moves: bool, future: F) -> Self {
         Timed {
             scoped: Scoped::new(mark, future),
-            wait: None,
+            wait: Waiting(ManuallyDrop::new(None)),
             moves,
             expired: false,
         }
@@ -95,7 +114,7 @@ impl<F: Future> Timed<F> {
                 Step::Pending if *this.expired => return Poll::Pending,
                 Step::Pending => {}
             }
-            let wait = match this.wait {
+            let wait = match &mut *this.wait.0 {
                 Some(wait) => wait,
                 None => {
                     let cell = if *this.moves {
@@ -112,7 +131,7 @@ impl<F: Future> Timed<F> {
                     stamp(now);
                     let at = this.scoped.as_mut().stamp(now);
                     let timer = Sleep::until(None);
-                    let wait = this.wait.insert(Box::pin(Wait { timer, keeper }));
+                    let wait = this.wait.0.insert(Box::pin(Wait { timer, keeper }));
                     // `None`: further away than the clock can tell, so it stays as it is.
                     if let Some(at) = at {
                         wait.as_mut().project().timer.start(runtime, at, now);

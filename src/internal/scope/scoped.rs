@@ -112,22 +112,22 @@ impl<F> Scoped<F> {
 impl<F: Future> Scoped<F> {
     /// Polls the future once, which comes before everything: a value that is ready is never lost. With `drop_now` it is told
     /// that its scope is dropping, polled a last time, and dropped unless a shield is up.
-    // One function, not two, because of the stack that a thousand scopes inside each other take.
     #[inline]
     pub(crate) fn step(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         drop_now: bool,
     ) -> Step<F::Output> {
-        let mut this = self.project();
-        // `cut` has told already.
-        if drop_now && !this.entry.is_cut() {
-            // Where a scope around us polls a second time, ours does too.
-            let again = this.entry.was_polled() && cutting();
-            if !tell(this.entry, again) && again {
-                return give_up(this.entry, this.future, cx);
-            }
+        // Apart, so that the usual poll is small enough to become part of its caller.
+        if drop_now {
+            return self.step_out(cx);
         }
+        self.once(cx)
+    }
+
+    #[inline(always)]
+    fn once(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Step<F::Output> {
+        let mut this = self.project();
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Step::Gone;
         };
@@ -140,12 +140,28 @@ impl<F: Future> Scoped<F> {
                 this.future.set(None);
                 Step::Ready(value)
             }
-            Poll::Pending if drop_now => {
-                this.entry.set_cut(false);
-                give_up(this.entry, this.future, cx)
-            }
             Poll::Pending => Step::Pending,
         }
+    }
+
+    #[inline(never)]
+    fn step_out(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Step<F::Output> {
+        let this = self.as_mut().project();
+        // `cut` has told already.
+        if !this.entry.is_cut() {
+            // Where a scope around us polls a second time, ours does too.
+            let again = this.entry.was_polled() && cutting();
+            if !tell(this.entry, again) && again {
+                return give_up(this.entry, this.future, cx);
+            }
+        }
+        let step = self.as_mut().once(cx);
+        if !matches!(step, Step::Pending) {
+            return step;
+        }
+        let this = self.project();
+        this.entry.set_cut(false);
+        give_up(this.entry, this.future, cx)
     }
 
     /// Drops the future, shields permitting, after it was polled and waits. It is polled again only when somebody in it has to hear of
@@ -155,7 +171,7 @@ impl<F: Future> Scoped<F> {
         if !tell(this.entry, true) {
             return give_up(this.entry, this.future, cx);
         }
-        self.step(cx, true)
+        self.step_out(cx)
     }
 }
 

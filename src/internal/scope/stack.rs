@@ -45,7 +45,15 @@ impl Flags {
     /// The scope's future waits, and is polled a second time in one poll of its owner, for those in it who have to hear that it is dropping.
     const CUT: u8 = 4;
     const POLLED: u8 = 8;
+    /// Only on the stack: what lies there is to go back to the owner. Without it the owner has kept all there is to it, and nobody has looked.
+    const LENT: u8 = 16;
 
+    #[inline]
+    fn lent(self) -> Flags {
+        Flags(self.0 | Flags::LENT)
+    }
+
+    #[inline]
     fn has(self, flag: u8) -> bool {
         self.0 & flag != 0
     }
@@ -187,6 +195,7 @@ impl Stack {
         }
     }
 
+    #[inline]
     fn flags(&self, at: usize) -> Flags {
         match self.places.get(at) {
             Some(place) => place.flags.get(),
@@ -220,8 +229,10 @@ impl Drop for Pushed<'_> {
     #[inline]
     fn drop(&mut self) {
         with_stack(|s| {
-            // Nothing is lost: what was at home was taken when this was made.
-            self.home.mark = ManuallyDrop::new(s.take(self.at));
+            if s.flags(self.at).has(Flags::LENT) {
+                // Nothing is lost: what was at home was taken when this was made, or is a number.
+                self.home.mark = ManuallyDrop::new(s.take(self.at));
+            }
             s.depth.set(self.at);
         });
     }
@@ -232,7 +243,11 @@ pub(super) fn push(home: &mut Entry) -> Pushed<'_> {
     let at = with_stack(|s| {
         let at = s.depth.get();
         home.flags.0 |= Flags::POLLED;
-        s.put(at, home.mark.take(), home.flags);
+        match &*home.mark {
+            // Copied, and not fetched back unless somebody has looked: the load would wait for the store.
+            Some(Mark::After(nanos)) => s.put(at, Some(Mark::After(*nanos)), home.flags),
+            _ => s.put(at, home.mark.take(), home.flags.lent()),
+        }
         s.depth.set(at + 1);
         at
     });
@@ -280,7 +295,7 @@ struct Loan<'a> {
 
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
-        self.stack.put(self.at, self.mark.take(), self.flags);
+        self.stack.put(self.at, self.mark.take(), self.flags.lent());
     }
 }
 
