@@ -16,6 +16,10 @@ const ROOM: usize = 256;
 
 /// Says how much of a batch an item takes. Public only because [`Batch`] mentions it.
 pub trait Weigh<T> {
+    /// Whether every item counts as one: then the number of items is their weight, and no sum is kept. (It would be loaded and stored with each.)
+    #[doc(hidden)]
+    const COUNTS: bool = false;
+
     /// Its share, in the unit of the batch's bound.
     fn weigh(&mut self, item: &T) -> usize;
 }
@@ -25,6 +29,8 @@ pub trait Weigh<T> {
 pub struct Each(pub(super) ());
 
 impl<T> Weigh<T> for Each {
+    const COUNTS: bool = true;
+
     #[inline]
     fn weigh(&mut self, _: &T) -> usize {
         1
@@ -40,16 +46,26 @@ impl<T, F: FnMut(&T) -> usize> Weigh<T> for F {
 /// Items that are being collected.
 struct Collected<T> {
     items: Vec<T>,
-    weight: usize,
+    /// Of them all; 0 where they are counted.
+    sum: usize,
     /// Was too heavy for the batch before; the first of the next.
     held: Option<(T, usize)>,
 }
 
 impl<T> Collected<T> {
+    #[inline]
+    fn weight<W: Weigh<T>>(&self) -> usize {
+        if W::COUNTS {
+            self.items.len()
+        } else {
+            self.sum
+        }
+    }
+
     /// Adds an item, unless it is too heavy. True: the batch is full.
     #[inline]
-    fn add(&mut self, item: T, weight: usize, most: usize) -> bool {
-        let sum = self.weight.saturating_add(weight);
+    fn add<W: Weigh<T>>(&mut self, item: T, weight: usize, most: usize) -> bool {
+        let sum = self.weight::<W>().saturating_add(weight);
         if sum > most && !self.items.is_empty() {
             self.held = Some((item, weight));
             return true;
@@ -58,19 +74,21 @@ impl<T> Collected<T> {
             grow(&mut self.items, most);
         }
         self.items.push(item);
-        self.weight = sum;
+        if !W::COUNTS {
+            self.sum = sum;
+        }
         sum >= most
     }
 
-    fn is_full(&self, most: usize) -> bool {
-        self.weight >= most && !self.items.is_empty()
+    fn is_full<W: Weigh<T>>(&self, most: usize) -> bool {
+        self.weight::<W>() >= most && !self.items.is_empty()
     }
 
-    fn give(&mut self, most: usize) -> Vec<T> {
-        self.weight = 0;
+    fn give<W: Weigh<T>>(&mut self, most: usize) -> Vec<T> {
+        self.sum = 0;
         let batch = std::mem::take(&mut self.items);
         if let Some((item, weight)) = self.held.take() {
-            self.add(item, weight, most);
+            self.add::<W>(item, weight, most);
         }
         batch
     }
@@ -108,7 +126,7 @@ where
         match stream.as_mut().poll_next(cx) {
             Poll::Ready(Some(item)) => {
                 let weight = weigh.weigh(&item);
-                if collected.add(item, weight, most) {
+                if collected.add::<W>(item, weight, most) {
                     return Pause::Full;
                 }
             }
@@ -146,7 +164,7 @@ impl<S: Stream, W> Batch<S, W> {
             weigh,
             collected: Collected {
                 items: Vec::new(),
-                weight: 0,
+                sum: 0,
                 held: None,
             },
             alarm: Alarm::default(),
@@ -178,7 +196,7 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
-        if !this.collected.is_full(*this.most)
+        if !this.collected.is_full::<W>(*this.most)
             && let Some(stream) = this.stream.as_mut().as_pin_mut()
         {
             match collect(stream, this.collected, *this.most, this.weigh, cx) {
@@ -206,7 +224,7 @@ where
             return Poll::Ready(None);
         }
         this.alarm.stop();
-        Poll::Ready(Some(this.collected.give(*this.most)))
+        Poll::Ready(Some(this.collected.give::<W>(*this.most)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -230,17 +230,24 @@ impl<T> Place<T> {
         self.waiter.wake();
     }
 
-    #[inline]
+    // Always in its caller: an item that is returned in memory is stored in parts and loaded whole, and such a load waits for the stores.
+    #[inline(always)]
     fn take(&self, key: &mut Key) -> Option<T> {
         // Put before what the code has put: it came while nobody polled.
         if self.has_side.load(Ordering::Acquire) {
-            let mut side = self.side.lock();
-            self.has_side.store(false, Ordering::Relaxed);
-            return side.take();
+            return self.take_aside();
         }
         let owner: &mut QCellOwner = key.0.as_mut()?;
         let place = self.item.rw(owner).get_mut();
         place.unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_aside(&self) -> Option<T> {
+        let mut side = self.side.lock();
+        self.has_side.store(false, Ordering::Relaxed);
+        side.take()
     }
 
     /// Has those who put from elsewhere wake the stream.
