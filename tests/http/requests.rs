@@ -231,6 +231,16 @@ fn requests_can_be_spawned_and_shared() {
     });
 }
 
+/// It is moved into tasks and around in them, and lies in every future that awaits it: what few requests need is in boxes.
+#[test]
+fn a_request_under_way_is_small() {
+    regatta::testing::run(async || {
+        let client = HttpClient::new().unwrap();
+        let size = size_of_val(&client.get("http://a.example/").send());
+        assert!(size <= 4096, "{size} bytes");
+    });
+}
+
 regatta::matrix! {
     a_page_is_fetched;
     what_is_asked_arrives;

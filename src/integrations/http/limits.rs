@@ -4,7 +4,7 @@ use super::error::{ErrorKind, HttpError, Limit};
 use crate::cancel;
 use crate::runtime::{Runtime, Sleep};
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -121,16 +121,17 @@ impl Limits {
         HttpError::new(ErrorKind::TimedOut(limit), message)
     }
 
-    /// Runs `work` under the limits. A value that is ready is kept.
-    pub(super) async fn keep<T>(
+    /// Runs `work` under the limits. A value that is ready is kept. It stays where it is pinned: an argument of an `async fn` takes its room twice.
+    pub(super) fn keep<T, F>(
         &mut self,
-        work: impl Future<Output = Result<T, HttpError>>,
-    ) -> Result<T, HttpError> {
-        let mut work = pin!(work);
-        poll_fn(|cx| match work.as_mut().poll(cx) {
+        mut work: Pin<&mut F>,
+    ) -> impl Future<Output = Result<T, HttpError>>
+    where
+        F: Future<Output = Result<T, HttpError>>,
+    {
+        poll_fn(move |cx| match work.as_mut().poll(cx) {
             Poll::Ready(done) => Poll::Ready(done),
             Poll::Pending => self.poll(cx).map(Err),
         })
-        .await
     }
 }

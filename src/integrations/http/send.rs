@@ -104,7 +104,8 @@ pub(super) async fn send(client: &Inner, job: Job) -> Result<Response, HttpError
             attempt(client, job.into_hop(client)?, most, limits).await
         }
         Some(policy) => {
-            let ended = under(policy, client, &job, limits).await;
+            // In a box: with room for all layers, which most requests do not need, each would be several times as large.
+            let ended = Box::pin(under(policy, client, &job, limits)).await;
             ended.map_err(|e| e.at(&job.url))
         }
     }
@@ -142,12 +143,12 @@ async fn under(
             Some(wait) => Advice::RetryAfter(wait),
         },
     };
-    let run = async {
+    let run = pin!(async {
         match policy.run_when(call, worth).await {
             Ok(response) => Ok(response),
             Err(failure) => answer_of(failure),
         }
-    };
+    });
     limits.keep(run).await
 }
 
@@ -302,8 +303,10 @@ async fn exchange(
     loop {
         limits.server_rests();
         let pool = client.pool.pool(&hop.origin);
-        let guard = limits.keep(async { pool.get().await.map_err(no_connection) });
-        let mut lease = guard.await?.begin();
+        let mut lease = {
+            let get = pin!(async { pool.get().await.map_err(no_connection) });
+            limits.keep(get).await?.begin()
+        };
         let used = std::mem::replace(&mut lease.used, true);
         let sent = over(&mut lease, request, limits).await?;
         let mut failed = match sent {

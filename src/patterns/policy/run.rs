@@ -195,7 +195,8 @@ where
     C: Call,
     J: Fn(&C::Error) -> Advice,
 {
-    let future = call();
+    // In a box, for what goes into a future by an argument takes its room several times.
+    let future = Box::pin(call());
     attempt(scene, move || future)
 }
 
