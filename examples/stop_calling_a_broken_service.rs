@@ -200,9 +200,7 @@ async fn serve(plan: Plan, stop: CancelToken) -> Result<bool, String> {
     Ok(ended.is_ok())
 }
 
-fn start(plan: Plan) -> Result<bool, String> {
-    let stop = CancelToken::new();
-    program::on_ctrl_c(stop.clone())?;
+fn start(plan: Plan, stop: CancelToken) -> Result<bool, String> {
     match plan.runtime {
         Some(flavor) => regatta::run_on(flavor, serve(plan, stop)),
         None => regatta::run(serve(plan, stop)),

@@ -10,6 +10,9 @@
 //!
 //! Exit codes: 0 when every file was looked at; 2 when the job could not be done; 130 and 143 after Ctrl-C and SIGTERM.
 
+#[path = "support/stop.rs"]
+mod stop;
+
 use clap::Parser;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use regatta::blocking::{CpuPool, JobError, ThreadPool};
@@ -24,9 +27,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
+use stop::Stop;
 
 /// Counts the words of every text file below a folder.
 ///
@@ -107,7 +109,7 @@ fn count(cli: Cli) -> Result<ExitCode, String> {
     let flavor = flavor(cli.runtime)?;
     // Before anything starts: a mistyped folder is no empty one.
     std::fs::read_dir(&cli.dir).map_err(|e| format!("{}: {e}", cli.dir.display()))?;
-    let stop = Stop::on_signals()?;
+    let stop = Stop::on_signals(|| (), || ())?;
     // The only line that chooses a runtime.
     let report =
         regatta::run_on(flavor, run(&cli, &stop.token)).map_err(|stopped| {
@@ -125,7 +127,7 @@ fn count(cli: Cli) -> Result<ExitCode, String> {
     }
     println!("saved to {}", cli.out.display());
     Ok(match report.drained {
-        Some(_) => ExitCode::from(stop.code.load(Ordering::Acquire)),
+        Some(_) => stop.exit_code(),
         None => ExitCode::SUCCESS,
     })
 }
@@ -345,56 +347,5 @@ impl Bars {
         }
         // Fails when there is no terminal to clear.
         let _ = self.all.clear();
-    }
-}
-
-/// Ctrl-C and SIGTERM: the first stops cleanly, the second at once.
-struct Stop {
-    token: CancelToken,
-    /// 128 and the number of the signal, as shells expect it.
-    code: Arc<AtomicU8>,
-}
-
-impl Stop {
-    #[cfg(unix)]
-    fn on_signals() -> Result<Stop, String> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        let stop = Stop {
-            token: CancelToken::new(),
-            code: Arc::default(),
-        };
-        let refused = |e: std::io::Error| format!("cannot listen for Ctrl-C: {e}");
-        let mut signals =
-            signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(refused)?;
-        let (token, code) = (stop.token.clone(), stop.code.clone());
-        let listen = move || {
-            for signal in signals.forever() {
-                let exit = 128 + signal;
-                if token.is_cancelled() {
-                    std::process::exit(exit);
-                }
-                // Before the token: whoever sees that one cancelled reads the code.
-                code.store(exit as u8, Ordering::Release);
-                token.cancel_with(if signal == SIGINT {
-                    "Ctrl-C"
-                } else {
-                    "SIGTERM"
-                });
-            }
-        };
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(listen)
-            .map_err(refused)?;
-        Ok(stop)
-    }
-
-    /// Elsewhere Ctrl-C ends the process at once; the file of the last run stays whole.
-    #[cfg(not(unix))]
-    fn on_signals() -> Result<Stop, String> {
-        Ok(Stop {
-            token: CancelToken::new(),
-            code: Arc::default(),
-        })
     }
 }

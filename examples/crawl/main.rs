@@ -29,6 +29,7 @@ mod parse;
 mod progress;
 mod report;
 mod site;
+#[path = "../support/stop.rs"]
 mod stop;
 mod store;
 mod tables;
@@ -51,6 +52,7 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use stop::Stop;
 use store::{Scope, Store, StoreError};
 use url::Url;
 
@@ -73,7 +75,11 @@ fn crawl(cli: &Cli) -> Result<ExitCode, String> {
     let scope = scope(cli, tree.as_ref())?;
     let (db, resumed) = store::open(&cli.out, &scope, cli.limit, cli.fresh)?;
     let bars = Bars::new(ProgressDrawTarget::stderr(), cli.limit);
-    let stop = stop::on_signals(bars.clone())?;
+    let above = bars.clone();
+    let first = move || {
+        above.say("stopping: what has been fetched is saved; once more to stop at once");
+    };
+    let stop = Stop::on_signals(first, || ())?;
     if resumed {
         bars.say(format_args!("going on with {}", cli.out.display()));
     }

@@ -21,12 +21,14 @@ mod count;
 mod error;
 mod job;
 mod report;
+#[path = "../support/stop.rs"]
 mod stop;
 mod totals;
 mod walk;
 
 use clap::Parser;
 use std::process::ExitCode;
+use stop::Stop;
 
 fn main() -> ExitCode {
     match index(cli::Cli::parse()) {
@@ -44,7 +46,16 @@ fn index(cli: cli::Cli) -> Result<ExitCode, String> {
     let tree = walk::Tree::open(cli.dir)?;
     // The signals before the report: from its first byte on it is ended in good order.
     let progress = report::progress_bar();
-    let stop = stop::on_signals(progress.clone(), cli.grace)?;
+    let (bar, grace) = (progress.clone(), cli.grace);
+    let first = move || {
+        // Above the progress bar, not through it.
+        bar.suspend(|| {
+            eprintln!(
+                "index_files: stopping; files in flight get {grace:?}; once more to stop at once"
+            );
+        });
+    };
+    let stop = Stop::on_signals(first, report::let_a_write_end)?;
     let report = report::Report::create(&cli.out)?;
     let tree = tree.without(&cli.out);
     let plan = job::Plan {
