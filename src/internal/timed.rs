@@ -54,6 +54,42 @@ pin_project! {
     }
 }
 
+impl Wait {
+    /// For a future that is pending for the first time: its clock starts.
+    fn begin<F>(
+        mut scoped: Pin<&mut Scoped<F>>,
+        cell: Option<Arc<DeadlineCell>>,
+    ) -> Pin<Box<Self>> {
+        let mut start = |now| {
+            stamp(now);
+            scoped.as_mut().stamp(now)
+        };
+        let keeper = cell.map(Keeper::new);
+        let alone = keeper.is_none();
+        let mut wait = Box::pin(Wait {
+            timer: Sleep::until(None),
+            keeper,
+        });
+        let this = wait.as_mut().project();
+        // `None`: further away than the clock can tell, so it stays as it is.
+        if alone && let Some(now) = Sleep::now_in_task() {
+            if let Some(at) = start(now) {
+                this.timer.start_in_task(at, now);
+            }
+            return wait;
+        }
+        let runtime = match this.keeper {
+            Some(keeper) => keeper.cell.runtime.clone(),
+            None => Runtime::current(),
+        };
+        let now = runtime.now();
+        if let Some(at) = start(now) {
+            this.timer.start(runtime, at, now);
+        }
+        wait
+    }
+}
+
 impl<F> Timed<F> {
     fn new(mark: Mark, moves: bool, future: F) -> Self {
         Timed {
@@ -122,21 +158,7 @@ impl<F: Future> Timed<F> {
                     } else {
                         None
                     };
-                    let keeper = cell.map(Keeper::new);
-                    let runtime = match &keeper {
-                        Some(keeper) => keeper.cell.runtime.clone(),
-                        None => Runtime::current(),
-                    };
-                    let now = runtime.now();
-                    stamp(now);
-                    let at = this.scoped.as_mut().stamp(now);
-                    let timer = Sleep::until(None);
-                    let wait = this.wait.0.insert(Box::pin(Wait { timer, keeper }));
-                    // `None`: further away than the clock can tell, so it stays as it is.
-                    if let Some(at) = at {
-                        wait.as_mut().project().timer.start(runtime, at, now);
-                    }
-                    wait
+                    this.wait.0.insert(Wait::begin(this.scoped.as_mut(), cell))
                 }
             };
             let mut wait = wait.as_mut().project();

@@ -139,6 +139,27 @@ impl Sleep {
         }
     }
 
+    /// What the running task's clock says; nothing where it takes more to find out which runtime this is.
+    #[inline]
+    pub(crate) fn now_in_task() -> Option<Instant> {
+        #[cfg(feature = "tokio")]
+        if super::current::in_tokio_task() {
+            return Some(super::tokio::ambient_now());
+        }
+        None
+    }
+
+    /// [`start`](Sleep::start), on the runtime of the running task, whose clock has just told `now`.
+    #[inline]
+    pub(crate) fn start_in_task(self: Pin<&mut Self>, at: Instant, now: Instant) {
+        #[cfg(feature = "tokio")]
+        if at > now {
+            let sleep = super::tokio::ambient_sleep_until(at);
+            return self.project().state.set(State::Tokio { sleep, off: false });
+        }
+        self.start(Runtime::current(), at, now);
+    }
+
     /// [`reset`](Sleep::reset), on this runtime.
     pub(crate) fn move_to(mut self: Pin<&mut Self>, on: &Runtime, at: Option<Instant>) {
         if let StateProj::Still { runtime, .. } = self.as_mut().project().state.project() {
