@@ -11,6 +11,9 @@ mod bodies;
 mod connections;
 #[path = "support/ground.rs"]
 mod ground;
+#[cfg(feature = "http2")]
+#[path = "http/http2.rs"]
+mod http2;
 #[path = "http/policies.rs"]
 mod policies;
 #[path = "http/redirects.rs"]

@@ -13,13 +13,13 @@ use regatta::runtime::net::memory::Network;
 use regatta::testing;
 use std::sync::Arc;
 
-struct Authority {
-    der: Vec<u8>,
+pub(crate) struct Authority {
+    pub(crate) der: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -29,8 +29,12 @@ impl Authority {
         Authority { der, issuer }
     }
 
-    /// What a server for `names` shows, until the end of a year.
     fn server(&self, names: &[&str], until: i32) -> TlsAcceptor {
+        self.server_of(names, until, &[])
+    }
+
+    /// What a server for `names` shows, until the end of a year, and the protocols that it chooses from.
+    pub(crate) fn server_of(&self, names: &[&str], until: i32, offers: &[&[u8]]) -> TlsAcceptor {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.not_before = date_time_ymd(2001, 1, 1);
@@ -38,12 +42,13 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let key = key.serialize_der().try_into().unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
+        config.alpn_protocols = offers.iter().map(|name| name.to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
 }
@@ -52,7 +57,10 @@ async fn talk(stream: Stream, acceptor: TlsAcceptor) {
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
-    let mut stream: Stream = Box::new(stream);
+    talk_in_private(Box::new(stream)).await;
+}
+
+pub(crate) async fn talk_in_private(mut stream: Stream) {
     while let Some(asked) = read(&mut stream).await {
         let page = answer("200 OK", "", asked.path().as_bytes());
         if stream.write_all(&page).await.is_err() || stream.flush().await.is_err() {

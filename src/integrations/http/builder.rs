@@ -4,6 +4,8 @@ use super::address::{self, Origin};
 use super::connection::{Host, Maker};
 use super::dns::{Dns, Resolver};
 use super::error::HttpError;
+#[cfg(feature = "http2")]
+use super::http2::Mode;
 use super::limits::Times;
 use super::request::header_of;
 use super::tls::{self, Roots};
@@ -47,6 +49,8 @@ pub struct Builder {
     transport: Option<Box<dyn Transport>>,
     roots: Roots,
     runtime: Option<Runtime>,
+    #[cfg(feature = "http2")]
+    http2: Mode,
     wrong: Option<HttpError>,
 }
 
@@ -80,6 +84,8 @@ impl Builder {
             transport: None,
             roots: Roots::default(),
             runtime: None,
+            #[cfg(feature = "http2")]
+            http2: Mode::None,
             wrong: None,
         }
     }
@@ -215,6 +221,36 @@ impl Builder {
         self
     }
 
+    /// Speaks HTTP/2 with the servers that choose it in the TLS handshake, and HTTP/1.1 with all others. Default: HTTP/1.1 with all. Feature `http2`.
+    ///
+    /// The requests to one host then share a connection, which has a task of its own. Each request that is under way counts as a connection in the limits, so a server sees
+    /// fewer than you said; and a request or response that is dropped half way is taken back, and costs no connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::integrations::http::HttpClient;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let client = HttpClient::builder().http2().limit_per_host(100).build().expect("all is in order");
+    ///     assert_eq!(client.connections(), 0, "none before the first request");
+    /// });
+    /// ```
+    #[cfg(feature = "http2")]
+    pub fn http2(mut self) -> Self {
+        self.http2 = Mode::Offered;
+        self
+    }
+
+    /// Speaks HTTP/2 with every server, also without TLS: for services that are known to. Feature `http2`.
+    ///
+    /// A server that does not understand it is an error of the request. See [`http2`](Builder::http2).
+    #[cfg(feature = "http2")]
+    pub fn http2_only(mut self) -> Self {
+        self.http2 = Mode::Known;
+        self
+    }
+
     /// Where connections live and time is read. Default: the runtime that is current in [`build`](Builder::build).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
@@ -264,15 +300,24 @@ impl Builder {
                 dns: Dns::new(resolver, self.dns_ttl, self.dns_capacity),
             })
         });
+        #[cfg(not(feature = "http2"))]
+        let protocols: &[&[u8]] = &[tls::HTTP1];
+        #[cfg(feature = "http2")]
+        let protocols: &[&[u8]] = match self.http2 {
+            Mode::None => &[tls::HTTP1],
+            Mode::Offered => &[tls::HTTP2, tls::HTTP1],
+            Mode::Known => &[tls::HTTP2],
+        };
         let maker = Arc::new(Maker {
             transport,
-            tls: tls::connector(&self.roots)?,
+            tls: tls::connector(&self.roots, protocols)?,
             max_header_bytes: self.max_header_bytes,
+            #[cfg(feature = "http2")]
+            http2: self.http2,
+            #[cfg(feature = "http2")]
+            runtime: runtime.clone(),
         });
-        let host = move |origin: &Origin| Host {
-            origin: origin.clone(),
-            maker: maker.clone(),
-        };
+        let host = move |origin: &Origin| Host::new(origin.clone(), maker.clone());
         let pool = Keyed::builder(host)
             .max_size(self.limit)
             .max_per_key(self.limit_per_host)

@@ -44,7 +44,8 @@
 //!
 //! **TLS** is rustls with `ring`, and trusts the authorities that browsers trust (Mozilla's list, compiled in), and your own. Nothing is installed for the whole process.
 //!
-//! HTTP/1.1 only. It is hyper's protocol machine, without a task for each connection: whoever waits for an answer drives its connection. There is no proxy and no cookie jar.
+//! HTTP/1.1 is hyper's protocol machine, without a task for each connection: whoever waits for an answer drives its connection. **HTTP/2**, where the client is
+//! [told to](Builder::http2) and the server agrees, is feature `http2`. There is no proxy and no cookie jar.
 //! The limits and their defaults are aiohttp's.
 
 mod address;
@@ -54,6 +55,8 @@ mod connection;
 mod decode;
 mod dns;
 mod error;
+#[cfg(feature = "http2")]
+mod http2;
 mod io;
 mod limits;
 mod redirect;

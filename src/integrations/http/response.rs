@@ -1,6 +1,6 @@
 //! [`Response`]: the head of an answer, and its body as it comes.
 
-use super::connection::{Connection, Lease};
+use super::connection::Lease;
 use super::decode::Decoder;
 use super::error::{ErrorKind, HttpError};
 use super::limits::Limits;
@@ -343,7 +343,7 @@ impl Reader {
             if self.decoder.is_none() && incoming.size_hint().lower() > self.most - self.given {
                 return Poll::Ready(Err(too_large(self.most)));
             }
-            lease.driver.drive(cx);
+            lease.drive(cx);
             match Pin::new(incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     limits.server_acts();
@@ -385,7 +385,7 @@ impl Reader {
         } = source
         {
             drop(incoming);
-            if Connection::is_clean(&mut lease, cx) {
+            if lease.is_clean(cx) {
                 drop(lease.done());
             } else {
                 lease.discard();

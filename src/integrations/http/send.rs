@@ -3,7 +3,7 @@
 use super::Inner;
 use super::address::{self, Origin};
 use super::body::{Body, Outgoing};
-use super::connection::{Connection, Lease};
+use super::connection::{Answer, Lease, Sent};
 use super::error::{ErrorKind, HttpError, Limit};
 use super::limits::{Limits, Times};
 use super::redirect::{self, Next, Trail};
@@ -13,7 +13,6 @@ use crate::policy::{Advice, Cause, Failure, Policy};
 use crate::pool::{ConnectError, GetError};
 use http::header::{self, HeaderMap};
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -22,6 +21,8 @@ use url::Url;
 
 /// As much of a body that nobody wants is read, to use its connection again.
 const DRAIN: u64 = 16 * 1024;
+/// How often a request is sent again over a connection that others share. Of those that are not shared, each fails once.
+const RESENDS: usize = 2;
 /// As much of the body of a failure is kept, while the request is tried again.
 const KEEP: u64 = 64 * 1024;
 
@@ -290,8 +291,6 @@ impl Hop {
     }
 }
 
-type Answer = http::Response<Incoming>;
-
 /// Sends over a connection, and waits for the head of the answer. A connection that turns out to have been closed by the server is replaced by another, when nothing of
 /// the request was sent, or it may be sent twice.
 async fn exchange(
@@ -300,6 +299,7 @@ async fn exchange(
     limits: &mut Limits,
 ) -> Result<(Answer, Lease), HttpError> {
     let mut request = hop.request()?;
+    let mut resends = 0;
     loop {
         limits.server_rests();
         let pool = client.pool.pool(&hop.origin);
@@ -317,14 +317,17 @@ async fn exchange(
             Ok(answer) => return Ok((answer, lease)),
             Err(failed) => failed,
         };
-        lease.discard();
+        // A connection that others share may go on without this request, and refuse it again and again.
+        resends += usize::from(lease.is_shared());
+        let may_resend = used && resends <= RESENDS;
+        drop(lease);
         let unsent = failed.take_message();
         let was_unsent = unsent.is_some();
         let again = unsent.or_else(|| {
             let may = is_idempotent(&hop.method) && hop.body.is_some();
             may.then(|| hop.request().ok())?
         });
-        match again.filter(|_| used) {
+        match again.filter(|_| may_resend) {
             Some(again) => request = again,
             None => {
                 let error = HttpError::protocol(failed.into_error());
@@ -334,22 +337,19 @@ async fn exchange(
     }
 }
 
-type Sent = Result<Answer, hyper::client::conn::TrySendError<http::Request<Outgoing>>>;
-
 async fn over(
     lease: &mut Lease,
     request: http::Request<Outgoing>,
     limits: &mut Limits,
 ) -> Result<Sent, HttpError> {
     let upload = request.body().progress();
-    let Connection { sender, driver, .. } = &mut **lease;
-    let mut answer = pin!(sender.try_send_request(request));
+    let mut answer = pin!(lease.send(request));
     let mut acts = upload.is_none();
     if acts {
         limits.server_acts();
     }
     poll_fn(|cx| {
-        driver.drive(cx);
+        lease.drive(cx);
         match answer.as_mut().poll(cx) {
             Poll::Ready(sent) => Poll::Ready(Ok(sent)),
             Poll::Pending => {

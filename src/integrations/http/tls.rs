@@ -20,6 +20,10 @@ static USUAL: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
 static PROVIDER: LazyLock<Arc<CryptoProvider>> =
     LazyLock::new(|| Arc::new(ring::default_provider()));
 
+/// The names of the protocols in TLS (RFC 7301).
+pub(super) const HTTP1: &[u8] = b"http/1.1";
+pub(super) const HTTP2: &[u8] = b"h2";
+
 /// Authorities that are trusted, as far as they are chosen.
 #[derive(Clone, Default)]
 pub(super) struct Roots {
@@ -28,7 +32,9 @@ pub(super) struct Roots {
 }
 
 /// Reads the certificates, and makes ready.
-pub(super) fn connector(roots: &Roots) -> Result<TlsConnector, HttpError> {
+///
+/// `protocols` are offered to servers, the first one first.
+pub(super) fn connector(roots: &Roots, protocols: &[&[u8]]) -> Result<TlsConnector, HttpError> {
     let trusted = if roots.extra.is_empty() && !roots.without_the_usual {
         USUAL.clone()
     } else {
@@ -38,7 +44,7 @@ pub(super) fn connector(roots: &Roots) -> Result<TlsConnector, HttpError> {
         .with_safe_default_protocol_versions()
         .map_err(|e| HttpError::bad(format!("TLS cannot be set up: {e}")).because(e))?;
     let mut config = config.with_root_certificates(trusted).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
@@ -59,15 +65,17 @@ fn chosen(roots: &Roots) -> Result<RootCertStore, HttpError> {
     Ok(store)
 }
 
-/// Makes a stream private.
+/// Makes a stream private; and whether the server has chosen HTTP/2.
 pub(super) async fn wrap(
     connector: &TlsConnector,
     origin: &Origin,
     stream: Box<dyn Duplex>,
-) -> io::Result<Box<dyn Duplex>> {
+) -> io::Result<(Box<dyn Duplex>, bool)> {
     let host = origin.host().trim_matches(['[', ']']).to_owned();
     let name = ServerName::try_from(host).map_err(io::Error::other)?;
-    Ok(Box::new(connector.connect(name, stream).await?))
+    let stream = connector.connect(name, stream).await?;
+    let chosen = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+    Ok((Box::new(stream), chosen))
 }
 
 /// What the handshake said, with advice.
