@@ -110,6 +110,8 @@ async fn open(maker: &Maker, origin: &Origin, stream: Box<dyn Duplex>) -> Result
     let most = u32::try_from(maker.max_header_bytes).unwrap_or(u32::MAX);
     let handshake = http2::Builder::new(spawner.clone())
         .max_header_list_size(most)
+        // Until the server has said how many it takes: what it has to refuse before that would be an error.
+        .initial_max_send_streams(1)
         .handshake(Io::new(stream));
     let (sender, connection) = handshake.await.map_err(HttpError::protocol)?;
     let ended = Event::new();
