@@ -296,10 +296,9 @@ impl Runtime {
         match &*self.0 {
             #[cfg(feature = "tokio")]
             Kind::Tokio(t) => t.now(),
-            #[cfg(feature = "smol")]
-            Kind::Smol => neutral::real_now(),
-            Kind::Neutral => neutral::real_now(),
             Kind::Custom(backend) => backend.now(),
+            // One arm for all the others: two comparisons, where a table would be jumped through.
+            _ => neutral::real_now(),
         }
     }
 

@@ -224,7 +224,7 @@ impl Shared {
     }
 
     /// `Err`: ask under the lock; so much time has passed.
-    #[inline]
+    #[inline(always)]
     fn take_from_the_word(&self, n: u32) -> Result<(), Duration> {
         let seen = self.word.as_ref().map(|word| (word, word.see()));
         let passed = self.passed();

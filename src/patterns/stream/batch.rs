@@ -65,19 +65,26 @@ impl<T> Collected<T> {
     /// Adds an item, unless it is too heavy. True: the batch is full.
     #[inline]
     fn add<W: Weigh<T>>(&mut self, item: T, weight: usize, most: usize) -> bool {
-        let sum = self.weight::<W>().saturating_add(weight);
+        if W::COUNTS {
+            self.push(item, most);
+            return self.items.len() >= most;
+        }
+        let sum = self.sum.saturating_add(weight);
         if sum > most && !self.items.is_empty() {
             self.held = Some((item, weight));
             return true;
         }
+        self.push(item, most);
+        self.sum = sum;
+        sum >= most
+    }
+
+    #[inline]
+    fn push(&mut self, item: T, most: usize) {
         if self.items.len() == self.items.capacity() {
             grow(&mut self.items, most);
         }
         self.items.push(item);
-        if !W::COUNTS {
-            self.sum = sum;
-        }
-        sum >= most
     }
 
     fn is_full<W: Weigh<T>>(&self, most: usize) -> bool {
