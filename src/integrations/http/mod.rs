@@ -159,7 +159,7 @@ impl HttpClient {
         self.request(Method::DELETE, url)
     }
 
-    /// How many connections there are: in use, idle, being opened or closed.
+    /// How many connections there are: in use, idle, being opened or closed. Over HTTP/2, where requests share one, each that may be under way counts.
     pub fn connections(&self) -> usize {
         self.inner.pool.size()
     }

@@ -21,7 +21,7 @@ use url::Url;
 /// An answer whose head has come. The body is read from the connection when it is asked for.
 ///
 /// Dropped before the end of its body, the connection is closed: what is still on its way would be the answer to the next request. Read to its end, the connection
-/// goes back to the pool, at once, whether the response still lives or not.
+/// goes back to the pool, at once, whether the response still lives or not. (Over HTTP/2 what is still on its way is sent back, and the connection stays.)
 pub struct Response {
     status: StatusCode,
     version: Version,

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Runs closures that block on threads of its own, at most so many at once; see the [module](super). Clones are the same pool.
 ///
 /// A job has its thread until the closure has really ended, also when whoever wanted the result is gone: never more than `max_workers`
-/// closures run. Jobs start in the order they were submitted. A panic ends its job only.
+/// closures run. Jobs start in the order they were submitted. A panic ends its job only. A thread that has nothing to do looks out for some microseconds, and then sleeps.
 ///
 /// Dropping the last clone lets queued and running jobs end, and the threads after them. [`shutdown`](ThreadPool::shutdown) waits for that.
 ///
