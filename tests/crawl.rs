@@ -51,5 +51,8 @@ mod pages;
 #[cfg(all(unix, any(feature = "tokio", feature = "smol")))]
 #[path = "crawl/program.rs"]
 mod program;
+#[cfg(all(unix, any(feature = "tokio", feature = "smol")))]
+#[path = "support/running.rs"]
+mod running;
 #[path = "crawl/world.rs"]
 mod world;

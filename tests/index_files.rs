@@ -29,6 +29,9 @@ mod walk;
 #[cfg(all(unix, any(feature = "tokio", feature = "smol")))]
 #[path = "index_files/program.rs"]
 mod program;
+#[cfg(all(unix, any(feature = "tokio", feature = "smol")))]
+#[path = "support/running.rs"]
+mod running;
 
 use count::{Counter, Counts, Trouble};
 use regatta::cancel::CancelToken;

@@ -1,15 +1,15 @@
 //! The program as a user meets it: over real sockets, killed, stopped, told nonsense.
 
 use super::example::{self, RUNTIMES};
+use super::running::{Running, until};
 use super::site::Tree;
 use super::world::{Dump, dump};
 use rusqlite::Connection;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Output};
 use tempfile::TempDir;
 
 fn program() -> Command {
@@ -79,52 +79,6 @@ fn broken(out: &Path) -> Vec<(String, String)> {
         .unwrap();
     let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
     rows.unwrap().map(Result::unwrap).collect()
-}
-
-/// Waits for something that another process does.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another process keeps no virtual time"
-)]
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = std::time::Instant::now();
-    while start.elapsed() < Duration::from_secs(60) {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("waited a minute in vain for {what}");
-}
-
-/// A running program; killed if the test fails.
-struct Running(Child);
-
-impl Running {
-    fn start(mut command: Command) -> Running {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running(command.spawn().unwrap())
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
-    }
-
-    fn end(&mut self) -> ExitStatus {
-        until("the program to end", || self.0.try_wait().unwrap())
-    }
-
-    /// The next line that it says on stderr.
-    fn hears(&mut self) -> BufReader<ChildStderr> {
-        BufReader::new(self.0.stderr.take().unwrap())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// How much has been committed: the log grows with every batch.

@@ -1,7 +1,7 @@
 //! HTTP/2: one connection for many requests, and what is left of it when one of them goes.
 
 use super::ground::{MS, spawn};
-use super::server::Stream;
+use super::server::{Stream, serving};
 use super::tls::Authority;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -9,11 +9,8 @@ use futures::io::AsyncWriteExt;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use regatta::integrations::http::{Body, Builder, ErrorKind, HttpClient, Version};
-use regatta::runtime::net::TcpListener;
-use regatta::runtime::net::memory::Network;
 use regatta::task::gather;
 use regatta::{testing, time};
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -133,38 +130,12 @@ async fn talk(stream: Stream, seen: Arc<Seen>, requests: usize) {
     }
 }
 
-/// A server on one name, for any number of connections, and a client that has not been built.
-async fn world<F>(port: u16, serve: impl Fn(Stream) -> F + Send + 'static) -> (Builder, String)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let builder = HttpClient::builder();
-    if testing::in_simulation() {
-        let network = Network::new();
-        let listener = network.listen(format!("a.example:{port}")).unwrap();
-        drop(spawn(async move {
-            while let Ok(stream) = listener.accept().await {
-                drop(spawn(serve(Box::new(stream))));
-            }
-        }));
-        return (builder.transport(network), "a.example".into());
-    }
-    let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            drop(spawn(serve(Box::new(stream))));
-        }
-    }));
-    let builder = builder.resolver(move |_, _| async move { Ok(vec![address]) });
-    (builder, format!("a.example:{}", address.port()))
-}
-
 async fn plain(requests: usize) -> (Builder, Arc<Seen>) {
     let seen = Arc::new(Seen::default());
     let sees = seen.clone();
     let serve = move |stream| talk(stream, sees.clone(), requests);
-    let (builder, host) = world(80, serve).await;
+    let (builder, port) = serving(&["a.example:80"], serve);
+    let host = format!("a.example{port}");
     (
         builder.base_url(format!("http://{host}/")).http2_only(),
         seen,
@@ -308,6 +279,32 @@ async fn what_is_dropped_is_taken_back_and_the_others_go_on() {
     assert_eq!(seen.connections.load(SeqCst), 1);
 }
 
+/// A body that is still being made goes with its request.
+async fn an_upload_that_is_dropped_ends() {
+    let (builder, seen) = plain(ALL).await;
+    let client = builder.build().unwrap();
+    let alive = Arc::new(());
+    let held = alive.clone();
+    let parts = futures::stream::unfold((held, 0), async |(held, n)| {
+        if n > 0 {
+            std::future::pending::<()>().await;
+        }
+        Some((Ok::<_, std::io::Error>("first"), (held, n + 1)))
+    });
+    let post = client.post("/never").body(Body::stream(parts)).send();
+    let asked = until("it is asked", || seen.requests.lock().unwrap().len() == 1);
+    let first = futures_lite::future::or(async { post.await.is_ok() }, async {
+        asked.await;
+        false
+    });
+    assert!(!first.await);
+    until("the body is dropped", || Arc::strong_count(&alive) == 1).await;
+    until("it is taken back", || seen.taken_back.load(SeqCst) == 1).await;
+    let page = client.get("/after").await.unwrap();
+    assert_eq!(page.text().await.unwrap(), "/after");
+    assert_eq!(seen.connections.load(SeqCst), 1);
+}
+
 async fn a_server_that_went_is_asked_over_another_connection() {
     let (builder, seen) = plain(2).await;
     let client = builder.build().unwrap();
@@ -364,13 +361,15 @@ async fn who_is_idle_for_long_is_closed() {
 }
 
 async fn a_server_that_does_not_understand_is_an_error() {
-    let (builder, host) = world(80, |mut stream: Stream| async move {
+    let (builder, port) = serving(&["a.example:80"], |mut stream: Stream| async move {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         let _ = stream.close().await;
-    })
-    .await;
+    });
     let client = builder.http2_only().build().unwrap();
-    let error = client.get(&format!("http://{host}/")).await.unwrap_err();
+    let error = client
+        .get(&format!("http://a.example{port}/"))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
 }
 
@@ -397,7 +396,8 @@ async fn the_server_chooses() {
                 super::tls::talk_in_private(Box::new(stream)).await;
             }
         };
-        let (builder, host) = world(443, serve).await;
+        let (builder, port) = serving(&["a.example:443"], serve);
+        let host = format!("a.example{port}");
         let builder = builder.root_certificate(authority.der.clone());
         let client = builder.http2().limit_per_host(3).build().unwrap();
         let pages = (0..9).map(|n| {
@@ -422,6 +422,7 @@ regatta::matrix! {
     addresses_are_named_in_full;
     bodies_go_both_ways;
     what_is_dropped_is_taken_back_and_the_others_go_on;
+    an_upload_that_is_dropped_ends;
     a_server_that_went_is_asked_over_another_connection;
     what_the_server_refuses_is_an_error;
     closing_waits_for_the_connection;

@@ -424,3 +424,34 @@ impl Server {
         self.seen.heads.lock().unwrap().clone()
     }
 }
+
+/// A server for streams that come in under these names (`host:port`), and a client that has not been built; with it, what the port is called in addresses.
+pub(crate) fn serving<F>(
+    names: &[&str],
+    serve: impl Fn(Stream) -> F + Clone + Send + 'static,
+) -> (Builder, String)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let behind = |door: Door| {
+        let serve = serve.clone();
+        drop(spawn(async move {
+            loop {
+                let stream = door.accept().await;
+                drop(spawn(serve(stream)));
+            }
+        }));
+    };
+    if testing::in_simulation() {
+        let network = Network::new();
+        for name in names {
+            behind(Door::Memory(network.listen(*name).unwrap()));
+        }
+        return (HttpClient::builder().transport(network), String::new());
+    }
+    let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    behind(Door::Tcp(listener));
+    let builder = HttpClient::builder().resolver(move |_, _| async move { Ok(vec![address]) });
+    (builder, format!(":{}", address.port()))
+}

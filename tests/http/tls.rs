@@ -1,16 +1,14 @@
 //! TLS: who is trusted, and who is not.
 
 use super::ground::spawn;
-use super::server::{Stream, answer, read};
+use super::server::{Stream, answer, read, serving};
 use futures::io::AsyncWriteExt;
 use futures_rustls::TlsAcceptor;
 use futures_rustls::rustls::ServerConfig;
 use futures_rustls::rustls::crypto::ring;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use regatta::integrations::http::{Builder, ErrorKind, HttpClient};
-use regatta::runtime::net::TcpListener;
 use regatta::runtime::net::memory::Network;
-use regatta::testing;
 use std::sync::Arc;
 
 pub(crate) struct Authority {
@@ -70,34 +68,14 @@ pub(crate) async fn talk_in_private(mut stream: Stream) {
 }
 
 /// A server, and a client that reaches it as `a.example` and as `127.0.0.1`.
-async fn world(acceptor: TlsAcceptor) -> (Builder, String) {
-    if testing::in_simulation() {
-        let network = Network::new();
-        for name in ["a.example:443", "127.0.0.1:443"] {
-            let listener = network.listen(name).unwrap();
-            let acceptor = acceptor.clone();
-            drop(spawn(async move {
-                while let Ok(stream) = listener.accept().await {
-                    drop(spawn(talk(Box::new(stream), acceptor.clone())));
-                }
-            }));
-        }
-        return (HttpClient::builder().transport(network), String::new());
-    }
-    let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            drop(spawn(talk(Box::new(stream), acceptor.clone())));
-        }
-    }));
-    let builder = HttpClient::builder().resolver(move |_, _| async move { Ok(vec![address]) });
-    (builder, format!(":{}", address.port()))
+fn world(acceptor: TlsAcceptor) -> (Builder, String) {
+    let serve = move |stream| talk(stream, acceptor.clone());
+    serving(&["a.example:443", "127.0.0.1:443"], serve)
 }
 
 async fn who_is_vouched_for_is_trusted() {
     let authority = Authority::new("ours");
-    let (builder, port) = world(authority.server(&["a.example", "127.0.0.1"], 4000)).await;
+    let (builder, port) = world(authority.server(&["a.example", "127.0.0.1"], 4000));
     let client = builder
         .root_certificate(authority.der)
         .only_own_roots()
@@ -116,7 +94,7 @@ async fn who_is_vouched_for_is_trusted() {
 }
 
 async fn refused(acceptor: TlsAcceptor, root: Vec<u8>, what: &str) {
-    let (builder, port) = world(acceptor).await;
+    let (builder, port) = world(acceptor);
     let client = builder.root_certificate(root).build().unwrap();
     let url = format!("https://a.example{port}/");
     let error = client.get(&url).bearer("secret").await.unwrap_err();

@@ -1,15 +1,15 @@
 //! The program as a user meets it: exit codes, messages, signals, and totals against `wc`.
 
 use crate::example::RUNTIMES;
+use crate::running::{Running, until};
 use crate::{lines_of, program};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Output};
 use tempfile::TempDir;
 
 fn run(arguments: &[&str]) -> Output {
@@ -20,49 +20,10 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Waits for something that another process does.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another process keeps no virtual time"
-)]
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = std::time::Instant::now();
-    while start.elapsed() < Duration::from_secs(60) {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("waited a minute in vain for {what}");
-}
-
-/// A running program; killed if the test fails.
-struct Running(Child);
-
-impl Running {
-    fn start(arguments: &[&str]) -> Running {
-        let mut command = program();
-        command
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        Running(command.spawn().unwrap())
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
-    }
-
-    fn end(&mut self) -> ExitStatus {
-        until("the program to end", || self.0.try_wait().unwrap())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn start(arguments: &[&str]) -> Running {
+    let mut command = program();
+    command.args(arguments);
+    Running::start(command)
 }
 
 /// A text file that nobody reads to its end: it is sparse, and takes minutes at the speed of memory.
@@ -236,7 +197,7 @@ fn a_file_that_vanishes_is_an_error_and_the_run_goes_on() {
             fs::write(path, "x\n").unwrap();
         }
         let [dir_arg, out_arg] = [&dir, &out].map(|p| p.to_str().unwrap());
-        let mut running = Running::start(&[
+        let mut running = start(&[
             dir_arg,
             "--runtime",
             runtime,
@@ -274,7 +235,7 @@ fn stuck_run(folder: &TempDir, runtime: &str, short: usize, grace: &str) -> (Run
     endless(&dir.join("endless.1"));
     endless(&dir.join("endless.2"));
     let [dir, out_arg] = [&dir, &out].map(|p| p.to_str().unwrap());
-    let running = Running::start(&[
+    let running = start(&[
         dir,
         "--runtime",
         runtime,
@@ -327,7 +288,7 @@ fn a_signal_in_the_midst_loses_no_file() {
     for runtime in RUNTIMES {
         let _ = fs::remove_file(&out);
         let [dir, out_arg] = [&dir, &out].map(|p| p.to_str().unwrap());
-        let mut running = Running::start(&[
+        let mut running = start(&[
             dir,
             "--runtime",
             runtime,

@@ -2,6 +2,7 @@
 
 use super::{Living, MS};
 use futures::{FutureExt, Stream, StreamExt, stream};
+use regatta::runtime::JoinHandle;
 use regatta::stream::{StreamOps, generate};
 use regatta::{Runtime, testing, time};
 use std::panic::AssertUnwindSafe;
@@ -120,15 +121,19 @@ async fn a_slow_item_is_told_and_comes_later() {
     assert!(timed.next().await.is_none());
 }
 
+/// What each of so many subscribers got, in all.
+fn sums_on_tasks<S>(readers: usize, subscribe: impl Fn() -> S) -> Vec<JoinHandle<u64>>
+where
+    S: Stream<Item = u64> + Send + 'static,
+{
+    let sum = |_| subscribe().fold(0, async |a, b| a + b);
+    let spawned = |sum| Runtime::current().try_spawn(sum).unwrap();
+    (0..readers).map(sum).map(spawned).collect()
+}
+
 async fn subscribers_on_tasks_of_their_own_get_everything() {
     let shared = stream::iter(0..2000u64).broadcast(4);
-    let readers: Vec<_> = (0..4)
-        .map(|_| {
-            let reader = shared.subscribe();
-            let sum = reader.fold(0, async |a, b| a + b);
-            Runtime::current().try_spawn(sum).unwrap()
-        })
-        .collect();
+    let readers = sums_on_tasks(4, || shared.subscribe());
     for reader in readers {
         assert_eq!(reader.await.unwrap(), 1999 * 2000 / 2);
     }
@@ -138,13 +143,7 @@ async fn subscribers_on_tasks_of_their_own_get_everything() {
 async fn subscribers_of_a_source_that_waits_get_everything() {
     let (sender, receiver) = async_channel::bounded(1);
     let shared = receiver.broadcast(2);
-    let readers: Vec<_> = (0..4)
-        .map(|_| {
-            let reader = shared.subscribe();
-            let sum = reader.fold(0, async |a, b| a + b);
-            Runtime::current().try_spawn(sum).unwrap()
-        })
-        .collect();
+    let readers = sums_on_tasks(4, || shared.subscribe());
     let feeder = Runtime::current().try_spawn(async move {
         for n in 0..2000u64 {
             sender.send(n).await.unwrap();

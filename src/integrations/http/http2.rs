@@ -169,16 +169,16 @@ fn name_in_full(request: &mut http::Request<Outgoing>, origin: &Origin) {
 
 /// The other way round, for a request that comes back unsent and goes over another connection.
 pub(super) fn name_in_short(request: &mut http::Request<Outgoing>) {
-    let uri = std::mem::take(request.uri_mut());
-    if let Some(authority) = uri.authority()
-        && let Ok(host) = http::HeaderValue::from_str(authority.as_str())
-    {
-        request.headers_mut().insert(header::HOST, host);
-    }
-    *request.uri_mut() = match uri.path_and_query() {
-        Some(path) => Uri::from(path.clone()),
-        None => uri,
+    // Nearly all.
+    let Some(authority) = request.uri().authority() else {
+        return;
     };
+    let host = http::HeaderValue::from_str(authority.as_str());
+    let path = request.uri().path_and_query().cloned();
+    if let (Ok(host), Some(path)) = (host, path) {
+        request.headers_mut().insert(header::HOST, host);
+        *request.uri_mut() = Uri::from(path);
+    }
 }
 
 /// Gives hyper's tasks to the client's runtime.

@@ -53,15 +53,6 @@ struct Collected<T> {
 }
 
 impl<T> Collected<T> {
-    #[inline]
-    fn weight<W: Weigh<T>>(&self) -> usize {
-        if W::COUNTS {
-            self.items.len()
-        } else {
-            self.sum
-        }
-    }
-
     /// Adds an item, unless it is too heavy. True: the batch is full.
     #[inline]
     fn add<W: Weigh<T>>(&mut self, item: T, weight: usize, most: usize) -> bool {
@@ -88,7 +79,12 @@ impl<T> Collected<T> {
     }
 
     fn is_full<W: Weigh<T>>(&self, most: usize) -> bool {
-        self.weight::<W>() >= most && !self.items.is_empty()
+        let weight = if W::COUNTS {
+            self.items.len()
+        } else {
+            self.sum
+        };
+        weight >= most && !self.items.is_empty()
     }
 
     fn give<W: Weigh<T>>(&mut self, most: usize) -> Vec<T> {

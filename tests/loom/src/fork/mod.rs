@@ -84,6 +84,22 @@ fn feed(trough: &Lock<Trough>) {
     }
 }
 
+/// A trough, and the two branches of what comes from it.
+fn forked() -> (
+    Arc<Lock<Trough>>,
+    Branch<Source, Both>,
+    Branch<Source, Both>,
+) {
+    let trough = Arc::<Lock<Trough>>::default();
+    let rule = Both {
+        item: None,
+        wanted: [false; 2],
+    };
+    let fork = Fork::new(Source(trough.clone()), rule);
+    let (one, two) = (Branch::new(fork.clone(), 0), Branch::new(fork, 1));
+    (trough, one, two)
+}
+
 fn next(mut branch: Branch<Source, Both>) -> impl FnOnce() + Send {
     move || {
         let item = block_on(poll_fn(|cx| branch.poll(cx)));
@@ -94,13 +110,7 @@ fn next(mut branch: Branch<Source, Both>) -> impl FnOnce() + Send {
 #[test]
 fn an_item_reaches_both_branches_whoever_polls_for_it() {
     check(|| {
-        let trough = Arc::<Lock<Trough>>::default();
-        let rule = Both {
-            item: None,
-            wanted: [false; 2],
-        };
-        let fork = Fork::new(Source(trough.clone()), rule);
-        let (one, two) = (Branch::new(fork.clone(), 0), Branch::new(fork, 1));
+        let (trough, one, two) = forked();
         let thread = thread::spawn(next(one));
         feed(&trough);
         next(two)();
@@ -111,13 +121,7 @@ fn an_item_reaches_both_branches_whoever_polls_for_it() {
 #[test]
 fn food_that_comes_late_reaches_both_branches() {
     check(|| {
-        let trough = Arc::<Lock<Trough>>::default();
-        let rule = Both {
-            item: None,
-            wanted: [false; 2],
-        };
-        let fork = Fork::new(Source(trough.clone()), rule);
-        let (one, two) = (Branch::new(fork.clone(), 0), Branch::new(fork, 1));
+        let (trough, one, two) = forked();
         let threads = [thread::spawn(next(one)), thread::spawn(next(two))];
         feed(&trough);
         for thread in threads {
