@@ -6,8 +6,9 @@
 //! A line stands behind its owner's lock. What is the user's (values, wakers) comes out of it by return, to be woken or dropped
 //! after unlocking: [`Wakers`] collects the wakers.
 
+use super::caught::{discard, quietly};
 use slab::Slab;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 /// Names a waiter from its entering the line to its [`leave`](Line::leave).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +175,22 @@ impl<T> Line<T> {
         self.entries.get(place.0).map(|entry| &entry.value)
     }
 
+    /// Has the waiter woken by `cx`, with the help of `spare`. False: unlock, [`fill`](Spare::fill) the spare one, lock, look again, and come back.
+    #[must_use = "a waiter whose waker was not taken over waits for ever"]
+    pub(crate) fn renew(&mut self, place: Place, cx: &Context<'_>, spare: &mut Spare) -> bool {
+        let Some(entry) = self.entries.get_mut(place.0) else {
+            return true;
+        };
+        match &entry.waker {
+            Some(old) if old.will_wake(cx.waker()) => true,
+            _ if spare.0.is_none() => false,
+            _ => {
+                std::mem::swap(&mut entry.waker, &mut spare.0);
+                true
+            }
+        }
+    }
+
     /// Has the waiter woken through another waker. Gives the old one back, to be dropped after unlocking.
     pub(crate) fn set_waker(&mut self, place: Place, waker: &Waker) -> Option<Waker> {
         let entry = self.entries.get_mut(place.0)?;
@@ -254,12 +271,60 @@ impl Wakers {
         }
     }
 
+    /// Wakes everybody: also those after one whose waker panics.
     pub(crate) fn wake(self) {
         if let Some(first) = self.first {
-            first.wake();
+            wake(first);
         }
         for waker in self.rest {
-            waker.wake();
+            wake(waker);
+        }
+    }
+}
+
+/// Wakes one waiter. A waker is the user's code: a panic of it ends neither its waker nor the others.
+#[inline]
+pub(crate) fn wake(waker: Waker) {
+    quietly(|| waker.wake());
+}
+
+/// A waker at hand, for registering under a lock, where none may be cloned or dropped: a waker's `clone` and `drop` are code of the user, which may come back to the very
+/// object. Make it *before* the lock is taken, so that it is dropped after unlocking.
+///
+/// ```text
+/// let mut spare = Spare::none();
+/// loop {
+///     let mut state = lock.lock();
+///     ..                                    // look; answer if it is our turn
+///     if state.line.renew(place, cx, &mut spare) { break }
+///     drop(state);
+///     spare.fill(cx);
+/// }
+/// ```
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Option<Waker>);
+
+impl Spare {
+    pub(crate) const fn none() -> Self {
+        Spare(None)
+    }
+
+    /// Clones the waker: not under a lock.
+    pub(crate) fn fill(&mut self, cx: &Context<'_>) {
+        self.0 = Some(cx.waker().clone());
+    }
+
+    /// For [`Line::enter`]: there, if it was filled.
+    pub(crate) fn take(&mut self) -> Option<Waker> {
+        self.0.take()
+    }
+}
+
+impl Drop for Spare {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            discard(waker);
         }
     }
 }

@@ -17,3 +17,4 @@ pub(crate) mod slots;
 #[cfg(test)]
 mod slots_tests;
 pub(crate) mod timed;
+pub(crate) mod timeline;

@@ -175,7 +175,12 @@ impl<F: Future> Future for Within<F> {
             runtime: this.runtime.take(),
             role: Role::Polling,
         };
-        let previous = Some(replace_while_alive(mine));
+        let previous = replace_while_alive(mine);
+        if previous.role != Role::Polling {
+            // The outermost one: a task of ours, or the body of `run`.
+            super::coop::refill();
+        }
+        let previous = Some(previous);
         let _restore = Restore {
             slot: this.runtime,
             previous,

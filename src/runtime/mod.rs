@@ -34,6 +34,8 @@
 //! The idea of one handle over several event loops is AnyIO's and hyper's (`hyper::rt`).
 
 mod backend;
+mod clock;
+pub(crate) mod coop;
 mod current;
 mod join;
 pub(crate) mod matrix;
@@ -55,6 +57,7 @@ pub use join::{JoinError, JoinHandle};
 pub use run::{Flavor, UnknownFlavor, run, run_on};
 pub use sleep::Sleep;
 
+pub(crate) use clock::ClockId;
 pub(crate) use join::panic_text;
 pub(crate) use run::{on_blocking_thread, on_event_loop, wait_here};
 pub(crate) use site::{Site, announced};
@@ -100,7 +103,7 @@ enum Kind {
     #[cfg(feature = "smol")]
     Smol,
     Neutral,
-    Custom(Arc<dyn Backend>),
+    Custom(Arc<clock::Clocked>),
 }
 
 impl Runtime {
@@ -124,7 +127,7 @@ impl Runtime {
 
     /// An executor of your own; see [`Backend`] for an example.
     pub fn custom(backend: impl Backend) -> Runtime {
-        Runtime::from(Kind::Custom(Arc::new(backend)))
+        Runtime::from(Kind::Custom(clock::Clocked::new(backend)))
     }
 
     /// No runtime: timers work on any executor, nothing can be spawned.
@@ -290,6 +293,15 @@ impl Runtime {
         Ok(())
     }
 
+    /// Which clock [`now`](Runtime::now) reads.
+    #[inline]
+    pub(crate) fn clock(&self) -> ClockId {
+        match &*self.0 {
+            Kind::Custom(backend) => backend.id,
+            _ => ClockId::REAL,
+        }
+    }
+
     /// The time on this runtime's clock.
     #[inline]
     pub fn now(&self) -> Instant {
@@ -347,7 +359,7 @@ impl Drop for Runtime {
 }
 
 #[inline(never)]
-fn release(backend: Arc<dyn Backend>) {
+fn release(backend: Arc<clock::Clocked>) {
     drop(backend);
 }
 

@@ -3,11 +3,12 @@
 use super::backend::BoxWork;
 use super::run::Flavor;
 use ::tokio::runtime::{Builder, Handle, RuntimeFlavor};
-use ::tokio::task::Id;
+use ::tokio::task::{Id, coop};
 use std::cell::Cell;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 pub(super) type NativeSleep = ::tokio::time::Sleep;
@@ -175,6 +176,16 @@ pub(super) fn put_off(sleep: Pin<&mut NativeSleep>) {
 #[inline]
 pub(super) fn in_task() -> bool {
     ::tokio::task::try_id().is_some()
+}
+
+/// Spends one unit of the running task's budget; ready where there is none. Pending: it is used up, and the task is woken when it has gone round.
+pub(super) fn poll_budget(cx: &mut Context<'_>) -> Poll<()> {
+    coop::poll_proceed(cx).map(|unit| unit.made_progress())
+}
+
+/// False: whatever is tokio's gives way until the next poll of this task.
+pub(super) fn has_budget() -> bool {
+    coop::has_budget_remaining()
 }
 
 /// Whether this thread is in a tokio context.

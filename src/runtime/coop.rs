@@ -1,0 +1,169 @@
+//! One cooperative budget for everything that can be ready at once: tokio's in a task of tokio, our own elsewhere.
+//!
+//! A task that only ever meets free permits and full queues would never give its thread back. So each public operation that is ready at
+//! once spends from the budget of the running poll, and when that is used up, the task goes round its executor once. Two rules follow, for
+//! every caller of [`poll_spend`]:
+//!
+//! * **A yield is not a refusal.** An operation that has a place in a line, or a value, keeps it in its future while it gives way, and
+//!   answers at the next poll without spending again. (What has no line of its own spends before it begins.)
+//! * **Who gives up because time is over asks [`take_gave_way`] first.** If the operation only gave way, it gets one more poll.
+//!
+//! Every fourth operation asks the budget below, so that the others cost one thread-local count. Our own budget is refilled at each poll of a
+//! task that we start ([`refill`]), and whenever it is used up: a task of a foreign executor may give way early, and that is all.
+
+use std::cell::Cell;
+use std::task::{Context, Poll, Waker};
+
+/// Operations that are counted here before the budget below is asked.
+const BATCH: u8 = 4;
+
+/// Batches of our own budget: 256 operations.
+const BATCHES: u8 = 64;
+
+struct Coop {
+    left: Cell<u8>,
+    batches: Cell<u8>,
+    gave_way: Cell<bool>,
+}
+
+thread_local! {
+    static COOP: Coop = const { Coop { left: Cell::new(BATCH), batches: Cell::new(BATCHES), gave_way: Cell::new(false) } };
+}
+
+/// Spends for one operation that is ready. `Pending`: the task has been woken again and is to give way; what the operation has got by now
+/// stays in its future.
+#[inline]
+pub(crate) fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
+    let counted = COOP.with(|coop| match coop.left.get() {
+        0 => false,
+        left => {
+            coop.left.set(left - 1);
+            true
+        }
+    });
+    if counted { Poll::Ready(()) } else { ask(cx) }
+}
+
+#[cold]
+fn ask(cx: &mut Context<'_>) -> Poll<()> {
+    // A waker without data belongs to nobody (`Waker::noop`, `now_or_never`): there is no second poll.
+    let fair = cx.waker().data().is_null() || budget_is_left(cx);
+    COOP.with(|coop| {
+        // One of them is being spent.
+        coop.left.set(BATCH - 1);
+        if fair {
+            return Poll::Ready(());
+        }
+        coop.left.set(BATCH);
+        coop.batches.set(BATCHES);
+        coop.gave_way.set(true);
+        Poll::Pending
+    })
+}
+
+/// False: the waker was woken.
+fn budget_is_left(cx: &mut Context<'_>) -> bool {
+    #[cfg(feature = "tokio")]
+    match super::tokio::poll_budget(cx) {
+        Poll::Pending => return false,
+        Poll::Ready(()) if super::tokio::in_task() => return true,
+        Poll::Ready(()) => {}
+    }
+    let left = COOP.with(|coop| {
+        let left = coop.batches.get().saturating_sub(1);
+        coop.batches.set(left);
+        left
+    });
+    if left == 0 {
+        wake(cx.waker());
+    }
+    left > 0
+}
+
+fn wake(waker: &Waker) {
+    waker.wake_by_ref();
+}
+
+/// A task of ours begins a poll: what those before it spent on this thread is not its own. Not for tasks of tokio, whose budget is tokio's.
+#[inline]
+pub(crate) fn refill() {
+    COOP.with(|coop| {
+        coop.left.set(BATCH);
+        coop.batches.set(BATCHES);
+        coop.gave_way.set(false);
+    });
+}
+
+/// Before polling something about which [`take_gave_way`] is to be asked afterwards.
+#[inline]
+pub(crate) fn forget_gave_way() {
+    COOP.with(|coop| coop.gave_way.set(false));
+}
+
+/// Whether what was just polled may have been pending for want of budget alone, so that another poll, with a new budget, is owed to it before it is given up. The
+/// caller wakes its task, and grants that poll once: a loop that uses up each budget would have no end otherwise.
+///
+/// May be true without need, when something else on this thread gave way before; that costs a poll.
+pub(crate) fn take_gave_way() -> bool {
+    let ours = COOP.with(|coop| coop.gave_way.replace(false));
+    #[cfg(feature = "tokio")]
+    let ours = ours || !super::tokio::has_budget();
+    ours
+}
+
+/// [`poll_spend`] as a future: for `async fn`s, before they begin. Dropped, it has done nothing.
+pub(crate) async fn spend() {
+    std::future::poll_fn(poll_spend).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn free_in_a_row(waker: &Waker, most: u32) -> u32 {
+        let mut cx = Context::from_waker(waker);
+        (0..most)
+            .take_while(|_| poll_spend(&mut cx).is_ready())
+            .count() as u32
+    }
+
+    #[test]
+    fn a_task_gives_way_after_its_budget_and_is_woken() {
+        refill();
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(count.clone());
+        for round in 1..4 {
+            let free = free_in_a_row(&waker, 10_000);
+            assert!((200..300).contains(&free), "{free}");
+            assert_eq!(count.0.load(Ordering::Relaxed), round);
+            assert!(take_gave_way() && !take_gave_way());
+        }
+    }
+
+    #[test]
+    fn a_new_poll_of_ours_has_the_whole_budget() {
+        refill();
+        let waker = Waker::from(Arc::new(Count::default()));
+        for _ in 0..100 {
+            assert_eq!(free_in_a_row(&waker, 200), 200);
+            refill();
+        }
+    }
+
+    #[test]
+    fn who_cannot_be_woken_does_not_give_way() {
+        refill();
+        assert_eq!(free_in_a_row(Waker::noop(), 10_000), 10_000);
+    }
+}
