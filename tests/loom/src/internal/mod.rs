@@ -1,6 +1,8 @@
 //! Where the shared files look for `crate::internal`.
 
 pub(crate) mod atomic;
+#[path = "../../../../src/internal/caught.rs"]
+pub(crate) mod caught;
 #[path = "../../../../src/internal/deadline.rs"]
 pub(crate) mod deadline;
 #[path = "../../../../src/internal/gated.rs"]
