@@ -1,6 +1,7 @@
 //! Which runtime is the ambient one on this thread.
 
 use super::Runtime;
+use super::notice::{self, Notice};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -126,10 +127,35 @@ fn resolve() -> Runtime {
     if let Some(handle) = super::tokio::look_up() {
         return Runtime::from(super::Kind::Tokio(handle));
     }
+    // smol's own threads are at home on smol, whatever else runs in the process.
     #[cfg(feature = "smol")]
-    return super::smol::chosen_by_default();
-    #[cfg(not(feature = "smol"))]
-    Runtime::from(super::Kind::Neutral)
+    if super::smol::on_executor_thread() {
+        return Runtime::from(super::Kind::Smol);
+    }
+    match super::home::last() {
+        Some(home) => home,
+        None => by_default(),
+    }
+}
+
+/// Nobody chose.
+#[cfg(feature = "smol")]
+fn by_default() -> Runtime {
+    if cfg!(feature = "tokio") {
+        notice::give(Notice::SmolByDefault);
+    } else if notice::looks_like_tokio() {
+        notice::give(Notice::TokioThreadOnSmol);
+    }
+    Runtime::from(super::Kind::Smol)
+}
+
+/// Nobody chose, and there is nothing to choose.
+#[cfg(not(feature = "smol"))]
+fn by_default() -> Runtime {
+    if !cfg!(feature = "tokio") && notice::looks_like_tokio() {
+        notice::give(Notice::TokioThreadOnNeutral);
+    }
+    Runtime::from(super::Kind::Neutral(super::Chosen::ByDefault))
 }
 
 pin_project_lite::pin_project! {

@@ -141,11 +141,11 @@ impl Alarm {
 fn start<F: Future>(ground: Ground, main: F) -> F::Output {
     match ground {
         #[cfg(feature = "tokio")]
-        Ground::TokioCurrent => super::run_on(super::Flavor::TokioCurrent, main),
+        Ground::TokioCurrent => super::run::start(super::Flavor::TokioCurrent, false, main),
         #[cfg(feature = "tokio")]
         Ground::TokioMulti => super::tokio::run_on_two_threads(main),
         #[cfg(feature = "smol")]
-        Ground::Smol => super::run_on(super::Flavor::Smol, main),
+        Ground::Smol => super::run::start(super::Flavor::Smol, false, main),
         #[cfg(not(all(feature = "tokio", feature = "smol")))]
         missing => {
             drop(main);

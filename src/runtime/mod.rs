@@ -7,6 +7,8 @@
 //! |---|---|
 //! | a future under [`Runtime::within`], or after [`Runtime::enter`] | that runtime |
 //! | a tokio task or context (feature `tokio`) | tokio |
+//! | one of smol's executor threads (feature `smol`) | smol |
+//! | a plain thread of a program that is inside [`run`] or [`run_on`] | what that runs on |
 //! | anywhere else, feature `smol` on | smol |
 //! | anywhere else | neutral: timers work, nothing can be spawned |
 //!
@@ -26,10 +28,24 @@
 //!
 //! # How it behaves
 //!
-//! An object resolves its runtime once, when it is built, and keeps it; free functions resolve at their first poll. A tokio task keeps the runtime
-//! it was spawned on: tokio's own `Handle::enter` inside a task is not followed, [`Runtime::enter`] is.
+//! An object that owns tasks (a background, workers) resolves its runtime once, when it is built, and keeps it. What may stand in a
+//! `static` (limiters, breakers, policies) finds clock and timers at each use. Free functions resolve at their first poll. A tokio task
+//! keeps the runtime it was spawned on: tokio's own `Handle::enter` inside a task is not followed, [`Runtime::enter`] is.
+//!
 //! Time comes from the runtime, so tokio's paused clock and virtual time stay true. Each runtime uses its own timers; tokio's need a
-//! runtime built with `enable_time`, and panic with that advice otherwise.
+//! runtime built with `enable_time`, and panic with that advice otherwise. The neutral runtime's timers are those of `futures-timer`: one
+//! helper thread for the process, started at the first sleep, which calls the wakers of all tasks. So wakers must be able to cross threads:
+//! monoio's are only with its feature `sync`.
+//!
+//! # The feature must match the runtime
+//!
+//! regatta knows tokio only with its feature `tokio`. Under `#[tokio::main]` with feature `smol` alone, children run on smol's thread,
+//! where tokio's sockets and timers panic. With no feature at all, [`task_group`](crate::task::task_group) runs its children in place:
+//! concurrently, on one thread. Neither is an error, because a library must not care. So an application asks to be told:
+//! [`on_notice`] calls a hook where a thread looks like one of tokio's and the feature is off. regatta itself never prints.
+//!
+//! A `LocalSet` of tokio's that another executor polls is in no tokio context, and is on that executor's runtime. (On a thread that
+//! has been in a tokio context before, this cannot be told apart cheaply; there, name the runtime with [`Runtime::within`].)
 //!
 //! The idea of one handle over several event loops is AnyIO's and hyper's (`hyper::rt`).
 
@@ -37,12 +53,16 @@ mod backend;
 mod clock;
 pub(crate) mod coop;
 mod current;
+mod home;
 mod join;
 pub(crate) mod matrix;
 #[cfg(feature = "net")]
 pub mod net;
 mod neutral;
+mod notice;
 mod run;
+#[cfg(feature = "signal")]
+pub mod signal;
 mod site;
 mod sleep;
 #[cfg(feature = "smol")]
@@ -54,6 +74,7 @@ pub(crate) mod unobserved;
 pub use backend::{Backend, BoxFuture, BoxWork};
 pub use current::{Entered, Within};
 pub use join::{JoinError, JoinHandle};
+pub use notice::{Notice, notices, on_notice};
 pub use run::{Flavor, UnknownFlavor, run, run_on};
 pub use sleep::Sleep;
 
@@ -102,8 +123,15 @@ enum Kind {
     Tokio(tokio::TokioHandle),
     #[cfg(feature = "smol")]
     Smol,
-    Neutral,
+    Neutral(Chosen),
     Custom(Arc<clock::Clocked>),
+}
+
+/// Whether somebody chose to have no runtime: that person is not to be told how to choose one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chosen {
+    OnPurpose,
+    ByDefault,
 }
 
 impl Runtime {
@@ -132,7 +160,7 @@ impl Runtime {
 
     /// No runtime: timers work on any executor, nothing can be spawned.
     pub fn neutral() -> Runtime {
-        Runtime::from(Kind::Neutral)
+        Runtime::from(Kind::Neutral(Chosen::OnPurpose))
     }
 
     /// `"tokio"`, `"smol"`, `"neutral"` or `"custom"`.
@@ -142,7 +170,7 @@ impl Runtime {
             Kind::Tokio(_) => "tokio",
             #[cfg(feature = "smol")]
             Kind::Smol => "smol",
-            Kind::Neutral => "neutral",
+            Kind::Neutral(_) => "neutral",
             Kind::Custom(_) => "custom",
         }
     }
@@ -187,7 +215,7 @@ impl Runtime {
 
     /// Whether tasks can be spawned here.
     pub fn can_spawn(&self) -> bool {
-        !matches!(*self.0, Kind::Neutral)
+        !matches!(*self.0, Kind::Neutral(_))
     }
 
     /// Spawns `future` as a task of its own, which nobody owns: dropping the handle lets it run on.
@@ -269,7 +297,7 @@ impl Runtime {
                 };
                 site::announce(site, || backend.spawn_blocking(work));
             }
-            Kind::Neutral => return Err(NoRuntime(())),
+            Kind::Neutral(chosen) => return Err(NoRuntime::here(*chosen)),
         }
         Ok(handle)
     }
@@ -288,7 +316,7 @@ impl Runtime {
             Kind::Custom(backend) => {
                 site::announce(site, || backend.spawn(Box::pin(self.within(task))))
             }
-            Kind::Neutral => return Err(NoRuntime(())),
+            Kind::Neutral(chosen) => return Err(NoRuntime::here(*chosen)),
         }
         Ok(())
     }
@@ -346,13 +374,13 @@ impl Runtime {
 impl Drop for Runtime {
     #[inline]
     fn drop(&mut self) {
-        let none = ManuallyDrop::new(Kind::Neutral);
+        let none = ManuallyDrop::new(Kind::Neutral(Chosen::ByDefault));
         match ManuallyDrop::into_inner(std::mem::replace(&mut self.0, none)) {
             #[cfg(feature = "tokio")]
             Kind::Tokio(handle) => handle.put_back(),
             #[cfg(feature = "smol")]
             Kind::Smol => {}
-            Kind::Neutral => {}
+            Kind::Neutral(_) => {}
             Kind::Custom(backend) => release(backend),
         }
     }
@@ -377,19 +405,54 @@ impl fmt::Debug for Runtime {
 ///
 /// The message says what to enable or enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoRuntime(());
+pub struct NoRuntime(Why);
+
+/// So that nobody is advised to do what was done already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    NoFeature,
+    /// The same, on a thread that is tokio's by its name.
+    NoFeatureOnTokio,
+    NoContext,
+    OnPurpose,
+}
+
+impl NoRuntime {
+    fn here(chosen: Chosen) -> Self {
+        NoRuntime(if !cfg!(any(feature = "tokio", feature = "smol")) {
+            if notice::looks_like_tokio() {
+                Why::NoFeatureOnTokio
+            } else {
+                Why::NoFeature
+            }
+        } else if chosen == Chosen::OnPurpose {
+            Why::OnPurpose
+        } else {
+            Why::NoContext
+        })
+    }
+}
 
 impl fmt::Display for NoRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no async runtime to spawn on: ")?;
-        f.write_str(match (cfg!(feature = "tokio"), cfg!(feature = "smol")) {
-            (false, false) => "regatta is built without the features `tokio` and `smol`; the application enables one of them",
-            (true, false) => "this thread is in no tokio context; call this inside `regatta::run` or a tokio task",
-            (_, true) => "the neutral runtime was entered or named on purpose; use `Runtime::smol()`, or call this inside `regatta::run`",
-        })?;
-        f.write_str(
-            ". Or hand in a runtime: `Runtime::enter`, `Runtime::within`, `Runtime::custom`",
-        )
+        f.write_str(match self.0 {
+            Why::NoFeature => {
+                "regatta is built without the features `tokio` and `smol`; the application enables one of them, \
+                 or brings its own executor: `Runtime::custom`"
+            }
+            Why::NoFeatureOnTokio => {
+                "this is a thread of tokio's, but regatta is built without its feature `tokio`; the application enables it"
+            }
+            Why::NoContext => {
+                "this thread is in no tokio context; call this inside `regatta::run` or a tokio task, \
+                 or hand in a runtime: `Runtime::tokio(handle)` with `enter` or `within`"
+            }
+            Why::OnPurpose => {
+                "the neutral runtime was chosen here (`Flavor::Neutral`, or `Runtime::neutral()` with `enter`, `within` or `.runtime(..)`), \
+                 and it cannot spawn; choose another one"
+            }
+        })
     }
 }
 

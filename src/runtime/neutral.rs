@@ -1,17 +1,59 @@
 //! No runtime chosen: timers that work on any executor, and a plain `block_on`. Nothing can be spawned.
 
-use super::{Kind, Runtime};
+use super::Runtime;
 use std::future::Future;
-use std::pin::pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-pub(super) type NativeSleep = futures_timer::Delay;
+/// A timer of `futures-timer`, which has one helper thread for the process.
+///
+/// That thread calls the wakers, and one that panics would end it, and every timer of the process with it: so it is given wakers of ours, which do not.
+#[derive(Debug)]
+pub(super) struct NativeSleep {
+    delay: futures_timer::Delay,
+    /// The waker that the timer has, and ours around it.
+    guarded: Option<(Waker, Waker)>,
+}
+
+impl Future for NativeSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let guard = match &mut this.guarded {
+            Some((of, guard)) if of.will_wake(cx.waker()) => guard,
+            other => {
+                let of = cx.waker().clone();
+                let guard = Waker::from(Arc::new(Guarded(of.clone())));
+                &mut other.insert((of, guard)).1
+            }
+        };
+        Pin::new(&mut this.delay).poll(&mut Context::from_waker(guard))
+    }
+}
+
+struct Guarded(Waker);
+
+impl Wake for Guarded {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // The panic hook has said it.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.0.wake_by_ref()));
+    }
+}
 
 pub(super) fn sleep_until(at: Instant) -> NativeSleep {
-    NativeSleep::new(at.saturating_duration_since(real_now()))
+    NativeSleep {
+        delay: futures_timer::Delay::new(at.saturating_duration_since(real_now())),
+        guarded: None,
+    }
 }
 
 /// The real clock.
@@ -30,20 +72,74 @@ impl Wake for Unpark {
 
 /// Polls `future` on this thread, parking it in between.
 pub(super) fn run<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(Runtime::from(Kind::Neutral).within(future));
+    let mut future = pin!(Runtime::neutral().within(future));
     park_on(future.as_mut())
 }
 
 /// The same for a future that brings its own context.
 pub(super) fn park_on<F: Future>(future: F) -> F::Output {
+    park_until(future, || false, Duration::MAX).expect("nothing is waited for but the future")
+}
+
+/// The same; `None`: `stuck` was still true when `limit` had passed in real time.
+pub(super) fn park_until<F: Future>(
+    future: F,
+    stuck: impl Fn() -> bool,
+    limit: Duration,
+) -> Option<F::Output> {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut cx = Context::from_waker(&waker);
+    let mut give_up = real_now().checked_add(limit);
     loop {
-        match future.as_mut().poll(&mut cx) {
-            Poll::Ready(v) => return v,
-            // A token left by somebody else's `unpark` only costs a spurious poll.
-            Poll::Pending => std::thread::park(),
+        if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
+            return Some(value);
         }
+        give_up = give_up.filter(|_| stuck());
+        // A token left by somebody else's `unpark` only costs a spurious poll.
+        match give_up.map(|at| at.saturating_duration_since(real_now())) {
+            None => std::thread::park(),
+            Some(Duration::ZERO) => return None,
+            Some(rest) => std::thread::park_timeout(rest),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Panics(std::sync::mpsc::Sender<()>);
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+            panic!("a waker of the user's");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_does_not_end_the_timers_of_the_process() {
+        let (sender, woken) = std::sync::mpsc::channel();
+        let waker = Waker::from(Arc::new(Panics(sender)));
+        let mut sleep = pin!(sleep_until(real_now() + Duration::from_millis(5)));
+        assert!(
+            sleep
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        woken.recv().expect("it is woken");
+        // The same thread wakes this one.
+        let mut after = pin!(sleep_until(real_now() + Duration::from_millis(5)));
+        let start = real_now();
+        let waited = park_until(after.as_mut(), || true, Duration::from_secs(20));
+        assert!(waited.is_some(), "after {:?}", real_now() - start);
+    }
+
+    #[test]
+    fn who_waits_in_vain_is_told() {
+        let never = std::future::pending::<()>();
+        assert!(park_until(never, || true, Duration::from_millis(1)).is_none());
+        assert!(park_until(std::future::ready(()), || true, Duration::ZERO).is_some());
     }
 }

@@ -1,10 +1,13 @@
 //! From a plain thread into async code.
 
 use super::current::{Role, entered, role};
-use super::{Kind, neutral};
+#[cfg(feature = "smol")]
+use super::home::Home;
+use super::{Kind, Runtime, neutral};
 use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Which runtime [`run_on`] starts.
 ///
@@ -122,19 +125,34 @@ pub(super) fn refuse_nested(why: &str) -> ! {
     );
 }
 
+impl TryFrom<&str> for Flavor {
+    type Error = UnknownFlavor;
+
+    fn try_from(name: &str) -> Result<Self, UnknownFlavor> {
+        name.parse()
+    }
+}
+
 /// Runs `future` to its end and blocks the calling thread meanwhile: the way from `main` into async code.
 ///
 /// Uses the runtime that was [entered](super::Runtime::enter) on this thread; without one, starts tokio (multi-thread) when that feature is
-/// on, otherwise smol, otherwise the neutral executor. [`run_on`] chooses by name.
+/// on, otherwise smol, otherwise the neutral executor. [`run_on`] chooses by name. While it runs, the program's plain threads find the same
+/// runtime as their [current](super::Runtime::current) one.
 ///
-/// When it returns, tokio's leftover tasks have been dropped, and blocking closures that had started have been waited for;
-/// smol's executor is global and runs its leftovers on. A [task group](crate::task::task_group) leaves none on either.
+/// What is left over when `future` has ended: on tokio, tasks are dropped, and every blocking closure is waited for, those that are still
+/// queued too. smol's executor is global: `run` returns at once, and tasks and closures run on. A
+/// [task group](crate::task::task_group) leaves no task on either.
+///
+/// A custom runtime that was entered is not started by `run`, so its executor must live on another thread.
 ///
 /// # Panics
 ///
-/// Inside a running runtime (nested use, whichever the two runtimes are), with a message that says what to do instead; when the
-/// system refuses threads. A thread that only entered a tokio handle counts as inside. The closures of
-/// [`try_spawn_blocking`](super::Runtime::try_spawn_blocking) may block, so there it is allowed.
+/// * Inside a running runtime (nested use, whichever the two runtimes are), with a message that says what to do instead. A thread that only
+///   entered a tokio handle counts as inside. The closures of [`try_spawn_blocking`](super::Runtime::try_spawn_blocking) may block, so
+///   there it is allowed. A foreign `block_on` that is not tokio's (`smol::block_on`, `futures::executor::block_on`) cannot be seen: inside
+///   it `run` runs, and blocks that future meanwhile.
+/// * When a custom runtime was entered that runs no task within ten seconds: its executor lives on the thread that `run` blocks.
+/// * When the system refuses threads.
 ///
 /// # Examples
 ///
@@ -151,8 +169,8 @@ pub fn run<F: Future>(future: F) -> F::Output {
                 Kind::Tokio(ref handle) => handle.handle().block_on(runtime.within(future)),
                 #[cfg(feature = "smol")]
                 Kind::Smol => super::smol::run(future),
-                Kind::Neutral => neutral::run(future),
-                Kind::Custom(_) => neutral::park_on(runtime.within(future)),
+                Kind::Neutral(_) => neutral::run(future),
+                Kind::Custom(_) => on_custom(&runtime, future),
             }
         }
         None => {
@@ -162,11 +180,34 @@ pub fn run<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// [`run`] on a runtime of your choice.
+/// How long a custom runtime may take until it runs its first task.
+#[cfg(not(test))]
+const FIRST_TASK: Duration = Duration::from_secs(10);
+#[cfg(test)]
+const FIRST_TASK: Duration = Duration::from_millis(20);
+
+/// On a custom runtime whose executor lives elsewhere. One that lives on this thread would be waited for without end, so a task is sent ahead, as a sign of life.
+fn on_custom<F: Future>(runtime: &Runtime, future: F) -> F::Output {
+    let alive = runtime.try_spawn(async {}).ok();
+    let waited = neutral::park_until(
+        runtime.within(future),
+        || !alive.as_ref().is_some_and(|task| task.is_finished()),
+        FIRST_TASK,
+    );
+    waited.unwrap_or_else(|| {
+        panic!(
+            "regatta::run: the custom runtime that was entered on this thread has not run a task for {FIRST_TASK:?}. \
+             Its executor probably lives on this very thread, which `run` blocks: drive the executor itself and `.await` the future in a task of it, or run it on another thread"
+        )
+    })
+}
+
+/// [`run`] on a runtime of your choice: a [`Flavor`], or its name, for instance from a command line.
 ///
 /// # Panics
 ///
-/// As [`run`]; and when the feature that `flavor` needs is not on, naming it.
+/// As [`run`]; and when the feature that `flavor` needs is not on, or when there is no flavor of that name, with those there are. Parse a
+/// name that a user typed first (`name.parse::<Flavor>()`), which gives the same message as an error.
 ///
 /// # Examples
 ///
@@ -176,14 +217,29 @@ pub fn run<F: Future>(future: F) -> F::Output {
 /// for flavor in Flavor::ALL.into_iter().filter(|f| f.is_available()) {
 ///     assert_eq!(run_on(flavor, async { 1 + 1 }), 2);
 /// }
+/// assert_eq!(run_on("neutral", async { regatta::Runtime::current().name() }), "neutral");
 /// ```
-pub fn run_on<F: Future>(flavor: Flavor, future: F) -> F::Output {
+pub fn run_on<F: Future>(
+    flavor: impl TryInto<Flavor, Error: fmt::Display>,
+    future: F,
+) -> F::Output {
+    match flavor.try_into() {
+        Ok(flavor) => start(flavor, true, future),
+        Err(unknown) => panic!("regatta::run_on: {unknown}"),
+    }
+}
+
+/// Starts it; `known`: plain threads find it meanwhile.
+pub(super) fn start<F: Future>(flavor: Flavor, known: bool, future: F) -> F::Output {
     check_role();
     match flavor {
         #[cfg(feature = "tokio")]
-        Flavor::Tokio | Flavor::TokioCurrent => super::tokio::run(flavor, future),
+        Flavor::Tokio | Flavor::TokioCurrent => super::tokio::run(flavor, known, future),
         #[cfg(feature = "smol")]
-        Flavor::Smol => super::smol::run(future),
+        Flavor::Smol => {
+            let _home = known.then(|| Home::of(Runtime::smol()));
+            super::smol::run(future)
+        }
         Flavor::Neutral => neutral::run(future),
         #[cfg(not(all(feature = "tokio", feature = "smol")))]
         missing => panic!(
@@ -199,9 +255,10 @@ pub(crate) fn on_event_loop() -> bool {
     match role() {
         Role::Polling => true,
         Role::Blocking => false,
-        Role::Plain => std::thread::current()
-            .name()
-            .is_some_and(|n| n.starts_with("smol-")),
+        #[cfg(feature = "smol")]
+        Role::Plain => super::smol::on_executor_thread(),
+        #[cfg(not(feature = "smol"))]
+        Role::Plain => false,
     }
 }
 
@@ -234,5 +291,44 @@ fn check_role() {
                 refuse_nested("this thread is one of smol's executor threads");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::{Backend, BoxFuture, BoxWork};
+    use std::sync::Mutex;
+    use std::time::Instant;
+
+    /// Its executor would run on the thread that made it, if that thread came round to it.
+    struct Here(Mutex<Vec<BoxFuture<'static, ()>>>);
+
+    impl Backend for Here {
+        fn spawn(&self, task: BoxFuture<'static, ()>) {
+            self.0.lock().expect("nobody panics under it").push(task);
+        }
+        fn spawn_blocking(&self, work: BoxWork) {
+            std::thread::spawn(work);
+        }
+        fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
+            Box::pin(neutral::sleep_until(at))
+        }
+        fn now(&self) -> Instant {
+            neutral::real_now()
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "Its executor probably lives on this very thread")]
+    fn an_executor_on_the_thread_that_run_blocks_is_told_of() {
+        let _entered = Runtime::custom(Here(Mutex::default())).enter();
+        run(async {
+            let task = Runtime::current()
+                .try_spawn(async {})
+                .expect("it takes tasks");
+            task.await
+        })
+        .expect("it never ends");
     }
 }

@@ -367,7 +367,7 @@ fn native(runtime: Runtime, at: Instant) -> State {
         Kind::Smol => Timer::Smol {
             sleep: super::smol::sleep_until(at),
         },
-        Kind::Neutral => Timer::Neutral {
+        Kind::Neutral(_) => Timer::Neutral {
             sleep: neutral::sleep_until(at),
         },
         Kind::Custom(backend) => Timer::Custom {

@@ -1,6 +1,8 @@
 //! The tokio adapter.
 
+use super::Runtime;
 use super::backend::BoxWork;
+use super::home::Home;
 use super::run::Flavor;
 use ::tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use ::tokio::task::{Id, coop};
@@ -29,6 +31,8 @@ struct Stash {
     /// The task that looked last on this thread: what is in `handle` is its handle.
     task: Cell<Option<Id>>,
     handle: Cell<Option<ManuallyDrop<Handle>>>,
+    /// This thread has been in a context of tokio's.
+    in_context: Cell<bool>,
 }
 
 impl Stash {
@@ -60,7 +64,7 @@ impl Drop for Sweeper {
 }
 
 thread_local! {
-    static STASH: Stash = const { Stash { task: Cell::new(None), handle: Cell::new(None) } };
+    static STASH: Stash = const { Stash { task: Cell::new(None), handle: Cell::new(None), in_context: Cell::new(false) } };
     static SWEEPER: Sweeper = const { Sweeper };
 }
 
@@ -172,10 +176,20 @@ pub(super) fn put_off(sleep: Pin<&mut NativeSleep>) {
     sleep.reset(far);
 }
 
-/// Whether this thread is polling a task.
+/// Whether this thread is polling a task of a runtime.
+///
+/// A `LocalSet` that a foreign executor polls has tasks, too, and no runtime. To ask for the context each time would cost a reference count; threads of a
+/// runtime stay threads of it, so a thread is asked until it has been in a context once.
 #[inline]
 pub(super) fn in_task() -> bool {
-    ::tokio::task::try_id().is_some()
+    ::tokio::task::try_id().is_some() && (STASH.with(|s| s.in_context.get()) || find_context())
+}
+
+#[cold]
+fn find_context() -> bool {
+    let found = in_context();
+    STASH.with(|s| s.in_context.set(found));
+    found
 }
 
 /// Spends one unit of the running task's budget; ready where there is none. Pending: it is used up, and the task is woken when it has gone round.
@@ -205,28 +219,29 @@ pub(super) fn handing_over<R>(wait: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `future` on a fresh runtime.
-pub(super) fn run<F: Future>(flavor: Flavor, future: F) -> F::Output {
+pub(super) fn run<F: Future>(flavor: Flavor, known: bool, future: F) -> F::Output {
     let builder = if flavor == Flavor::TokioCurrent {
         Builder::new_current_thread()
     } else {
         Builder::new_multi_thread()
     };
-    start(builder, future)
+    start(builder, known, future)
 }
 
 /// The same with two workers on every machine, so that tests race alike everywhere.
 pub(super) fn run_on_two_threads<F: Future>(future: F) -> F::Output {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(2);
-    start(builder, future)
+    start(builder, false, future)
 }
 
-fn start<F: Future>(mut builder: Builder, future: F) -> F::Output {
+fn start<F: Future>(mut builder: Builder, known: bool, future: F) -> F::Output {
     let runtime = builder
         .enable_all()
         .build()
         .unwrap_or_else(|e| panic!("regatta::run: tokio could not start: {e}"));
     // The current-thread flavor polls its tasks right here, and they are not inside whatever was entered before.
     let _left = super::current::leave();
+    let _home = known.then(|| Home::of(Runtime::tokio(runtime.handle().clone())));
     runtime.block_on(future)
 }

@@ -6,16 +6,6 @@ use regatta::runtime::{Flavor, run_on};
 use regatta::{Runtime, time};
 
 #[test]
-fn outside_tokio_smol_is_chosen_and_inside_it_tokio() {
-    assert_eq!(name(), "smol");
-    let tokio = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    assert_eq!(tokio.block_on(async { name() }), "tokio");
-    assert_eq!(name(), "smol");
-}
-
-#[test]
 fn one_runtime_can_be_used_from_the_other() {
     run_on(Flavor::Tokio, async {
         let there = Runtime::smol().try_spawn(async {
@@ -47,4 +37,22 @@ fn entering_one_inside_the_other_does_not_let_run_through() {
             "{said}"
         );
     });
+}
+
+#[test]
+fn a_local_set_that_smol_polls_is_on_smol_with_its_timers_too() {
+    // A thread of its own, which has never been in a context of tokio's.
+    let names = std::thread::spawn(|| {
+        let local = tokio::task::LocalSet::new();
+        smol::block_on(local.run_until(async {
+            let task = tokio::task::spawn_local(async {
+                time::sleep(MS).await;
+                let late = time::timeout(MS, std::future::pending::<()>()).await;
+                assert!(late.is_err());
+                name()
+            });
+            (name(), task.await.unwrap())
+        }))
+    });
+    assert_eq!(names.join().unwrap(), ("smol", "smol"));
 }

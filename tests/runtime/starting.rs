@@ -60,6 +60,53 @@ fn run_on_is_not_moved_by_what_was_entered() {
 }
 
 #[test]
+fn a_flavor_may_be_given_by_its_name() {
+    for flavor in available() {
+        let running = run_on(flavor.name(), async { name() });
+        assert!(flavor.name().starts_with(running), "{flavor}: {running}");
+    }
+    let said = panic_of(|| run_on("async-std", async {}));
+    assert!(
+        said.starts_with("regatta::run_on: unknown runtime `async-std`: use one of"),
+        "{said}"
+    );
+    for missing in Flavor::ALL.into_iter().filter(|f| !f.is_available()) {
+        let said = panic_of(|| run_on(missing.name(), async {}));
+        assert!(said.contains("enable regatta's feature"), "{said}");
+    }
+}
+
+#[test]
+fn nobody_is_advised_to_do_what_was_done() {
+    let here = || {
+        Runtime::current()
+            .try_spawn(async {})
+            .unwrap_err()
+            .to_string()
+    };
+    let on_purpose = [
+        run_on(Flavor::Neutral, async { here() }),
+        futures::executor::block_on(Runtime::neutral().within(async { here() })),
+        Runtime::neutral()
+            .try_spawn(async {})
+            .unwrap_err()
+            .to_string(),
+    ];
+    for said in on_purpose {
+        if available().count() == 1 {
+            assert!(
+                said.contains("without the features `tokio` and `smol`"),
+                "{said}"
+            );
+            assert!(!said.contains("run`"), "{said}");
+        } else {
+            assert!(said.contains("was chosen here"), "{said}");
+            assert!(!said.contains("call this inside"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_panic_passes_run() {
     for flavor in available() {
         let said = panic_of(|| run_on(flavor, async { panic!("on {flavor}") }));

@@ -40,7 +40,7 @@ pub(crate) async fn resolve_on(
     if let Ok(digits) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(digits, port)]);
     }
-    if matches!(*runtime.0, Kind::Neutral | Kind::Custom(_)) {
+    if matches!(*runtime.0, Kind::Neutral(_) | Kind::Custom(_)) {
         return Err(NoNetwork::on(runtime));
     }
     let name = host.to_owned();
