@@ -13,6 +13,7 @@ pub(crate) mod pipe;
 pub(crate) mod reason;
 pub(crate) mod reorder;
 pub(crate) mod scope;
+pub(crate) mod shutdown;
 pub(crate) mod slots;
 #[cfg(test)]
 mod slots_tests;

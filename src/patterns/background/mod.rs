@@ -22,30 +22,26 @@
 //!
 //! # How it behaves
 //!
-//! Tasks are independent: an error or a panic of one goes to the sink and touches no other. They run outside the scopes of whoever spawned
+//! Tasks are independent: an error or a panic of one goes to the sink and touches no other, also a panic in the destructor of what it gave or held. They run outside the scopes of whoever spawned
 //! them: a cancelled request does not cancel its mail. Bookkeeping shrinks as tasks end. Dropping the last handle
-//! without a shutdown cancels them at their next poll, without cleanup. Python's set of strong references to tasks, done once.
+//! without a shutdown cancels them at their next poll, without cleanup. When their runtime ends under them, the sink is told of each, and of each that is
+//! spawned afterwards. Python's set of strong references to tasks, done once.
 
+mod job;
 mod report;
 
-pub use report::{Mishap, Report};
+pub use crate::internal::shutdown::Shutdown;
+pub use report::{Mishap, Refusal, Report};
 
 use crate::cancel::{CancelToken, Reason};
-use crate::internal::caught::caught;
-use crate::internal::lock::Lock;
-use crate::runtime::{JoinHandle, NoRuntime, Runtime, Site, panic_text};
+use crate::runtime::{JoinHandle, NoRuntime, Runtime, Site};
 use crate::task::{self, ChildOutput, ErrorGroup, TaskGroup};
-use crate::time;
-use slab::Slab;
+use job::{Job, Tally};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-type Sink<E> = dyn Fn(Mishap<E>) + Send + Sync;
 
 /// Runs tasks that nobody waits for; see the [module](self). Clones are the same.
 pub struct Background<E> {
@@ -69,66 +65,20 @@ impl<E> fmt::Debug for Background<E> {
 }
 
 struct Inner<E> {
-    runtime: Runtime,
     group: TaskGroup<'static, Infallible>,
     host: JoinHandle<Result<(), ErrorGroup<Infallible>>>,
     /// Cancelled: the host's body ends, and the host waits for the tasks.
     closing: CancelToken,
-    /// Cancelled by the host when every task is gone.
+    /// Cancelled when the host is gone: with the last task after the shutdown, or with its runtime.
     ended: CancelToken,
-    closed: AtomicBool,
     tally: Arc<Tally<E>>,
 }
 
 impl<E> Drop for Inner<E> {
     fn drop(&mut self) {
+        self.tally.state.lock().asked = true;
         // The host is dropped, and takes the tasks with it.
         self.host.cancel();
-    }
-}
-
-struct Tally<E> {
-    sink: Box<Sink<E>>,
-    state: Lock<State>,
-}
-
-#[derive(Default)]
-struct State {
-    running: Slab<Arc<str>>,
-    report: Report,
-}
-
-impl<E> Tally<E> {
-    fn tell(&self, mishap: Mishap<E>) {
-        // A sink that panics must not take the task with it, whose mishap it is; the panic hook has reported it.
-        let told = catch_unwind(AssertUnwindSafe(|| (self.sink)(mishap)));
-        drop(told);
-    }
-}
-
-/// Counts a task from its spawn to its end.
-struct Entry<E> {
-    tally: Arc<Tally<E>>,
-    name: Arc<str>,
-    key: usize,
-    settled: bool,
-}
-
-impl<E> Entry<E> {
-    fn settle(&mut self, count: impl FnOnce(&mut Report)) {
-        let mut state = self.tally.state.lock();
-        state.running.try_remove(self.key);
-        count(&mut state.report);
-        self.settled = true;
-    }
-}
-
-impl<E> Drop for Entry<E> {
-    fn drop(&mut self) {
-        if !self.settled {
-            let name = self.name.clone();
-            self.settle(|report| report.cancelled.push(name));
-        }
     }
 }
 
@@ -162,25 +112,19 @@ impl<E: Send + 'static> Background<E> {
             let _tell = tell;
             host.await
         })?;
-        let tally = Arc::new(Tally {
-            sink: Box::new(sink),
-            state: Lock::default(),
-        });
-        let closed = AtomicBool::new(false);
         Ok(Background {
             inner: Arc::new(Inner {
-                runtime,
                 group,
                 host,
                 closing,
                 ended,
-                closed,
-                tally,
+                tally: Tally::new(Box::new(sink)),
             }),
         })
     }
 
-    /// Starts a task. Its error, and its panic, go to the sink; a value is dropped. After the shutdown it never runs, which goes to the sink too.
+    /// Starts a task. Its error, and its panic, go to the sink; a value is dropped. After the shutdown, or the end of its runtime, it never runs, which
+    /// goes to the sink too.
     #[track_caller]
     pub fn spawn<F>(&self, name: impl Into<Arc<str>>, future: F)
     where
@@ -191,73 +135,47 @@ impl<E: Send + 'static> Background<E> {
             name: Some(name.clone()),
             at: Location::caller(),
         };
-        let tally = self.inner.tally.clone();
-        // Both before the flag is looked at: a task that slips past it finds the group open, and is in the list that the shutdown reads.
-        let place = self.inner.group.reserve();
-        let key = tally.state.lock().running.insert(name.clone());
-        let mut entry = Entry {
-            tally,
-            name,
-            key,
-            settled: false,
+        let inner = &self.inner;
+        // Before it is let in: a task that slips past the shutdown finds the group open, and is in the list that the shutdown reads.
+        let place = inner.group.reserve();
+        let Some(entry) = inner.tally.enter(name.clone()) else {
+            let why = Refusal::ShutDown;
+            return inner.tally.tell(Mishap::Refused { task: name, why });
         };
-        let closed = self.inner.closed.load(Ordering::SeqCst);
-        let Some(place) = place.filter(|_| !closed) else {
-            entry.settle(|_| {});
-            let task = entry.name.clone();
-            return entry.tally.tell(Mishap::Refused { task });
+        let Some(place) = place.filter(|_| !inner.ended.is_cancelled()) else {
+            entry.withdraw();
+            let why = Refusal::RuntimeEnded;
+            return inner.tally.tell(Mishap::Refused { task: name, why });
         };
-        self.inner.group.spawn_reserved(place, site, async move {
-            let task = entry.name.clone();
-            match caught(future).await.map(ChildOutput::split) {
-                Ok(Ok(_value)) => entry.settle(|r| r.completed += 1),
-                Ok(Err(fault)) => {
-                    entry.settle(|r| r.failed += 1);
-                    for error in ErrorGroup::from_fault(fault) {
-                        entry.tally.tell(Mishap::Failed {
-                            task: task.clone(),
-                            error,
-                        });
-                    }
-                }
-                Err(payload) => {
-                    entry.settle(|r| r.panicked += 1);
-                    let message = panic_text(&*payload).unwrap_or("(no message)").to_owned();
-                    entry.tally.tell(Mishap::Panicked { task, message });
-                }
-            }
-        });
+        inner
+            .group
+            .spawn_reserved(place, site, Job::new(future, entry));
     }
 
-    /// Takes no more tasks; waits up to `grace` for those that run; then cancels them, and waits up to `grace` again
-    /// for their cleanup; leaves what is still there, and reports. [`Duration::MAX`] waits for ever.
+    /// Takes no more tasks, lets those that run work for a while, cancels those that are left, waits for their cleanup, and reports. What is still there when the
+    /// time is over is left, and named.
+    ///
+    /// How long each may take is said by [`Shutdown`]. A plain [`Duration`](std::time::Duration) is the limit for all of it, and leaves the last quarter to cleanup; a
+    /// service of endless loops is asked [at once](Shutdown::now). It never takes longer than was said, and returns as soon as every task is gone.
     ///
     /// # Cancel safety
     ///
     /// Dropped half way, no task is lost: those that run go on, new ones stay refused, and it can be called again.
-    pub async fn shutdown(&self, grace: Duration) -> Report {
-        let inner = &self.inner;
-        inner.closed.store(true, Ordering::SeqCst);
+    pub async fn shutdown(&self, how: impl Into<Shutdown>) -> Report {
+        let (inner, how) = (&self.inner, how.into());
+        inner.tally.close();
         inner.closing.cancel_with(Reason::Shutdown);
-        let ended = async || {
-            inner
-                .runtime
-                .within(time::timeout(grace, inner.ended.cancelled()))
-                .await
-                .is_ok()
-        };
-        if !ended().await {
+        let ask = || {
+            inner.tally.state.lock().asked = true;
             inner.group.cancel_with(Reason::Shutdown);
-            if !ended().await {
-                inner.host.cancel();
-            }
+        };
+        let gone = inner.tally.all_gone.cancelled();
+        if !how.run(gone, ask).await {
+            // Named first: once the host is gone they go, too, one by one, and a report that looked then would name some of them by chance.
+            inner.tally.state.lock().leave_behind();
+            inner.host.cancel();
         }
-        let state = inner.tally.state.lock();
-        let stragglers = state.running.iter().map(|(_, name)| name.clone()).collect();
-        Report {
-            stragglers,
-            ..state.report.clone()
-        }
+        inner.tally.state.lock().report.clone()
     }
 }
 

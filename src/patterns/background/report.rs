@@ -21,11 +21,28 @@ pub enum Mishap<E> {
         /// What it said.
         message: String,
     },
-    /// A task was spawned after the shutdown began, and never ran.
+    /// A task was not taken, and never ran.
     Refused {
         /// Its name.
         task: Arc<str>,
+        /// Why.
+        why: Refusal,
     },
+    /// A task was dropped half way: its runtime ended before it did, and nobody had asked for that.
+    Lost {
+        /// Its name.
+        task: Arc<str>,
+    },
+}
+
+/// Why a background task was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The shutdown had begun.
+    ShutDown,
+    /// The runtime that the tasks run on has ended.
+    RuntimeEnded,
 }
 
 impl<E> Mishap<E> {
@@ -34,7 +51,8 @@ impl<E> Mishap<E> {
         match self {
             Mishap::Failed { task, .. }
             | Mishap::Panicked { task, .. }
-            | Mishap::Refused { task } => task,
+            | Mishap::Refused { task, .. }
+            | Mishap::Lost { task } => task,
         }
     }
 }
@@ -46,8 +64,18 @@ impl<E: fmt::Display> fmt::Display for Mishap<E> {
             Mishap::Panicked { task, message } => {
                 write!(f, "background task `{task}` panicked: {message}")
             }
-            Mishap::Refused { task } => {
-                write!(f, "background task `{task}` was spawned after the shutdown")
+            Mishap::Refused { task, why } => {
+                let why = match why {
+                    Refusal::ShutDown => "was spawned after the shutdown",
+                    Refusal::RuntimeEnded => "was spawned after its runtime had ended",
+                };
+                write!(f, "background task `{task}` {why}")
+            }
+            Mishap::Lost { task } => {
+                write!(
+                    f,
+                    "background task `{task}` was lost: its runtime ended before it did"
+                )
             }
         }
     }
@@ -55,7 +83,7 @@ impl<E: fmt::Display> fmt::Display for Mishap<E> {
 
 impl<E: fmt::Debug + fmt::Display> std::error::Error for Mishap<E> {}
 
-/// How every background task ended; returned by [`Background::shutdown`](super::Background::shutdown). Counts run from the start.
+/// How every background task ended; returned by [`Background::shutdown`](super::Background::shutdown). Counts run from the start, and each task counts once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -65,8 +93,11 @@ pub struct Report {
     pub failed: u64,
     /// Tasks that panicked.
     pub panicked: u64,
-    /// Tasks that were cancelled, by name: they were still running when the grace was over.
+    /// Tasks that were cancelled by a shutdown, by name. They are gone, their cleanup done.
     pub cancelled: Vec<Arc<str>>,
-    /// Tasks that did not even end their cleanup in time, by name. They are dropped as soon as they let go of their thread.
+    /// Tasks that were still there when the time of a shutdown was over, by name. They are dropped as soon as they let go of their thread, without
+    /// the rest of their cleanup.
     pub stragglers: Vec<Arc<str>>,
+    /// Tasks that were dropped half way because their runtime ended, by name.
+    pub lost: Vec<Arc<str>>,
 }
