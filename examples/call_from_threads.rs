@@ -7,8 +7,12 @@
 //! Each thread calls into the event loop through a portal and blocks until its answer is there. One call is cancelled half way; the portal is
 //! stopped, and says so to whoever comes later.
 
+#[path = "support/program.rs"]
+mod program;
+
 use clap::Parser;
 use regatta::blocking::{Portal, PortalError};
+use regatta::cancel::CancelToken;
 use regatta::runtime::Flavor;
 use regatta::time;
 use std::error::Error;
@@ -51,16 +55,15 @@ impl Till {
 }
 
 fn main() -> ExitCode {
-    match shop(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("call_from_threads: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(
+        "call_from_threads",
+        "",
+        Ok(Some(Cli::parse())),
+        |cli, stop| shop(&cli, &stop).map_err(|why| why.to_string()),
+    )
 }
 
-fn shop(cli: &Cli) -> Result<(), Box<dyn Error>> {
+fn shop(cli: &Cli, stop: &CancelToken) -> Result<bool, Box<dyn Error>> {
     let first = Flavor::ALL.into_iter().find(|f| f.is_available());
     let flavor = cli.runtime.or(first).unwrap_or(Flavor::Neutral);
     let portal = Portal::start(flavor)?;
@@ -69,8 +72,12 @@ fn shop(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let cashiers: Vec<_> = (1..=cli.threads)
         .map(|cashier| {
             let (portal, till, sales) = (portal.clone(), till.clone(), cli.sales);
+            let stop = stop.clone();
             thread::spawn(move || -> Result<(), PortalError> {
                 for _ in 0..sales {
+                    if stop.is_cancelled() {
+                        break;
+                    }
                     let till = till.clone();
                     portal.call(move || async move { till.sell(cashier).await })?;
                 }
@@ -80,6 +87,10 @@ fn shop(cli: &Cli) -> Result<(), Box<dyn Error>> {
         .collect();
     for cashier in cashiers {
         cashier.join().map_err(|_| "a cashier panicked")??;
+    }
+    if stop.is_cancelled() {
+        portal.stop()?;
+        return Ok(false);
     }
     let expected = cli.sales * cli.threads * (cli.threads + 1) / 2;
     let total = portal.call({
@@ -103,5 +114,5 @@ fn shop(cli: &Cli) -> Result<(), Box<dyn Error>> {
         Err(late @ PortalError::Stopped) => println!("a late call: {late}"),
         other => return Err(format!("a late call gave {other:?}").into()),
     }
-    Ok(())
+    Ok(true)
 }

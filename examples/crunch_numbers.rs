@@ -7,6 +7,9 @@
 //! Both counts are checked against a sieve. The ticker shows that timers stay on time while every core computes. At the end one
 //! worker process is crashed on purpose: that is an error of its call, and the next one works.
 
+#[path = "support/program.rs"]
+mod program;
+
 use clap::Parser;
 use regatta::blocking::{self, CpuPool, ProcessError, ProcessPool};
 use regatta::runtime::Flavor;
@@ -79,16 +82,15 @@ fn crash(_input: &[u8]) -> Result<Vec<u8>, String> {
 fn main() -> ExitCode {
     // First of all: a worker process is this program, started again.
     blocking::process_entry(&[("primes", primes_by_json), ("crash", crash)]);
-    let cli = Cli::parse();
-    let first = Flavor::ALL.into_iter().find(|f| f.is_available());
-    let flavor = cli.runtime.or(first).unwrap_or(Flavor::Neutral);
-    match regatta::run_on(flavor, crunch(&cli)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("crunch_numbers: {why}");
-            ExitCode::FAILURE
+    program::run("crunch_numbers", "", Ok(Some(Cli::parse())), |cli, stop| {
+        let ended = program::run_on(cli.runtime, &stop, crunch(&cli));
+        match ended {
+            Some(Ok(())) => Ok(true),
+            // A job that was cancelled is an error to those who wait for it.
+            Some(Err(why)) if !stop.is_cancelled() => Err(why.to_string()),
+            _ => Ok(false),
         }
-    }
+    })
 }
 
 async fn crunch(cli: &Cli) -> Result<(), Box<dyn Error>> {

@@ -5,12 +5,16 @@
 //! cargo run --features tokio,smol --example micro_batches -- --runtime smol
 //! ```
 
+#[path = "support/program.rs"]
+mod program;
+
 use clap::Parser;
 use futures::{Stream, StreamExt};
 use regatta::runtime::Flavor;
 use regatta::stream::{StreamOps, generate};
 use regatta::{Runtime, time};
 use std::pin::pin;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const MS: Duration = Duration::from_millis(1);
@@ -72,9 +76,8 @@ async fn show() {
     println!("{events} rows, {full} batches were full");
 }
 
-fn main() {
-    match Cli::parse().runtime {
-        Some(flavor) => regatta::run_on(flavor, show()),
-        None => regatta::run(show()),
-    }
+fn main() -> ExitCode {
+    program::run("micro_batches", "", Ok(Some(Cli::parse())), |cli, stop| {
+        Ok(program::run_on(cli.runtime, &stop, show()).is_some())
+    })
 }

@@ -5,12 +5,16 @@
 //! cargo run --features tokio,smol --example paged_api -- --runtime smol
 //! ```
 
+#[path = "support/program.rs"]
+mod program;
+
 use clap::Parser;
 use futures::{Stream, StreamExt};
 use regatta::runtime::Flavor;
 use regatta::stream::{StreamOps, try_generate};
 use regatta::time;
 use std::pin::pin;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -124,9 +128,8 @@ async fn show() {
     assert_eq!(part.entries, 70);
 }
 
-fn main() {
-    match Cli::parse().runtime {
-        Some(flavor) => regatta::run_on(flavor, show()),
-        None => regatta::run(show()),
-    }
+fn main() -> ExitCode {
+    program::run("paged_api", "", Ok(Some(Cli::parse())), |cli, stop| {
+        Ok(program::run_on(cli.runtime, &stop, show()).is_some())
+    })
 }

@@ -5,6 +5,10 @@
 //! cargo run --features tokio,smol --example producer_consumer -- --downloads 4 --parsers 3
 //! ```
 
+#[path = "support/program.rs"]
+mod program;
+
+use regatta::cancel::CancelToken;
 use regatta::queue::{OnDrop, Queue};
 use regatta::runtime::Flavor;
 use regatta::task::{self, ErrorGroup};
@@ -163,28 +167,13 @@ async fn run(plan: Plan) -> Result<(), ErrorGroup<&'static str>> {
 }
 
 /// Runs `plan` on the runtime it names.
-fn start(plan: Plan) -> Result<(), String> {
-    let ended = match plan.runtime {
-        Some(flavor) => regatta::run_on(flavor, run(plan)),
-        None => regatta::run(run(plan)),
-    };
-    ended.map_err(|errors| format!("{errors:#}"))
+fn start(plan: Plan, stop: CancelToken) -> Result<bool, String> {
+    let ended = program::run_on(plan.runtime, &stop, run(plan));
+    let ended = ended.transpose().map_err(|errors| format!("{errors:#}"))?;
+    Ok(ended.is_some())
 }
 
 fn main() -> ExitCode {
-    let ended = match parse_args(std::env::args().skip(1)) {
-        Ok(Some(plan)) => start(plan),
-        Ok(None) => {
-            println!("{USAGE}");
-            Ok(())
-        }
-        Err(why) => Err(format!("{why}\n{USAGE}")),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("producer_consumer: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    let plan = parse_args(std::env::args().skip(1));
+    program::run("producer_consumer", USAGE, plan, start)
 }

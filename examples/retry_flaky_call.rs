@@ -7,7 +7,11 @@
 //! cargo run --features tokio,smol --example retry_flaky_call -- --patience 5000
 //! ```
 
+#[path = "support/program.rs"]
+mod program;
+
 use regatta::blocking::ThreadPool;
+use regatta::cancel::CancelToken;
 use regatta::retry::{Backoff, Jitter, retry};
 use regatta::runtime::Flavor;
 use regatta::{Runtime, time};
@@ -143,27 +147,12 @@ async fn run(plan: Plan) -> Result<(), String> {
     }
 }
 
-fn start(plan: Plan) -> Result<(), String> {
-    match plan.runtime {
-        Some(flavor) => regatta::run_on(flavor, run(plan)),
-        None => regatta::run(run(plan)),
-    }
+fn start(plan: Plan, stop: CancelToken) -> Result<bool, String> {
+    let ended = program::run_on(plan.runtime, &stop, run(plan));
+    ended.transpose().map(|ended| ended.is_some())
 }
 
 fn main() -> ExitCode {
-    let ended = match parse_args(std::env::args().skip(1)) {
-        Ok(Some(plan)) => start(plan),
-        Ok(None) => {
-            println!("{USAGE}");
-            Ok(())
-        }
-        Err(why) => Err(format!("{why}\n{USAGE}")),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("retry_flaky_call: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    let plan = parse_args(std::env::args().skip(1));
+    program::run("retry_flaky_call", USAGE, plan, start)
 }

@@ -5,7 +5,11 @@
 //! cargo run --features tokio,smol --example share_connections -- --tasks 64 --connections 8
 //! ```
 
+#[path = "support/program.rs"]
+mod program;
+
 use regatta::blocking::ThreadPool;
+use regatta::cancel::CancelToken;
 use regatta::pool::{Event, Manager, Metrics, Pool, Report, Stats};
 use regatta::runtime::Flavor;
 use regatta::{task, time};
@@ -256,24 +260,15 @@ fn tell(counts: &Counts, stats: &Stats, report: &Report, accepted: usize) {
     }
 }
 
-fn main() -> ExitCode {
-    let ended = match parse_args(std::env::args().skip(1)) {
-        Ok(Some(plan)) => match plan.runtime {
-            Some(flavor) => regatta::run_on(flavor, share(plan)),
-            None => regatta::run(share(plan)),
-        },
-        Ok(None) => {
-            println!("{USAGE}");
-            Ok(true)
-        }
-        Err(why) => Err(format!("{why}\n{USAGE}")),
-    };
-    match ended {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("share_connections: {why}");
-            ExitCode::FAILURE
-        }
+fn start(plan: Plan, stop: CancelToken) -> Result<bool, String> {
+    match program::run_on(plan.runtime, &stop, share(plan)).transpose()? {
+        Some(true) => Ok(true),
+        Some(false) => Err("not every question was answered right".into()),
+        None => Ok(false),
     }
+}
+
+fn main() -> ExitCode {
+    let plan = parse_args(std::env::args().skip(1));
+    program::run("share_connections", USAGE, plan, start)
 }

@@ -5,6 +5,10 @@
 //! cargo run --features tokio,smol --example stay_under_a_quota -- --rate 100 --at-once 8
 //! ```
 
+#[path = "support/program.rs"]
+mod program;
+
+use regatta::cancel::CancelToken;
 use regatta::rate_limit::{ConcurrencyAndRate, Quota};
 use regatta::runtime::Flavor;
 use regatta::task::{self, ErrorGroup};
@@ -143,28 +147,13 @@ async fn run(plan: Plan) -> Result<(), ErrorGroup<String>> {
     Ok(())
 }
 
-fn start(plan: Plan) -> Result<(), String> {
-    let ended = match plan.runtime {
-        Some(flavor) => regatta::run_on(flavor, run(plan)),
-        None => regatta::run(run(plan)),
-    };
-    ended.map_err(|errors| format!("{errors:#}"))
+fn start(plan: Plan, stop: CancelToken) -> Result<bool, String> {
+    let ended = program::run_on(plan.runtime, &stop, run(plan));
+    let ended = ended.transpose().map_err(|errors| format!("{errors:#}"))?;
+    Ok(ended.is_some())
 }
 
 fn main() -> ExitCode {
-    let ended = match parse_args(std::env::args().skip(1)) {
-        Ok(Some(plan)) => start(plan),
-        Ok(None) => {
-            println!("{USAGE}");
-            Ok(())
-        }
-        Err(why) => Err(format!("{why}\n{USAGE}")),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("stay_under_a_quota: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    let plan = parse_args(std::env::args().skip(1));
+    program::run("stay_under_a_quota", USAGE, plan, start)
 }

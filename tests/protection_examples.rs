@@ -135,7 +135,7 @@ fn wrong_arguments_are_told_with_the_usage() {
     ] {
         let output = program(name).args(arguments).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(why) && said.contains("usage: "), "{said}");
     }
     for name in [BROKEN, EVERYTHING, FLAKY, QUOTA] {
