@@ -414,6 +414,10 @@ fn outlives(runtime: tokio::runtime::Runtime) {
     let waiting = background.clone();
     let waiting =
         std::thread::spawn(move || futures_lite::future::block_on(waiting.shutdown(Duration::MAX)));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a thread without a runtime waits for another"
+    )]
     std::thread::sleep(MS * 20);
     runtime.shutdown_timeout(Duration::from_secs(20));
     let report = waiting.join().unwrap();

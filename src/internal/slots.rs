@@ -10,6 +10,7 @@
 //! * In `Taken`, a word has bits if and only if its bit above is set, and none of those lies before `cursor`.
 
 use super::atomic::{AtomicU64, AtomicWaker, Ordering};
+use super::caught::quietly;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -94,6 +95,48 @@ impl Taken {
 struct Slot<F> {
     future: Pin<Box<Option<F>>>,
     waker: Waker,
+}
+
+/// A slot that is being polled. It is free again when the future has ended, or has panicked: nobody is to wait for that one.
+struct Occupied<'a, F> {
+    number: usize,
+    free: &'a mut Vec<usize>,
+    slot: &'a mut Slot<F>,
+    ended: bool,
+}
+
+impl<F: Future> Occupied<'_, F> {
+    #[inline(always)]
+    fn poll(mut self) -> Poll<F::Output> {
+        let polled = match self.slot.future.as_mut().as_pin_mut() {
+            Some(future) => future.poll(&mut Context::from_waker(&self.slot.waker)),
+            None => Poll::Pending,
+        };
+        match polled {
+            Poll::Ready(output) => {
+                self.ended = true;
+                drop(self);
+                Poll::Ready(output)
+            }
+            Poll::Pending => {
+                std::mem::forget(self);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<F> Drop for Occupied<'_, F> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // First, for the destructor of the future may panic.
+        self.free.push(self.number);
+        if self.ended {
+            self.slot.future.set(None);
+        } else {
+            quietly(|| self.slot.future.set(None));
+        }
+    }
 }
 
 /// A set of futures; gives their outputs in the order they end, with the number of the slot each was in.
@@ -204,30 +247,29 @@ impl<F: Future> Slots<F> {
     pub(crate) fn insert_polled(&mut self, make: impl FnOnce() -> F) -> Result<usize, F::Output> {
         let i = self.vacant();
         let slot = &mut self.slots[i];
-        slot.future.set(Some(make()));
-        let Some(future) = slot.future.as_mut().as_pin_mut() else {
-            return Ok(i);
+        let mut occupied = Occupied {
+            number: i,
+            free: &mut self.free,
+            slot,
+            ended: false,
         };
-        match future.poll(&mut Context::from_waker(&slot.waker)) {
-            Poll::Ready(output) => {
-                slot.future.set(None);
-                self.free.push(i);
-                Err(output)
-            }
+        occupied.slot.future.set(Some(make()));
+        match occupied.poll() {
+            Poll::Ready(output) => Err(output),
             Poll::Pending => Ok(i),
         }
     }
 
     #[inline(always)]
     fn poll_slot(&mut self, i: usize) -> Option<F::Output> {
-        let slot = &mut self.slots[i];
-        let future = slot.future.as_mut().as_pin_mut()?;
-        match future.poll(&mut Context::from_waker(&slot.waker)) {
-            Poll::Ready(output) => {
-                slot.future.set(None);
-                self.free.push(i);
-                Some(output)
-            }
+        let occupied = Occupied {
+            number: i,
+            free: &mut self.free,
+            slot: &mut self.slots[i],
+            ended: false,
+        };
+        match occupied.poll() {
+            Poll::Ready(output) => Some(output),
             Poll::Pending => None,
         }
     }

@@ -33,6 +33,7 @@ async fn gathered(n: u64) -> u64 {
         .settled()
         .on_runtime()
         .await
+        .expect("the runtime lives")
         .into_iter()
         .sum()
 }

@@ -111,6 +111,7 @@ async fn gather_spawned() -> u64 {
         .settled()
         .on_runtime()
         .await
+        .expect("the runtime lives")
         .into_iter()
         .sum()
 }

@@ -21,5 +21,5 @@ mod watch;
 pub(crate) use hold::{Hold, Shield};
 pub(crate) use mark::Mark;
 pub(crate) use scoped::{Scoped, Step};
-pub(crate) use stack::{deadline, dropping, is_doomed, observe, reason, stamp};
+pub(crate) use stack::{deadline, dropping, is_cancelled, is_doomed, observe, reason, stamp};
 pub(crate) use watch::DropWatch;

@@ -369,6 +369,11 @@ pub(crate) fn reason() -> Option<Reason> {
     nodes.iter().rev().find_map(|n| n.reason())
 }
 
+/// Whether a scope around the running code is cancelled, or wants to drop it: nothing new is to start then.
+pub(crate) fn is_cancelled() -> bool {
+    !is_bare() && (dropping() || reason().is_some())
+}
+
 /// The earliest deadline around the running code; the present moment when it is cancelled already.
 pub(crate) fn deadline() -> Option<Instant> {
     if reason().is_some() {

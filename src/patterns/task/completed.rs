@@ -2,12 +2,14 @@
 
 use crate::internal::label;
 use crate::internal::member::BUDGET;
+use crate::internal::scope;
 use crate::internal::slots::Slots;
+use crate::runtime::coop;
 use futures_core::Stream;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Runs futures side by side, in place, and gives their outputs in the order they end.
 ///
@@ -16,11 +18,11 @@ use std::task::{Context, Poll};
 ///
 /// # Panics
 ///
-/// A panic of a future goes on in the consumer.
+/// A panic of a future goes on in the consumer. A consumer that catches it may ask on: the outputs of the others come.
 ///
 /// # Cancel safety
 ///
-/// Waiting for the next output can be dropped and repeated. Dropping the stream drops the futures at once.
+/// Waiting for the next output can be dropped and repeated. Dropping the stream drops the futures at once. For a consumer that is cancelled no more futures start.
 ///
 /// # Examples
 ///
@@ -54,6 +56,7 @@ where
         running: Slots::default(),
         places: Vec::new(),
         next: 0,
+        gave_way: false,
     }
 }
 
@@ -65,6 +68,8 @@ pub struct AsCompleted<I: Iterator> {
     running: Slots<I::Item>,
     places: Vec<usize>,
     next: usize,
+    // It owes nothing for its next poll.
+    gave_way: bool,
 }
 
 // The futures have pinned places of their own; the iterator is not pinned.
@@ -102,8 +107,14 @@ impl<I: Iterator<Item: Future>> AsCompleted<I> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<(usize, <I::Item as Future>::Output)>> {
+        if !std::mem::replace(&mut self.gave_way, true) {
+            ready!(coop::poll_spend(cx));
+        }
+        self.gave_way = false;
         let mut budget = BUDGET;
-        while self.running.len() < self.limit && budget > 0 {
+        // For a consumer that is cancelled nothing new starts. What it asks first is done, as in every first poll.
+        let draws = self.futures.is_some() && (self.next == 0 || !scope::is_cancelled());
+        while draws && self.running.len() < self.limit && budget > 0 {
             let Some(future) = self.futures.as_mut().and_then(Iterator::next) else {
                 self.futures = None;
                 break;
@@ -123,8 +134,8 @@ impl<I: Iterator<Item: Future>> AsCompleted<I> {
         }
         match self.running.poll_next(cx) {
             Poll::Ready(Some((slot, output))) => Poll::Ready(Some((self.places[slot], output))),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => {
+            Poll::Ready(None) if self.futures.is_none() => Poll::Ready(None),
+            Poll::Ready(None) | Poll::Pending => {
                 if budget == 0 {
                     // There is more to start; the others get their turn first.
                     cx.waker().wake_by_ref();

@@ -3,14 +3,22 @@
 use super::error::{ErrorGroup, Fault};
 use super::in_order::InOrder;
 use super::spawned::Spawnable;
+use crate::internal::caught::{discard, quietly};
 use crate::internal::label;
-use crate::internal::member::{BUDGET, Member, dismiss};
+use crate::internal::member::{Member, dismiss};
+use crate::internal::scope;
 use crate::internal::slots::Slots;
+use crate::runtime::coop;
 use pin_project_lite::pin_project;
+use std::any::Any;
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+
+/// How many futures may end for one unit of the task's budget.
+const ENDS_A_UNIT: u8 = 4;
 
 /// How far a [`gather`] has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +45,12 @@ pub struct Progress {
 ///
 /// # Panics
 ///
-/// A panic of a future goes on in the caller; the others are dropped.
+/// A panic of a future goes on in the caller, when the others have been cancelled and waited for, cleanup included.
 ///
 /// # Cancel safety
 ///
-/// Dropping it drops the futures at once, without their async cleanup.
+/// Dropping it drops the futures at once, without their async cleanup. Cancelled by a scope around it, it starts no more of them, and does not return unless all have
+/// ended: there is no part of a result.
 ///
 /// # Examples
 ///
@@ -233,6 +242,11 @@ impl<I, M, P> Gather<I, M, P> {
     /// There are as many tasks as futures may run at once. One that has ended its future draws the next from the iterator, so with a
     /// [`limit`](Gather::limit) a short future costs no task of its own; the iterator runs on whichever task draws, one at a time.
     ///
+    /// # Errors
+    ///
+    /// When the runtime stops under its tasks: an [`ErrorGroup`] that says so ([`cancelled`](ErrorGroup::cancelled)), or, when it is
+    /// [`settled`](Gather::settled), which has no errors of its own, [`Cancelled`](crate::cancel::Cancelled).
+    ///
     /// # Examples
     ///
     /// ```
@@ -272,6 +286,8 @@ where
             progress: Progress { done: 0, total },
             observer: self.observer,
             stopped: false,
+            turn: Turn::default(),
+            panic: None,
         }
     }
 }
@@ -296,7 +312,21 @@ pin_project! {
         progress: Progress,
         observer: Option<P>,
         stopped: bool,
+        turn: Turn,
+        // What one of them panicked with; it goes on when all are gone.
+        panic: Option<Box<dyn Any + Send>>,
     }
+}
+
+/// Where a call stands with the task's budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Turn {
+    #[default]
+    New,
+    /// It has given way, and owes nothing.
+    GaveWay,
+    Begun,
+    Over,
 }
 
 impl<I, M, P> fmt::Debug for Gathering<I, M, P>
@@ -319,12 +349,64 @@ where
 {
     type Output = M::Output;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<M::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<M::Output> {
+        let first = match *self.as_mut().project().turn {
+            Turn::Begun => false,
+            Turn::GaveWay => true,
+            Turn::New => {
+                *self.as_mut().project().turn = Turn::GaveWay;
+                ready!(coop::poll_spend(cx));
+                true
+            }
+            Turn::Over => panic!("`gather` polled after it ended"),
+        };
+        *self.as_mut().project().turn = Turn::Begun;
+        // One net for everything of the user's that runs in here: the futures, the iterator, the observer.
+        loop {
+            let polled = catch_unwind(AssertUnwindSafe(|| self.as_mut().advance(cx, first)));
+            let this = self.as_mut().project();
+            match polled {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(())) => {
+                    *this.turn = Turn::Over;
+                    if let Some(payload) = this.panic.take() {
+                        resume_unwind(payload);
+                    }
+                    return Poll::Ready(this.outputs.finish());
+                }
+                Err(payload) => {
+                    // The first one counts.
+                    match this.panic {
+                        Some(_) => discard(payload),
+                        None => *this.panic = Some(payload),
+                    }
+                    quietly(|| *this.futures = None);
+                    *this.stopped = true;
+                    dismiss(this.members);
+                }
+            }
+        }
+    }
+}
+
+impl<I, M, P> Gathering<I, M, P>
+where
+    I: Iterator<Item: Future>,
+    M: GatherMode<<I::Item as Future>::Output>,
+    P: FnMut(Progress),
+{
+    /// Ready when all have ended. `first`: this is the first poll, which may be that of a caller whose time is over already.
+    fn advance(self: Pin<&mut Self>, cx: &mut Context<'_>, first: bool) -> Poll<()> {
         let this = self.project();
-        let mut budget = BUDGET;
+        let mut draws = first.then_some(true);
+        let mut unpaid = 0;
         loop {
             let (number, output) = 'ended: {
-                while this.members.len() < *this.limit {
+                // Nothing starts for a caller that is cancelled, which may live on for the cleanup of one of them.
+                while this.members.len() < *this.limit
+                    && this.futures.is_some()
+                    && *draws.get_or_insert_with(|| !scope::is_cancelled())
+                {
                     let Some(future) = this.futures.as_mut().and_then(Iterator::next) else {
                         *this.futures = None;
                         break;
@@ -343,8 +425,9 @@ where
                 }
                 match this.members.poll_next(cx) {
                     Poll::Ready(Some((slot, output))) => (this.numbers[slot], output),
-                    Poll::Ready(None) => return Poll::Ready(this.outputs.finish()),
-                    Poll::Pending => {
+                    Poll::Ready(None) if this.futures.is_none() => return Poll::Ready(()),
+                    // With futures left: whoever cancelled the caller drops it.
+                    Poll::Ready(None) | Poll::Pending => {
                         label::set("gathered futures");
                         return Poll::Pending;
                     }
@@ -362,10 +445,10 @@ where
                     dismiss(this.members);
                 }
             }
-            budget -= 1;
-            if budget == 0 {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            unpaid += 1;
+            if unpaid == ENDS_A_UNIT {
+                unpaid = 0;
+                ready!(coop::poll_spend(cx));
             }
         }
     }

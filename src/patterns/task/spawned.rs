@@ -6,13 +6,12 @@ use super::group::TaskGroup;
 use super::in_order::InOrder;
 use super::task_group;
 use crate::internal::lock::Lock;
-use crate::internal::member::BUDGET;
-use crate::runtime::BoxFuture;
+use crate::internal::reason::{Cancelled, Reason};
+use crate::runtime::{BoxFuture, coop};
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, IntoFuture, pending};
 use std::sync::Arc;
-use std::task::Poll;
 
 /// A [`gather`](super::gather) whose futures run on tasks of the runtime; made by [`Gather::on_runtime`]. Await it to run it.
 #[must_use = "it runs when it is awaited"]
@@ -63,7 +62,6 @@ where
             let (work, counter, wrap, group) =
                 (shared.clone(), counter.clone(), wrap.clone(), g.clone());
             tasks.push(g.spawn(async move {
-                let mut budget = BUDGET;
                 loop {
                     let (number, future) = next;
                     match wrap(future, counter.clone()).await {
@@ -73,14 +71,11 @@ where
                             return Err(error);
                         }
                     }
-                    if group.is_cancelled() {
-                        return Ok(());
+                    if group.is_cancelled() && !work.is_dry() {
+                        // Whoever cancelled drops this task. To leave here would say that all is done.
+                        return pending().await;
                     }
-                    budget -= 1;
-                    if budget == 0 {
-                        budget = BUDGET;
-                        yield_now().await;
-                    }
+                    coop::spend().await;
                     match work.draw() {
                         Some(drawn) => next = drawn,
                         None => return Ok(()),
@@ -125,6 +120,14 @@ impl<I: Iterator, T> Work<I, T> {
         drawn.map(|future| (number, future))
     }
 
+    /// Whether every future has been drawn, as far as can be told without drawing.
+    fn is_dry(&self) -> bool {
+        let futures = self.futures.lock();
+        futures
+            .as_ref()
+            .is_none_or(|(_, rest)| rest.size_hint() == (0, Some(0)))
+    }
+
     /// No future is drawn from now on.
     fn stop(&self) {
         let rest = self.futures.lock().take();
@@ -138,18 +141,6 @@ impl<I: Iterator, T> Work<I, T> {
     fn outputs(&self) -> Vec<T> {
         self.outputs.lock().take()
     }
-}
-
-/// Lets other tasks run.
-fn yield_now() -> impl Future<Output = ()> {
-    let mut yielded = false;
-    poll_fn(move |cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
 }
 
 /// Tells the observer, if there is one, from whichever task ended.
@@ -197,7 +188,7 @@ where
     F: Future<Output: Send> + Send + 'static,
     P: FnMut(Progress) + Send + 'static,
 {
-    type Output = Vec<F::Output>;
+    type Output = Result<Vec<F::Output>, Cancelled>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -207,13 +198,10 @@ where
                 counter.tick();
                 Ok::<_, Infallible>(output)
             });
-            match all.await {
-                Ok(outputs) => outputs,
-                // No task can fail, so this is a runtime that stopped under its tasks.
-                Err(end) => {
-                    panic!("gather(..).settled().on_runtime(): the tasks were lost ({end})")
-                }
-            }
+            // No task can fail, so an error is a runtime that stopped under its tasks.
+            all.await.map_err(|end: ErrorGroup<Infallible>| {
+                Cancelled::new(end.cancelled().cloned().unwrap_or(Reason::Shutdown))
+            })
         })
     }
 }

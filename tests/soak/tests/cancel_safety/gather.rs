@@ -109,7 +109,7 @@ fn a_gather_on_the_runtime_leaves_nothing() {
                 }
             })
             .collect();
-        gather(jobs).limit(2).settled().on_runtime().await
+        gather(jobs).limit(2).settled().on_runtime().await.unwrap()
     };
     let report = cancel_safety_drops(
         DROPS,
