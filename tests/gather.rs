@@ -6,6 +6,10 @@
 
 #[path = "gather/ending.rs"]
 mod ending;
+#[path = "gather/general.rs"]
+mod general;
+#[path = "gather/races.rs"]
+mod races;
 
 use futures_lite::StreamExt;
 use regatta::runtime::BoxFuture;

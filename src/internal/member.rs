@@ -39,7 +39,11 @@ impl<F: Future> Future for Member<F> {
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
+        if *this.go && !this.scoped.was_polled() {
+            // It has not started: who is sent home then never does.
+            this.scoped.as_mut().clear();
+        }
         match this.scoped.step(cx, *this.go) {
             Step::Ready(output) => Poll::Ready(Some(output)),
             Step::Gone => Poll::Ready(None),

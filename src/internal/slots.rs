@@ -274,6 +274,12 @@ impl<F: Future> Slots<F> {
         }
     }
 
+    /// Polls one future whether or not it was woken. `None`: it waits, or its slot is empty.
+    #[cold]
+    pub(crate) fn poll_one(&mut self, slot: usize) -> Option<F::Output> {
+        self.poll_slot(slot)
+    }
+
     /// The next output. `Ready(None)`: every future has ended. One call polls each future at most once, so one that
     /// always wakes itself does not keep the task from giving way.
     #[inline]

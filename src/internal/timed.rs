@@ -166,7 +166,8 @@ impl<F: Future> Timed<F> {
                 keeper.keep(cx.waker());
                 follow(wait.timer.as_mut(), &keeper.cell);
             }
-            ready!(wait.timer.as_mut().poll(cx));
+            // Work that has used up the budget of this poll is cut in time all the same.
+            ready!(wait.timer.as_mut().poll_unbudgeted(cx));
             if let Some(keeper) = &*wait.keeper
                 && !keeper.cell.pass()
             {

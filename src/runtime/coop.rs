@@ -107,8 +107,19 @@ pub(crate) fn forget_gave_way() {
 pub(crate) fn take_gave_way() -> bool {
     let ours = COOP.with(|coop| coop.gave_way.replace(false));
     #[cfg(feature = "tokio")]
+    if super::tokio::in_task() {
+        // Exact: the budget of this very poll. Our mark may be that of another task, for nobody refills ours in tasks of tokio.
+        return !super::tokio::has_budget();
+    }
+    #[cfg(feature = "tokio")]
     let ours = ours || !super::tokio::has_budget();
     ours
+}
+
+/// What [`take_gave_way`] has told holds for those further out as well, who are about to ask.
+#[cold]
+pub(crate) fn note_gave_way() {
+    COOP.with(|coop| coop.gave_way.set(true));
 }
 
 /// [`poll_spend`] as a future: for `async fn`s, before they begin. Dropped, it has done nothing.

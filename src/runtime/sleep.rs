@@ -213,7 +213,7 @@ impl Sleep {
             StateProj::Tokio { sleep, off } => {
                 *off = at.is_none();
                 return match at {
-                    Some(at) => sleep.reset(at.into()),
+                    Some(at) => super::tokio::move_to(sleep, at),
                     None => super::tokio::put_off(sleep),
                 };
             }
@@ -227,6 +227,18 @@ impl Sleep {
             runtime,
             stage,
         });
+    }
+}
+
+impl Sleep {
+    /// For timers that end somebody else's work: not held up by work that uses up the budget of each poll. tokio's timers spend from it themselves, and would never be seen to end.
+    #[inline]
+    pub(crate) fn poll_unbudgeted(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        #[cfg(feature = "tokio")]
+        if !super::tokio::has_budget() {
+            return super::tokio::poll_unbudgeted(self, cx);
+        }
+        self.poll(cx)
     }
 }
 

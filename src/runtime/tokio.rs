@@ -166,14 +166,29 @@ pub(super) fn ambient_now() -> Instant {
 /// A timer of the context this thread is in.
 #[inline]
 pub(super) fn ambient_sleep_until(at: Instant) -> NativeSleep {
-    ::tokio::time::sleep_until(at.into())
+    ::tokio::time::sleep_until(within(at).into())
 }
+
+/// Moves a timer.
+pub(super) fn move_to(sleep: Pin<&mut NativeSleep>, at: Instant) {
+    sleep.reset(within(at).into());
+}
+
+/// tokio rounds up to whole milliseconds, and panics where there is no such moment: its timers stay away from the end of the clock.
+#[inline]
+fn within(at: Instant) -> Instant {
+    at.checked_add(END).map_or_else(|| at - END, |_| at)
+}
+
+const END: Duration = Duration::from_secs(1);
 
 /// Moves a timer so far away that it does not matter.
 pub(super) fn put_off(sleep: Pin<&mut NativeSleep>) {
     const DECADES: Duration = Duration::from_secs(30 * 365 * 86_400);
-    let far = sleep.deadline() + DECADES;
-    sleep.reset(far);
+    // What is no moment any more is further than decades away already.
+    if let Some(far) = sleep.deadline().checked_add(DECADES + END) {
+        sleep.reset(far - END);
+    }
 }
 
 /// Whether this thread is polling a task of a runtime.
@@ -200,6 +215,15 @@ pub(super) fn poll_budget(cx: &mut Context<'_>) -> Poll<()> {
 /// False: whatever is tokio's gives way until the next poll of this task.
 pub(super) fn has_budget() -> bool {
     coop::has_budget_remaining()
+}
+
+/// Polls without a look at the budget.
+#[cold]
+pub(super) fn poll_unbudgeted<F: Future>(
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    std::pin::pin!(coop::unconstrained(future)).poll(cx)
 }
 
 /// Whether this thread is in a tokio context.

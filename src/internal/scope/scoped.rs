@@ -2,10 +2,11 @@
 
 use super::frame::Frame;
 use super::mark::Mark;
-use super::stack::{Entry, cutting, push};
+use super::stack::{Entry, cutting, granted, push};
 use crate::internal::deadline::DeadlineCell;
 use crate::internal::node::Node;
 use crate::internal::reason::{Elapsed, Reason};
+use crate::runtime::coop;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -98,6 +99,12 @@ impl<F> Scoped<F> {
         }
     }
 
+    /// Whether the future has started.
+    #[inline]
+    pub(crate) fn was_polled(&self) -> bool {
+        self.entry.was_polled()
+    }
+
     /// Whether the future is gone, by ending or by being dropped.
     pub(crate) fn is_gone(&self) -> bool {
         self.future.is_none()
@@ -147,6 +154,7 @@ impl<F: Future> Scoped<F> {
     #[inline(never)]
     fn step_out(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Step<F::Output> {
         let this = self.as_mut().project();
+        let mut beside = false;
         // `cut` has told already.
         if !this.entry.is_cut() {
             // Where a scope around us polls a second time, ours does too.
@@ -154,6 +162,8 @@ impl<F: Future> Scoped<F> {
             if !tell(this.entry, again) && again {
                 return give_up(this.entry, this.future, cx);
             }
+            // What gave way beside us, or in an earlier poll, says nothing about us. A second poll is about what the first left.
+            beside = !again && coop::take_gave_way();
         }
         let step = self.as_mut().once(cx);
         if !matches!(step, Step::Pending) {
@@ -161,7 +171,11 @@ impl<F: Future> Scoped<F> {
         }
         let this = self.project();
         this.entry.set_cut(false);
-        give_up(this.entry, this.future, cx)
+        let step = give_up(this.entry, this.future, cx);
+        if beside {
+            coop::note_gave_way();
+        }
+        step
     }
 
     /// Drops the future, shields permitting, after it was polled and waits. It is polled again only when somebody in it has to hear of
@@ -184,14 +198,26 @@ fn tell(entry: &mut Entry, again: bool) -> bool {
     told
 }
 
-/// Drops a future that waits, unless a shield is up in its scope.
+/// Drops a future that waits, unless a shield is up in its scope, or it only gave way: then it has one more poll, once, for a yield is not a suspension at which
+/// its work could have been pending.
 fn give_up<F: Future>(
-    entry: &Entry,
+    entry: &mut Entry,
     mut future: Pin<&mut Option<F>>,
     cx: &Context<'_>,
 ) -> Step<F::Output> {
-    if future.is_some() && is_shielded(entry, cx) {
-        return Step::Pending;
+    if future.is_some() {
+        if is_shielded(entry, cx) {
+            return Step::Pending;
+        }
+        if !entry.was_granted() && coop::take_gave_way() {
+            // Scopes further out that are about to give up the same work see it as well.
+            coop::note_gave_way();
+            if !granted() {
+                entry.grant();
+                cx.waker().wake_by_ref();
+                return Step::Pending;
+            }
+        }
     }
     future.set(None);
     Step::Gone

@@ -45,6 +45,8 @@ impl Flags {
     /// The scope's future waits, and is polled a second time in one poll of its owner, for those in it who have to hear that it is dropping.
     const CUT: u8 = 4;
     const POLLED: u8 = 8;
+    /// What only gave way had one more poll before it is dropped.
+    const GRANTED: u8 = 32;
     /// Only on the stack: what lies there is to go back to the owner. Without it the owner has kept all there is to it, and nobody has looked.
     const LENT: u8 = 16;
 
@@ -74,6 +76,14 @@ impl Entry {
 
     pub(super) fn was_polled(&self) -> bool {
         self.flags.has(Flags::POLLED)
+    }
+
+    pub(super) fn was_granted(&self) -> bool {
+        self.flags.has(Flags::GRANTED)
+    }
+
+    pub(super) fn grant(&mut self) {
+        self.flags.0 |= Flags::GRANTED;
     }
 
     pub(super) fn set_cut(&mut self, cut: bool) {
@@ -340,9 +350,18 @@ pub(crate) fn dropping() -> bool {
 
 /// Whether this is the second poll of a scope around the running code: what waited in the first is not to go on.
 pub(super) fn cutting() -> bool {
+    any(Flags::CUT)
+}
+
+/// Whether a scope around the running code is in the one poll it had left, and will not wait for another.
+pub(super) fn granted() -> bool {
+    any(Flags::GRANTED)
+}
+
+fn any(flag: u8) -> bool {
     let mut found = false;
     walk(|_, flags| {
-        found = flags.has(Flags::CUT);
+        found = flags.has(flag);
         if found {
             ControlFlow::Break(())
         } else {

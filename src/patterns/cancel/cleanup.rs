@@ -4,7 +4,7 @@ use crate::internal::label;
 use crate::internal::scope::{DropWatch, Mark, Scoped, Shield, Step};
 use pin_project_lite::pin_project;
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,12 +115,12 @@ impl<F: Future, C> std::fmt::Debug for Cleanup<F, C> {
 ///     assert!(closed.get());
 /// });
 /// ```
-pub fn finally<F, C>(future: F, cleanup: C) -> Cleanup<F, C>
+pub fn finally<F, C>(future: F, cleanup: C) -> Cleanup<F::IntoFuture, C::IntoFuture>
 where
-    F: Future,
-    C: Future<Output = ()>,
+    F: IntoFuture,
+    C: IntoFuture<Output = ()>,
 {
-    Cleanup::new(future, cleanup, false)
+    Cleanup::new(future.into_future(), cleanup.into_future(), false)
 }
 
 /// Runs `future`; runs `cleanup` only when a scope around it is cancelled before it ended.
@@ -152,12 +152,12 @@ where
 ///     assert_eq!(undone.get(), 1);
 /// });
 /// ```
-pub fn on_cancel<F, C>(future: F, cleanup: C) -> Cleanup<F, C>
+pub fn on_cancel<F, C>(future: F, cleanup: C) -> Cleanup<F::IntoFuture, C::IntoFuture>
 where
-    F: Future,
-    C: Future<Output = ()>,
+    F: IntoFuture,
+    C: IntoFuture<Output = ()>,
 {
-    Cleanup::new(future, cleanup, true)
+    Cleanup::new(future.into_future(), cleanup.into_future(), true)
 }
 
 impl<F: Future, C> Cleanup<F, C> {

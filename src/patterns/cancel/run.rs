@@ -119,7 +119,7 @@ impl<F: Future> Run<F> {
                     *this.timer = over.map(|at| Sleep::boxed(runtime, at, now));
                 }
                 match this.timer {
-                    Some(timer) => ready!(timer.as_mut().poll(cx)),
+                    Some(timer) => ready!(timer.as_mut().poll_unbudgeted(cx)),
                     None => return Poll::Pending,
                 }
             }

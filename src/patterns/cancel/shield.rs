@@ -4,7 +4,7 @@ use crate::internal::reason::Elapsed;
 use crate::internal::scope;
 use crate::internal::timed::Timed;
 use pin_project_lite::pin_project;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -59,9 +59,9 @@ impl<F: Future> Future for Shielded<F> {
 ///     assert!(saved.get());
 /// });
 /// ```
-pub fn shield<F: Future>(future: F) -> Shielded<F> {
+pub fn shield<F: IntoFuture>(future: F) -> Shielded<F::IntoFuture> {
     Shielded {
-        inner: scope::Shield::new(future),
+        inner: scope::Shield::new(future.into_future()),
     }
 }
 
@@ -112,8 +112,8 @@ impl<F: Future> Future for ShieldedFor<F> {
 ///     assert_eq!(ended.await, Ok(true));
 /// });
 /// ```
-pub fn shield_for<F: Future>(limit: Duration, future: F) -> ShieldedFor<F> {
+pub fn shield_for<F: IntoFuture>(limit: Duration, future: F) -> ShieldedFor<F::IntoFuture> {
     ShieldedFor {
-        inner: scope::Shield::new(Timed::after(limit, future)),
+        inner: scope::Shield::new(Timed::after(limit, future.into_future())),
     }
 }

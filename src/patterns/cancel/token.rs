@@ -5,13 +5,13 @@ use crate::internal::deadline::{DeadlineCell, When};
 use crate::internal::label;
 use crate::internal::node::{Node, Waiter};
 use crate::internal::reason::{Cancelled, Reason};
-use crate::runtime::{Runtime, Sleep};
+use crate::runtime::{Runtime, Sleep, coop};
 use pin_project_lite::pin_project;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 /// Cancels work, and tells work that it is cancelled, and why.
@@ -151,6 +151,7 @@ impl CancelToken {
         WaitCancelled {
             waiter: Waiter::new(self.node.clone()),
             timer: None,
+            has_paid: false,
         }
     }
 
@@ -171,8 +172,8 @@ impl CancelToken {
     /// # Cancel safety
     ///
     /// Dropping it drops `future` at once, without its async cleanup.
-    pub fn run<F: Future>(&self, future: F) -> Run<F> {
-        Run::new(self, Duration::ZERO, future)
+    pub fn run<F: IntoFuture>(&self, future: F) -> Run<F::IntoFuture> {
+        Run::new(self, Duration::ZERO, future.into_future())
     }
 
     /// [`run`](CancelToken::run), with time to end by itself: cancelling is observable inside `future` at once
@@ -207,8 +208,8 @@ impl CancelToken {
     /// # Cancel safety
     ///
     /// Dropping it drops `future` at once, without its async cleanup.
-    pub fn run_graceful<F: Future>(&self, grace: Duration, future: F) -> Run<F> {
-        Run::new(self, grace, future)
+    pub fn run_graceful<F: IntoFuture>(&self, grace: Duration, future: F) -> Run<F::IntoFuture> {
+        Run::new(self, grace, future.into_future())
     }
 
     /// Cancels the token when the guard is dropped, also by a panic.
@@ -272,6 +273,8 @@ pin_project! {
     pub struct WaitCancelled {
         waiter: Waiter,
         timer: Option<Pin<Box<Sleep>>>,
+        // It gave way before it told, which it does at the next poll.
+        has_paid: bool,
     }
 }
 
@@ -280,6 +283,7 @@ impl WaitCancelled {
         WaitCancelled {
             waiter: Waiter::new(node),
             timer: None,
+            has_paid: false,
         }
     }
 }
@@ -293,13 +297,16 @@ impl Future for WaitCancelled {
             if this.waiter.register(cx.waker())
                 && let Some(reason) = this.waiter.node().reason()
             {
+                if !std::mem::replace(this.has_paid, true) {
+                    ready!(coop::poll_spend(cx));
+                }
                 return Poll::Ready(reason);
             }
             label::set("a cancellation");
             if !this.waiter.node().is_timed() {
                 return Poll::Pending;
             }
-            std::task::ready!(poll_deadline(this.waiter.node(), this.timer, cx));
+            ready!(poll_deadline(this.waiter.node(), this.timer, cx));
         }
     }
 }
@@ -318,7 +325,7 @@ pub(super) fn poll_deadline(
         *timer = deadline.map(|(at, rt)| Sleep::boxed(rt.clone(), at, rt.now()));
     }
     match timer {
-        Some(sleep) => std::task::ready!(sleep.as_mut().poll(cx)),
+        Some(sleep) => ready!(sleep.as_mut().poll_unbudgeted(cx)),
         None => return Poll::Pending,
     }
     // Moved meanwhile: not expired, and the next look makes a new timer.

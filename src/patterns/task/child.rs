@@ -179,6 +179,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         let cohort = this.place.alive.cohort();
+        // It was polled in this poll, and waits.
+        let mut waits = false;
         let end = loop {
             let phase = cohort.phase();
             let alone =
@@ -195,7 +197,14 @@ where
             if alone && let Some(reason) = this.place.slot.asked() {
                 this.scoped.as_mut().cancel(reason);
             }
-            match catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().step(cx, drop_now))) {
+            if waits && !drop_now {
+                return Poll::Pending;
+            }
+            match catch_unwind(AssertUnwindSafe(|| match waits {
+                // Cancelled in this very poll, maybe by itself: it does not get past the point where it waits, even if it only gives way there.
+                true => this.scoped.as_mut().cut(cx),
+                false => this.scoped.as_mut().step(cx, drop_now),
+            })) {
                 Ok(Step::Ready(output)) => {
                     break match output.split() {
                         Ok(value) => End::Value(value),
@@ -214,20 +223,20 @@ where
                 }
                 Ok(Step::Pending) => {}
             }
-            if this.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            if !this.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+                // Whoever cancels raises the flag first and wakes second; this registers first and looks second.
+                cohort.register(
+                    &mut this.place.key,
+                    cx.waker().clone(),
+                    &this.place.slot.site,
+                );
+                this.place.slot.watch(cx.waker().clone());
+                *this.waker = Some(cx.waker().clone());
+            }
+            if drop_now && cohort.phase() != Phase::Abandoned {
                 return Poll::Pending;
             }
-            // Whoever cancels raises the flag first and wakes second; this registers first and looks second.
-            cohort.register(
-                &mut this.place.key,
-                cx.waker().clone(),
-                &this.place.slot.site,
-            );
-            this.place.slot.watch(cx.waker().clone());
-            *this.waker = Some(cx.waker().clone());
-            if cohort.phase() == phase && this.place.slot.is_cancelled() == alone {
-                return Poll::Pending;
-            }
+            waits = true;
         };
         this.place.settled = true;
         settle(end, &this.place.slot, &this.place.alive);

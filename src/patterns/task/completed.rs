@@ -7,7 +7,7 @@ use crate::internal::slots::Slots;
 use crate::runtime::coop;
 use futures_core::Stream;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -45,10 +45,12 @@ use std::task::{Context, Poll, ready};
 ///     assert_eq!(as_completed(jobs).indexed().next().await, Some((1, "fast")));
 /// });
 /// ```
-pub fn as_completed<I>(futures: I) -> AsCompleted<I::IntoIter>
+pub fn as_completed<I>(
+    futures: I,
+) -> AsCompleted<I::IntoIter, <I::Item as IntoFuture>::IntoFuture, <I::Item as IntoFuture>::Output>
 where
     I: IntoIterator,
-    I::Item: Future,
+    I::Item: IntoFuture,
 {
     AsCompleted {
         futures: Some(futures.into_iter()),
@@ -57,25 +59,28 @@ where
         places: Vec::new(),
         next: 0,
         gave_way: false,
+        poll: poll_indexed,
     }
 }
 
-/// A stream of outputs in the order they come; made by [`as_completed`].
+/// A stream of outputs in the order they come; made by [`as_completed`]. Runs the futures `F` of the iterator `I`, which give `O`.
+// `F` and `O` stand here although `I` says what they are, and `poll` is a pointer, for the reason given at `Gathering`.
 #[must_use = "streams do nothing unless polled"]
-pub struct AsCompleted<I: Iterator> {
+pub struct AsCompleted<I, F, O> {
     futures: Option<I>,
     limit: usize,
-    running: Slots<I::Item>,
+    running: Slots<F>,
     places: Vec<usize>,
     next: usize,
     // It owes nothing for its next poll.
     gave_way: bool,
+    poll: fn(&mut AsCompleted<I, F, O>, &mut Context<'_>) -> Poll<Option<(usize, O)>>,
 }
 
 // The futures have pinned places of their own; the iterator is not pinned.
-impl<I: Iterator> Unpin for AsCompleted<I> {}
+impl<I, F, O> Unpin for AsCompleted<I, F, O> {}
 
-impl<I: Iterator> fmt::Debug for AsCompleted<I> {
+impl<I, F, O> fmt::Debug for AsCompleted<I, F, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsCompleted")
             .field("running", &self.running.len())
@@ -83,7 +88,7 @@ impl<I: Iterator> fmt::Debug for AsCompleted<I> {
     }
 }
 
-impl<I: Iterator<Item: Future>> AsCompleted<I> {
+impl<I, F, O> AsCompleted<I, F, O> {
     /// Runs at most `n` at once; the iterator is drawn as they end. Default: all at once.
     ///
     /// # Panics
@@ -99,75 +104,79 @@ impl<I: Iterator<Item: Future>> AsCompleted<I> {
     }
 
     /// Gives with each output the position of its future.
-    pub fn indexed(self) -> Indexed<I> {
+    pub fn indexed(self) -> Indexed<I, F, O> {
         Indexed { inner: self }
     }
+}
 
-    fn poll_indexed(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(usize, <I::Item as Future>::Output)>> {
-        if !std::mem::replace(&mut self.gave_way, true) {
-            ready!(coop::poll_spend(cx));
-        }
-        self.gave_way = false;
-        let mut budget = BUDGET;
-        // For a consumer that is cancelled nothing new starts. What it asks first is done, as in every first poll.
-        let draws = self.futures.is_some() && (self.next == 0 || !scope::is_cancelled());
-        while draws && self.running.len() < self.limit && budget > 0 {
-            let Some(future) = self.futures.as_mut().and_then(Iterator::next) else {
-                self.futures = None;
-                break;
-            };
-            let index = self.next;
-            self.next += 1;
-            budget -= 1;
-            match self.running.insert_polled(|| future) {
-                Ok(slot) => {
-                    if slot >= self.places.len() {
-                        self.places.resize(slot + 1, 0);
-                    }
-                    self.places[slot] = index;
+fn poll_indexed<I, F>(
+    all: &mut AsCompleted<I, F, F::Output>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<(usize, F::Output)>>
+where
+    I: Iterator<Item: IntoFuture<IntoFuture = F, Output = F::Output>>,
+    F: Future,
+{
+    if !std::mem::replace(&mut all.gave_way, true) {
+        ready!(coop::poll_spend(cx));
+    }
+    all.gave_way = false;
+    let mut budget = BUDGET;
+    // For a consumer that is cancelled nothing new starts. What it asks first is done, as in every first poll.
+    let draws = all.futures.is_some() && (all.next == 0 || !scope::is_cancelled());
+    while draws && all.running.len() < all.limit && budget > 0 {
+        let Some(future) = all.futures.as_mut().and_then(Iterator::next) else {
+            all.futures = None;
+            break;
+        };
+        let index = all.next;
+        all.next += 1;
+        budget -= 1;
+        match all.running.insert_polled(|| future.into_future()) {
+            Ok(slot) => {
+                if slot >= all.places.len() {
+                    all.places.resize(slot + 1, 0);
                 }
-                Err(output) => return Poll::Ready(Some((index, output))),
+                all.places[slot] = index;
             }
+            Err(output) => return Poll::Ready(Some((index, output))),
         }
-        match self.running.poll_next(cx) {
-            Poll::Ready(Some((slot, output))) => Poll::Ready(Some((self.places[slot], output))),
-            Poll::Ready(None) if self.futures.is_none() => Poll::Ready(None),
-            Poll::Ready(None) | Poll::Pending => {
-                if budget == 0 {
-                    // There is more to start; the others get their turn first.
-                    cx.waker().wake_by_ref();
-                }
-                label::set("the next to complete");
-                Poll::Pending
+    }
+    match all.running.poll_next(cx) {
+        Poll::Ready(Some((slot, output))) => Poll::Ready(Some((all.places[slot], output))),
+        Poll::Ready(None) if all.futures.is_none() => Poll::Ready(None),
+        Poll::Ready(None) | Poll::Pending => {
+            if budget == 0 {
+                // There is more to start; the others get their turn first.
+                cx.waker().wake_by_ref();
             }
+            label::set("the next to complete");
+            Poll::Pending
         }
     }
 }
 
-impl<I: Iterator<Item: Future>> Stream for AsCompleted<I> {
-    type Item = <I::Item as Future>::Output;
+impl<I, F, O> Stream for AsCompleted<I, F, O> {
+    type Item = O;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut()
-            .poll_indexed(cx)
-            .map(|item| item.map(|(_, output)| output))
+        let this = self.get_mut();
+        (this.poll)(this, cx).map(|item| item.map(|(_, output)| output))
     }
 }
 
 /// A stream of outputs and positions; made by [`AsCompleted::indexed`].
 #[must_use = "streams do nothing unless polled"]
 #[derive(Debug)]
-pub struct Indexed<I: Iterator> {
-    inner: AsCompleted<I>,
+pub struct Indexed<I, F, O> {
+    inner: AsCompleted<I, F, O>,
 }
 
-impl<I: Iterator<Item: Future>> Stream for Indexed<I> {
-    type Item = (usize, <I::Item as Future>::Output);
+impl<I, F, O> Stream for Indexed<I, F, O> {
+    type Item = (usize, O);
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().inner.poll_indexed(cx)
+        let this = &mut self.get_mut().inner;
+        (this.poll)(this, cx)
     }
 }

@@ -152,7 +152,18 @@ where
         // One pass: whatever happens in it that matters to an earlier part of it wakes the host, which gives others their turn first.
         if !*this.body_done {
             let drop_now = core.body_phase() >= Phase::Dropping;
-            let stepped = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().step(cx, drop_now)));
+            let stepped = catch_unwind(AssertUnwindSafe(|| {
+                let step = this.body.as_mut().step(cx, drop_now);
+                // Cancelled in this very poll, maybe by itself: it does not get past the point where it waits, even if it only gives way there.
+                let cut = !drop_now
+                    && matches!(step, Step::Pending)
+                    && core.body_phase() >= Phase::Dropping;
+                if cut {
+                    this.body.as_mut().cut(cx)
+                } else {
+                    step
+                }
+            }));
             *this.body_done = match stepped {
                 Ok(Step::Pending) => false,
                 Ok(Step::Ready(Ok(value))) => {
@@ -236,7 +247,7 @@ fn poll_grace<E>(core: &Core<E>, grace: &mut Option<Pin<Box<Sleep>>>, cx: &mut C
     }
     let over = grace
         .as_mut()
-        .is_some_and(|t| t.as_mut().poll(cx).is_ready());
+        .is_some_and(|t| t.as_mut().poll_unbudgeted(cx).is_ready());
     if over {
         *grace = None;
         if children == Phase::Asked {
@@ -263,7 +274,7 @@ fn poll_closing<E>(
     }
     closing
         .as_mut()
-        .is_some_and(|t| t.as_mut().poll(cx).is_ready())
+        .is_some_and(|t| t.as_mut().poll_unbudgeted(cx).is_ready())
 }
 
 fn sleep_for(limit: Duration) -> Pin<Box<Sleep>> {

@@ -70,7 +70,7 @@ pub struct Progress {
 pub fn gather<I>(futures: I) -> Gather<I::IntoIter>
 where
     I: IntoIterator,
-    I::Item: Future,
+    I::Item: IntoFuture,
 {
     Gather {
         futures: futures.into_iter(),
@@ -262,16 +262,19 @@ impl<I, M, P> Gather<I, M, P> {
     }
 }
 
+/// What a future from this iterator gives.
+type OutputOf<I> = <<I as Iterator>::Item as IntoFuture>::Output;
+
 impl<I, M, P> IntoFuture for Gather<I, M, P>
 where
-    I: Iterator<Item: Future>,
-    M: GatherMode<<I::Item as Future>::Output>,
+    I: Iterator<Item: IntoFuture>,
+    M: GatherMode<OutputOf<I>>,
     P: FnMut(Progress),
 {
     type Output = M::Output;
-    type IntoFuture = Gathering<I, M, P>;
+    type IntoFuture = Gathering<I, <I::Item as IntoFuture>::IntoFuture, M::Collector, P, M::Output>;
 
-    fn into_future(self) -> Gathering<I, M, P> {
+    fn into_future(self) -> Self::IntoFuture {
         let total = match self.futures.size_hint() {
             (low, Some(high)) if low == high => Some(high),
             _ => None,
@@ -288,33 +291,33 @@ where
             stopped: false,
             turn: Turn::default(),
             panic: None,
+            poll: run,
         }
     }
 }
 
 pin_project! {
-    /// A [`gather`] that is running in place.
+    /// A [`gather`] that is running in place: the futures `F` of the iterator `I`, whose outputs go to `C`, and make `O` in the end.
+    // `F`, `C` and `O` stand here although `I` and the mode say what they are, and `poll` is a pointer: inside a spawned future the compiler has to prove anew whatever a
+    // type needs to be `Send`. That an iterator with a closure that takes a reference is an iterator it cannot prove there ("not general enough"), nor
+    // that the lifetimes in `I` and `F` are the same. So nothing about this type depends on either.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Gathering<I, M, P>
-    where
-        I: Iterator,
-        I::Item: Future,
-        M: GatherMode<<I::Item as Future>::Output>,
-    {
+    pub struct Gathering<I, F, C, P, O> {
         // `None` when it is drawn dry.
         futures: Option<I>,
         limit: usize,
-        members: Slots<Member<I::Item>>,
+        members: Slots<Member<F>>,
         // Of the futures in the slots.
         numbers: Vec<usize>,
         drawn: usize,
-        outputs: M::Collector,
+        outputs: C,
         progress: Progress,
         observer: Option<P>,
         stopped: bool,
         turn: Turn,
         // What one of them panicked with; it goes on when all are gone.
         panic: Option<Box<dyn Any + Send>>,
+        poll: fn(Pin<&mut Gathering<I, F, C, P, O>>, &mut Context<'_>) -> Poll<O>,
     }
 }
 
@@ -329,11 +332,7 @@ enum Turn {
     Over,
 }
 
-impl<I, M, P> fmt::Debug for Gathering<I, M, P>
-where
-    I: Iterator<Item: Future>,
-    M: GatherMode<<I::Item as Future>::Output>,
-{
+impl<I, F, C, P, O> fmt::Debug for Gathering<I, F, C, P, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gathering")
             .field("progress", &self.progress)
@@ -341,58 +340,68 @@ where
     }
 }
 
-impl<I, M, P> Future for Gathering<I, M, P>
+impl<I, F, C, P, O> Future for Gathering<I, F, C, P, O> {
+    type Output = O;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O> {
+        (self.poll)(self, cx)
+    }
+}
+
+fn run<I, F, C, P>(
+    mut gathering: Pin<&mut Gathering<I, F, C, P, C::Output>>,
+    cx: &mut Context<'_>,
+) -> Poll<C::Output>
 where
-    I: Iterator<Item: Future>,
-    M: GatherMode<<I::Item as Future>::Output>,
+    I: Iterator<Item: IntoFuture<IntoFuture = F, Output = F::Output>>,
+    F: Future,
+    C: Collector<F::Output>,
     P: FnMut(Progress),
 {
-    type Output = M::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<M::Output> {
-        let first = match *self.as_mut().project().turn {
-            Turn::Begun => false,
-            Turn::GaveWay => true,
-            Turn::New => {
-                *self.as_mut().project().turn = Turn::GaveWay;
-                ready!(coop::poll_spend(cx));
-                true
+    let first = match *gathering.as_mut().project().turn {
+        Turn::Begun => false,
+        Turn::GaveWay => true,
+        Turn::New => {
+            *gathering.as_mut().project().turn = Turn::GaveWay;
+            ready!(coop::poll_spend(cx));
+            true
+        }
+        Turn::Over => panic!("`gather` polled after it ended"),
+    };
+    *gathering.as_mut().project().turn = Turn::Begun;
+    // One net for everything of the user's that runs in here: the futures, the iterator, the observer.
+    loop {
+        let polled = catch_unwind(AssertUnwindSafe(|| gathering.as_mut().advance(cx, first)));
+        let this = gathering.as_mut().project();
+        match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => {
+                *this.turn = Turn::Over;
+                if let Some(payload) = this.panic.take() {
+                    resume_unwind(payload);
+                }
+                return Poll::Ready(this.outputs.finish());
             }
-            Turn::Over => panic!("`gather` polled after it ended"),
-        };
-        *self.as_mut().project().turn = Turn::Begun;
-        // One net for everything of the user's that runs in here: the futures, the iterator, the observer.
-        loop {
-            let polled = catch_unwind(AssertUnwindSafe(|| self.as_mut().advance(cx, first)));
-            let this = self.as_mut().project();
-            match polled {
-                Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(())) => {
-                    *this.turn = Turn::Over;
-                    if let Some(payload) = this.panic.take() {
-                        resume_unwind(payload);
-                    }
-                    return Poll::Ready(this.outputs.finish());
+            Err(payload) => {
+                // The first one counts.
+                match this.panic {
+                    Some(_) => discard(payload),
+                    None => *this.panic = Some(payload),
                 }
-                Err(payload) => {
-                    // The first one counts.
-                    match this.panic {
-                        Some(_) => discard(payload),
-                        None => *this.panic = Some(payload),
-                    }
-                    quietly(|| *this.futures = None);
-                    *this.stopped = true;
-                    dismiss(this.members);
-                }
+                quietly(|| *this.futures = None);
+                *this.stopped = true;
+                dismiss(this.members);
             }
         }
     }
 }
 
-impl<I, M, P> Gathering<I, M, P>
+impl<I, F, C, P, O> Gathering<I, F, C, P, O>
 where
-    I: Iterator<Item: Future>,
-    M: GatherMode<<I::Item as Future>::Output>,
+    I: Iterator<Item: IntoFuture<IntoFuture = F, Output = F::Output>>,
+    F: Future,
+    C: Collector<F::Output>,
     P: FnMut(Progress),
 {
     /// Ready when all have ended. `first`: this is the first poll, which may be that of a caller whose time is over already.
@@ -413,7 +422,10 @@ where
                     };
                     let number = *this.drawn;
                     *this.drawn += 1;
-                    match this.members.insert_polled(|| Member::new(future)) {
+                    match this
+                        .members
+                        .insert_polled(|| Member::new(future.into_future()))
+                    {
                         Ok(slot) => {
                             if slot >= this.numbers.len() {
                                 this.numbers.resize(slot + 1, 0);

@@ -8,7 +8,10 @@
 //! | their results as they come | [`as_completed`] |
 //! | to go on at the first end or error, and keep the others | [`wait`] |
 //! | the first result, or the first success, only | [`race`], [`race_ok`], [`staggered_race`] |
+//! | the first of a few futures of different types | [`race_of`], in place of `select!` |
 //! | a few futures of different types side by side | `futures::join!`; nothing to add |
+//! | to let others run in a loop that computes | [`yield_now`] |
+//! | a group in a function that calls itself | [`boxed`] |
 //!
 //! For work that outlives its caller see [`background`](crate::background); to stop work for other reasons than a failure, [`cancel`](crate::cancel).
 //!
@@ -29,16 +32,20 @@ mod gate;
 mod gather;
 mod group;
 mod handle;
+mod heat;
 mod home;
 mod in_order;
 mod local;
 mod named;
 mod policy;
 mod race;
+mod race_of;
 mod spawn_when_free;
 mod spawned;
+mod staggered;
 mod start;
 mod wait;
+mod yielding;
 
 pub use child::ChildOutput;
 pub use completed::{AsCompleted, Indexed, as_completed};
@@ -49,14 +56,19 @@ pub use handle::{Outcome, Task};
 pub use local::{LocalTaskGroup, local_scope};
 pub use named::Named;
 pub use policy::OnFailure;
-pub use race::{race, race_ok, staggered_race};
+pub use race::{Race, RaceOk, race, race_ok};
+pub use race_of::{OneOf, RaceOf, Team, race_of};
 pub use spawn_when_free::SpawnWhenFree;
 pub use spawned::Spawnable;
+pub use staggered::{StaggeredRace, staggered_race};
 pub use start::{Ready, Start, StartError};
 pub use wait::{When, wait};
+pub use yielding::{YieldNow, boxed, yield_now};
+
+pub use crate::runtime::BoxFuture;
 
 use crate::internal::node::Node;
-use crate::runtime::{BoxFuture, Runtime};
+use crate::runtime::Runtime;
 use drive::{Drive, InPlace};
 use home::{Home, Inbox, OnRuntime, SendHome};
 use std::future::Future;

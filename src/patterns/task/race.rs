@@ -1,45 +1,19 @@
 //! Races: the first one counts.
 
 use super::error::{ErrorGroup, Fault};
-use crate::internal::label;
-use crate::internal::member::{Member, dismiss};
-use crate::internal::slots::Slots;
-use crate::time::sleep;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
-
-/// Waits until every member is gone; outputs that still come are handed to `late`.
-async fn send_home<F: Future>(members: &mut Slots<Member<F>>, mut late: impl FnMut(F::Output)) {
-    dismiss(members);
-    while let Some(output) = next(members).await {
-        late(output);
-    }
-}
-
-/// The next output; `None` when all members are gone.
-async fn next<F: Future>(members: &mut Slots<Member<F>>) -> Option<F::Output> {
-    poll_fn(|cx| {
-        loop {
-            match members.poll_next(cx) {
-                Poll::Ready(Some((_, Some(output)))) => return Poll::Ready(Some(output)),
-                Poll::Ready(Some((_, None))) => {}
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => {
-                    label::set("the first of a race");
-                    return Poll::Pending;
-                }
-            }
-        }
-    })
-    .await
-}
+use super::heat::{Event, Heat, Verdict};
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// Runs futures side by side, in place; gives the output of the first that ends, and cancels the losers.
 ///
 /// The losers are cancelled and waited for: their [cleanup](crate::cancel::finally) runs, and nothing is left. What a loser finishes with meanwhile is
-/// dropped. To keep a loser, lend it: the race takes `&mut` futures too.
+/// dropped. To keep a loser, lend it: the race takes `&mut` futures too. Of several that are ready in the same poll the first in order wins, and those
+/// behind it that were not polled yet never start.
+///
+/// The futures are of one type; for a few of different types see [`race_of`](super::race_of).
 ///
 /// # Panics
 ///
@@ -68,21 +42,55 @@ async fn next<F: Future>(members: &mut Slots<Member<F>>) -> Option<F::Output> {
 ///     assert_eq!(b.await, "b"); // the loser goes on where it was
 /// });
 /// ```
-pub async fn race<I>(futures: I) -> <I::Item as Future>::Output
+#[track_caller]
+pub fn race<I>(
+    futures: I,
+) -> Race<<I::Item as IntoFuture>::IntoFuture, <I::Item as IntoFuture>::Output>
 where
     I: IntoIterator,
-    I::Item: Future,
+    I::Item: IntoFuture,
 {
-    let mut members = enter(futures);
+    let heat = Heat::of(futures.into_iter().map(IntoFuture::into_future));
     assert!(
-        !members.is_empty(),
+        !heat.is_empty(),
         "race: there is no future to run, so it would never end; give it at least one"
     );
-    let first = next(&mut members).await;
-    send_home(&mut members, drop).await;
-    match first {
-        Some(output) => output,
-        None => unreachable!("members leave without an output only when they are dismissed"),
+    Race { heat, poll: run }
+}
+
+/// Futures of which the first counts; made by [`race`].
+// The iterator is not among the parameters, `T` is, and `poll` is a pointer, for the reason given at `Gathering`.
+#[must_use = "futures do nothing unless polled"]
+pub struct Race<F, T> {
+    heat: Heat<F, T>,
+    poll: fn(&mut Race<F, T>, &mut Context<'_>) -> Poll<T>,
+}
+
+// The futures have pinned places of their own.
+impl<F, T> Unpin for Race<F, T> {}
+
+impl<F, T> fmt::Debug for Race<F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Race")
+            .field("decided", &self.heat.is_leaving())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F, T> Future for Race<F, T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = self.get_mut();
+        (this.poll)(this, cx)
+    }
+}
+
+fn run<F: Future>(race: &mut Race<F, F::Output>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    match race.heat.poll(cx, Verdict::Wins) {
+        Poll::Ready(Event::Won(output)) => Poll::Ready(output),
+        Poll::Ready(Event::Failed | Event::Empty) => panic!("a race was polled after it ended"),
+        Poll::Pending => Poll::Pending,
     }
 }
 
@@ -110,107 +118,74 @@ where
 ///     assert_eq!(race_ok(tries).await.ok(), Some("connected"));
 /// });
 /// ```
-pub async fn race_ok<I, T, E>(futures: I) -> Result<T, ErrorGroup<E>>
+pub fn race_ok<I, T, E>(futures: I) -> RaceOk<<I::Item as IntoFuture>::IntoFuture, T, E>
 where
     I: IntoIterator,
-    I::Item: Future<Output = Result<T, E>>,
+    I::Item: IntoFuture<Output = Result<T, E>>,
 {
-    let mut members = enter(futures);
-    let mut faults = Vec::new();
-    while let Some(output) = next(&mut members).await {
-        match output {
-            Ok(value) => {
-                send_home(&mut members, drop).await;
-                return Ok(value);
-            }
-            Err(error) => faults.push(Fault::Leaf(None, error)),
-        }
+    RaceOk {
+        heat: Heat::of(futures.into_iter().map(IntoFuture::into_future)),
+        faults: Vec::new(),
+        poll: run_ok,
     }
-    Err(ErrorGroup::new(None, faults))
 }
 
-fn enter<I: IntoIterator<Item: Future>>(futures: I) -> Slots<Member<I::Item>> {
-    let mut members = Slots::default();
-    for future in futures {
-        members.insert(Member::new(future));
-    }
-    members
+/// Futures of which the first success counts; made by [`race_ok`].
+#[must_use = "futures do nothing unless polled"]
+pub struct RaceOk<F, T, E> {
+    heat: Heat<F, T>,
+    faults: Vec<Fault<E>>,
+    poll: fn(&mut RaceOk<F, T, E>, &mut Context<'_>) -> Poll<Result<T, ErrorGroup<E>>>,
 }
 
-/// Tries one after the other, not waiting for the slow: the next starts when `delay` has passed, or at once when the last one failed.
-/// The first success wins; the others are cancelled and waited for, as in [`race`].
-///
-/// Happy Eyeballs (RFC 8305) for anything: addresses, mirrors, replicas. A zero `delay` starts all of them.
-///
-/// # Errors
-///
-/// [`ErrorGroup`] with every error, in the order they came, when nobody succeeded.
-///
-/// # Panics
-///
-/// A panic of a future goes on in the caller.
-///
-/// # Cancel safety
-///
-/// As [`race`]; what has not started never starts.
-///
-/// # Examples
-///
-/// ```
-/// use regatta::{task::staggered_race, time};
-/// use std::time::Duration;
-///
-/// regatta::testing::run(async || {
-///     let addresses = [("black hole", 3600), ("home", 1)];
-///     let tries = addresses.map(|(host, secs)| move || async move {
-///         time::sleep(Duration::from_secs(secs)).await;
-///         Ok::<_, String>(host)
-///     });
-///     let host = staggered_race(Duration::from_millis(250), tries).await;
-///     assert_eq!(host.expect("home answers"), "home");
-///     assert_eq!(regatta::testing::now(), Duration::from_millis(1250));
-/// });
-/// ```
-pub async fn staggered_race<I, S, F, T, E>(delay: Duration, starters: I) -> Result<T, ErrorGroup<E>>
+impl<F, T, E> Unpin for RaceOk<F, T, E> {}
+
+impl<F, T, E> fmt::Debug for RaceOk<F, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RaceOk")
+            .field("failed", &self.faults.len())
+            .field("decided", &self.heat.is_leaving())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F, T, E> Future for RaceOk<F, T, E> {
+    type Output = Result<T, ErrorGroup<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        (this.poll)(this, cx)
+    }
+}
+
+fn run_ok<F, T, E>(
+    race: &mut RaceOk<F, T, E>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, ErrorGroup<E>>>
 where
-    I: IntoIterator<Item = S>,
-    S: FnOnce() -> F,
     F: Future<Output = Result<T, E>>,
 {
-    let mut starters = starters.into_iter().peekable();
-    let mut members = Slots::default();
-    let mut faults = Vec::new();
-    while let Some(start) = starters.next() {
-        members.insert(Member::new(start()));
-        let more = starters.peek().is_some();
-        let mut pause = pin!(sleep(delay));
-        // Until this one has failed, or had its time; the last one has all the time there is.
-        let output = poll_fn(|cx| {
-            let mut next = pin!(next(&mut members));
-            match next.as_mut().poll(cx) {
-                Poll::Ready(output) => Poll::Ready(output),
-                Poll::Pending if more => pause.as_mut().poll(cx).map(|()| None),
-                Poll::Pending => Poll::Pending,
+    loop {
+        let faults = &mut race.faults;
+        match race.heat.poll(cx, |output| judge(output, faults)) {
+            Poll::Ready(Event::Won(value)) => return Poll::Ready(Ok(value)),
+            Poll::Ready(Event::Failed) => {}
+            Poll::Ready(Event::Empty) => {
+                let faults = std::mem::take(&mut race.faults);
+                return Poll::Ready(Err(ErrorGroup::new(None, faults)));
             }
-        })
-        .await;
-        match output {
-            Some(Ok(value)) => {
-                send_home(&mut members, drop).await;
-                return Ok(value);
-            }
-            Some(Err(error)) => faults.push(Fault::Leaf(None, error)),
-            None => {}
+            Poll::Pending => return Poll::Pending,
         }
     }
-    while let Some(output) = next(&mut members).await {
-        match output {
-            Ok(value) => {
-                send_home(&mut members, drop).await;
-                return Ok(value);
-            }
-            Err(error) => faults.push(Fault::Leaf(None, error)),
+}
+
+/// A success wins; an error is kept.
+pub(super) fn judge<T, E>(output: Result<T, E>, faults: &mut Vec<Fault<E>>) -> Verdict<T> {
+    match output {
+        Ok(value) => Verdict::Wins(value),
+        Err(error) => {
+            faults.push(Fault::Leaf(None, error));
+            Verdict::Fails
         }
     }
-    Err(ErrorGroup::new(None, faults))
 }

@@ -5,7 +5,7 @@ use crate::internal::reason::Elapsed;
 use crate::internal::timed::Timed;
 use crate::runtime::Runtime;
 use pin_project_lite::pin_project;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -85,9 +85,9 @@ impl Deadline {
     /// # Cancel safety
     ///
     /// Dropping it drops `future` at once, without its async cleanup.
-    pub fn run<F: Future>(&self, future: F) -> Bounded<F> {
+    pub fn run<F: IntoFuture>(&self, future: F) -> Bounded<F::IntoFuture> {
         Bounded {
-            timed: Timed::under(self.cell.clone(), future),
+            timed: Timed::under(self.cell.clone(), future.into_future()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Ticks.
 
 use crate::internal::label;
-use crate::runtime::{Runtime, Sleep};
+use crate::runtime::{Runtime, Sleep, coop};
 use futures_core::Stream;
 use std::fmt;
 use std::future::Future;
@@ -47,6 +47,8 @@ pub struct Interval {
     /// When the next tick is due; `None` is never.
     next: Option<Instant>,
     skipped: u64,
+    /// It gave way before a tick that was due, which goes out at the next poll.
+    has_paid: bool,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -115,6 +117,7 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
         missed: MissedTicks::default(),
         next: Some(start),
         skipped: 0,
+        has_paid: false,
         timer,
     }
 }
@@ -158,7 +161,11 @@ impl Interval {
             label::set("a tick");
             ready!(self.timer.as_mut().poll(cx));
             now = self.runtime.now().max(due);
+        } else if !std::mem::replace(&mut self.has_paid, true) {
+            // Ticks that were missed come one right after the other, and let others run in between.
+            ready!(coop::poll_spend(cx));
         }
+        self.has_paid = false;
         self.schedule(due, now);
         self.timer.as_mut().reset(self.next);
         Poll::Ready(due)

@@ -47,7 +47,7 @@ pub use crate::runtime::Sleep;
 pub use deadline::{Bounded, Deadline};
 pub use error::InvalidSeconds;
 pub use interval::{Interval, MissedTicks, Tick, interval, interval_at};
-pub use timeout::{Timeout, timeout, timeout_at, timeout_or};
+pub use timeout::{Timeout, TimeoutOr, timeout, timeout_at, timeout_or};
 
 use std::time::{Duration, Instant};
 

@@ -3,10 +3,10 @@
 use crate::internal::reason::Elapsed;
 use crate::internal::timed::Timed;
 use pin_project_lite::pin_project;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 pin_project! {
@@ -65,9 +65,10 @@ impl<F: Future> Future for Timeout<F> {
 ///     }
 /// });
 /// ```
-pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
+#[inline]
+pub fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Timeout<F::IntoFuture> {
     Timeout {
-        timed: Timed::after(limit, future),
+        timed: Timed::after(limit, future.into_future()),
     }
 }
 
@@ -100,9 +101,9 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 ///     assert!(step().await.is_err());
 /// });
 /// ```
-pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     Timeout {
-        timed: Timed::at(deadline, future),
+        timed: Timed::at(deadline, future.into_future()),
     }
 }
 
@@ -130,13 +131,43 @@ pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
 ///     assert_eq!(time::timeout_or(Duration::from_secs(1), slow, || "from the cache").await, "from the cache");
 /// });
 /// ```
-pub async fn timeout_or<F: Future>(
-    limit: Duration,
-    future: F,
-    fallback: impl FnOnce() -> F::Output,
-) -> F::Output {
-    match timeout(limit, future).await {
-        Ok(value) => value,
-        Err(Elapsed { .. }) => fallback(),
+pub fn timeout_or<F, D>(limit: Duration, future: F, fallback: D) -> TimeoutOr<F::IntoFuture, D>
+where
+    F: IntoFuture,
+    D: FnOnce() -> F::Output,
+{
+    TimeoutOr {
+        timeout: timeout(limit, future),
+        fallback: Some(fallback),
+    }
+}
+
+pin_project! {
+    /// A future with a deadline and a value in its place; made by [`timeout_or`].
+    #[must_use = "futures do nothing unless polled"]
+    #[derive(Debug)]
+    pub struct TimeoutOr<F, D> {
+        #[pin]
+        timeout: Timeout<F>,
+        fallback: Option<D>,
+    }
+}
+
+impl<F, D> Future for TimeoutOr<F, D>
+where
+    F: Future,
+    D: FnOnce() -> F::Output,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        match ready!(this.timeout.poll(cx)) {
+            Ok(value) => Poll::Ready(value),
+            Err(Elapsed { .. }) => match this.fallback.take() {
+                Some(fallback) => Poll::Ready(fallback()),
+                None => panic!("`timeout_or` polled after it ended"),
+            },
+        }
     }
 }

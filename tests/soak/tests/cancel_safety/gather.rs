@@ -131,10 +131,11 @@ fn a_gather_on_the_runtime_leaves_nothing() {
 fn as_completed_gives_every_output_once() {
     type World = (
         Alive,
-        Rc<RefCell<task::AsCompleted<Jobs>>>,
+        Rc<RefCell<task::AsCompleted<Jobs, Job, u32>>>,
         Rc<RefCell<Vec<u32>>>,
     );
-    type Jobs = std::vec::IntoIter<std::pin::Pin<Box<dyn Future<Output = u32>>>>;
+    type Jobs = std::vec::IntoIter<Job>;
+    type Job = std::pin::Pin<Box<dyn Future<Output = u32>>>;
     let setup = async || -> World {
         let alive = Alive::default();
         let jobs: Vec<std::pin::Pin<Box<dyn Future<Output = u32>>>> =
