@@ -247,7 +247,7 @@ impl<F: Future> Slots<F> {
     pub(crate) fn insert_polled(&mut self, make: impl FnOnce() -> F) -> Result<usize, F::Output> {
         let i = self.vacant();
         let slot = &mut self.slots[i];
-        let mut occupied = Occupied {
+        let occupied = Occupied {
             number: i,
             free: &mut self.free,
             slot,

@@ -108,7 +108,8 @@ pub(crate) fn take_gave_way() -> bool {
     let ours = COOP.with(|coop| coop.gave_way.replace(false));
     #[cfg(feature = "tokio")]
     if super::tokio::in_task() {
-        // Exact: the budget of this very poll. Our mark may be that of another task, for nobody refills ours in tasks of tokio.
+        // Exact: the budget of this very poll. Our mark may be that of another task, for nobody refills ours in tasks
+        // of tokio.
         return !super::tokio::has_budget();
     }
     #[cfg(feature = "tokio")]

@@ -231,7 +231,8 @@ impl Sleep {
 }
 
 impl Sleep {
-    /// For timers that end somebody else's work: not held up by work that uses up the budget of each poll. tokio's timers spend from it themselves, and would never be seen to end.
+    /// For timers that end somebody else's work: not held up by work that uses up the budget of each poll. tokio's
+    /// timers spend from it themselves, and would never be seen to end.
     #[inline]
     pub(crate) fn poll_unbudgeted(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         #[cfg(feature = "tokio")]

@@ -174,7 +174,8 @@ pub(super) fn move_to(sleep: Pin<&mut NativeSleep>, at: Instant) {
     sleep.reset(within(at).into());
 }
 
-/// tokio rounds up to whole milliseconds, and panics where there is no such moment: its timers stay away from the end of the clock.
+/// tokio rounds up to whole milliseconds, and panics where there is no such moment: its timers stay away from the end
+/// of the clock.
 #[inline]
 fn within(at: Instant) -> Instant {
     at.checked_add(END).map_or_else(|| at - END, |_| at)

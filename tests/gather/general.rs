@@ -1,4 +1,5 @@
-//! Iterators with closures that borrow, inside a future that is spawned: what compiles here is the test. (The matrix spawns its bodies on real runtimes.)
+//! Iterators with closures that borrow, inside a future that is spawned: what compiles here is the test. (The matrix
+//! spawns its bodies on real runtimes.)
 
 use futures_lite::{StreamExt, future};
 use regatta::task::{

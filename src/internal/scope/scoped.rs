@@ -162,7 +162,8 @@ impl<F: Future> Scoped<F> {
             if !tell(this.entry, again) && again {
                 return give_up(this.entry, this.future, cx);
             }
-            // What gave way beside us, or in an earlier poll, says nothing about us. A second poll is about what the first left.
+            // What gave way beside us, or in an earlier poll, says nothing about us. A second poll is about what the
+            // first left.
             beside = !again && coop::take_gave_way();
         }
         let step = self.as_mut().once(cx);
@@ -198,8 +199,8 @@ fn tell(entry: &mut Entry, again: bool) -> bool {
     told
 }
 
-/// Drops a future that waits, unless a shield is up in its scope, or it only gave way: then it has one more poll, once, for a yield is not a suspension at which
-/// its work could have been pending.
+/// Drops a future that waits, unless a shield is up in its scope, or it only gave way: then it has one more poll,
+/// once, for a yield is not a suspension at which its work could have been pending.
 fn give_up<F: Future>(
     entry: &mut Entry,
     mut future: Pin<&mut Option<F>>,

@@ -201,7 +201,8 @@ where
                 return Poll::Pending;
             }
             match catch_unwind(AssertUnwindSafe(|| match waits {
-                // Cancelled in this very poll, maybe by itself: it does not get past the point where it waits, even if it only gives way there.
+                // Cancelled in this very poll, maybe by itself: it does not get past the point where it waits, even
+                // if it only gives way there.
                 true => this.scoped.as_mut().cut(cx),
                 false => this.scoped.as_mut().step(cx, drop_now),
             })) {

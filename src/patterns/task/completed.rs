@@ -63,7 +63,8 @@ where
     }
 }
 
-/// A stream of outputs in the order they come; made by [`as_completed`]. Runs the futures `F` of the iterator `I`, which give `O`.
+/// A stream of outputs in the order they come; made by [`as_completed`]. Runs the futures `F` of the iterator `I`,
+/// which give `O`.
 // `F` and `O` stand here although `I` says what they are, and `poll` is a pointer, for the reason given at `Gathering`.
 #[must_use = "streams do nothing unless polled"]
 pub struct AsCompleted<I, F, O> {

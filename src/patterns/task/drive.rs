@@ -154,7 +154,8 @@ where
             let drop_now = core.body_phase() >= Phase::Dropping;
             let stepped = catch_unwind(AssertUnwindSafe(|| {
                 let step = this.body.as_mut().step(cx, drop_now);
-                // Cancelled in this very poll, maybe by itself: it does not get past the point where it waits, even if it only gives way there.
+                // Cancelled in this very poll, maybe by itself: it does not get past the point where it waits, even
+                // if it only gives way there.
                 let cut = !drop_now
                     && matches!(step, Step::Pending)
                     && core.body_phase() >= Phase::Dropping;

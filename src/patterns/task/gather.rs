@@ -297,10 +297,12 @@ where
 }
 
 pin_project! {
-    /// A [`gather`] that is running in place: the futures `F` of the iterator `I`, whose outputs go to `C`, and make `O` in the end.
-    // `F`, `C` and `O` stand here although `I` and the mode say what they are, and `poll` is a pointer: inside a spawned future the compiler has to prove anew whatever a
-    // type needs to be `Send`. That an iterator with a closure that takes a reference is an iterator it cannot prove there ("not general enough"), nor
-    // that the lifetimes in `I` and `F` are the same. So nothing about this type depends on either.
+    /// A [`gather`] that is running in place: the futures `F` of the iterator `I`, whose outputs go to `C`, and make
+    /// `O` in the end.
+    // `F`, `C` and `O` stand here although `I` and the mode say what they are, and `poll` is a pointer: inside a
+    // spawned future the compiler has to prove anew whatever a type needs to be `Send`. That an iterator with a
+    // closure that takes a reference is an iterator it cannot prove there ("not general enough"), nor that the
+    // lifetimes in `I` and `F` are the same. So nothing about this type depends on either.
     #[must_use = "futures do nothing unless polled"]
     pub struct Gathering<I, F, C, P, O> {
         // `None` when it is drawn dry.

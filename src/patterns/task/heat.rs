@@ -64,7 +64,8 @@ impl<F, T> Heat<F, T> {
         self.leaving
     }
 
-    /// Whether who is about to be given up may have done nothing but give way, and is owed one more poll: once in a race.
+    /// Whether who is about to be given up may have done nothing but give way, and is owed one more poll: once in a
+    /// race.
     pub(super) fn owes_a_poll(&mut self, cx: &Context<'_>) -> bool {
         if self.granted || !coop::take_gave_way() {
             return false;
@@ -89,7 +90,8 @@ impl<F: Future, T> Heat<F, T> {
         coop::poll_spend(cx)
     }
 
-    /// What happens next. Polls the members in the order they came, and of those that are ready in one poll the first wins.
+    /// What happens next. Polls the members in the order they came, and of those that are ready in one poll the first
+    /// wins.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,

@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 /// Runs futures side by side, in place; gives the output of the first that ends, and cancels the losers.
 ///
 /// The losers are cancelled and waited for: their [cleanup](crate::cancel::finally) runs, and nothing is left. What a loser finishes with meanwhile is
-/// dropped. To keep a loser, lend it: the race takes `&mut` futures too. Of several that are ready in the same poll the first in order wins, and those
-/// behind it that were not polled yet never start.
+/// dropped. To keep a loser, lend it: the race takes `&mut` futures too. Of several that are ready in the same poll
+/// the first in order wins, and those behind it that were not polled yet never start.
 ///
 /// The futures are of one type; for a few of different types see [`race_of`](super::race_of).
 ///

@@ -10,7 +10,8 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// The winner of [`race_of`]: the letter is its place in the tuple. A tuple of two has no `C`, and no `match` has to name one.
+/// The winner of [`race_of`]: the letter is its place in the tuple. A tuple of two has no `C`, and no `match` has to
+/// name one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the places of a tuple")]
 pub enum OneOf<
@@ -104,11 +105,12 @@ team!(Six, 6: A a 0, B b 1, C c 2, D d 3, E e 4, F f 5);
 team!(Seven, 7: A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6);
 team!(Eight, 8: A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6, H h 7);
 
-/// [`race`](super::race) of a few futures of different types, in a tuple: the first that ends counts, and says which it was.
+/// [`race`](super::race) of a few futures of different types, in a tuple: the first that ends counts, and says which
+/// it was.
 ///
-/// The losers are cancelled and waited for: their [cleanup](crate::cancel::finally) runs, and nothing is left, unlike `select!`, which drops them where they
-/// stand. To keep a loser, lend it as `&mut`. Of several that are ready in the same poll the first in the tuple wins, and those behind it that were not
-/// polled yet never start.
+/// The losers are cancelled and waited for: their [cleanup](crate::cancel::finally) runs, and nothing is left, unlike
+/// `select!`, which drops them where they stand. To keep a loser, lend it as `&mut`. Of several that are ready in the
+/// same poll the first in the tuple wins, and those behind it that were not polled yet never start.
 ///
 /// # Panics
 ///

@@ -12,8 +12,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-/// Tries one after the other, not waiting for the slow: the next starts when `delay` has passed, or at once when the last one failed.
-/// The first success wins; the others are cancelled and waited for, as in [`race`](super::race).
+/// Tries one after the other, not waiting for the slow: the next starts when `delay` has passed, or at once when the
+/// last one failed. The first success wins; the others are cancelled and waited for, as in [`race`](super::race).
 ///
 /// Happy Eyeballs (RFC 8305) for anything: addresses, mirrors, replicas. A zero `delay` starts all of them.
 ///
@@ -21,8 +21,8 @@ use std::time::Duration;
 ///
 /// # Errors
 ///
-/// [`ErrorGroup`] with every error, in the order they came, when nobody succeeded. When it was cancelled before all had their try, and had the grace to fail,
-/// the group says so: [`ErrorGroup::cancelled`].
+/// [`ErrorGroup`] with every error, in the order they came, when nobody succeeded. When it was cancelled before all
+/// had their try, and had the grace to fail, the group says so: [`ErrorGroup::cancelled`].
 ///
 /// # Panics
 ///
@@ -74,7 +74,8 @@ where
 }
 
 /// Attempts that start one after the other; made by [`staggered_race`].
-// The parameters after `I` stand here although it says what they are, and `poll` is a pointer, for the reason given at `Gathering`.
+// The parameters after `I` stand here although it says what they are, and `poll` is a pointer, for the reason given
+// at `Gathering`.
 #[must_use = "futures do nothing unless polled"]
 pub struct StaggeredRace<I, S, F, T, E> {
     delay: Duration,

@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 
 /// Lets every other task that can run go first, once.
 ///
-/// For loops that compute: between two yields nobody else runs on this thread. What can be ready at once (locks, queues, pools, and all else in this crate) gives
-/// way by itself, and needs no help. Works on every executor.
+/// For loops that compute: between two yields nobody else runs on this thread. What can be ready at once (locks,
+/// queues, pools, and all else in this crate) gives way by itself, and needs no help. Works on every executor.
 ///
-/// It is a suspension like any other: a cancelled scope or a deadline that has passed cuts the work here. For a loop that may not be cut, ask
-/// [`cancel::check`](crate::cancel::check) where it may be.
+/// It is a suspension like any other: a cancelled scope or a deadline that has passed cuts the work here. For a loop
+/// that may not be cut, ask [`cancel::check`](crate::cancel::check) where it may be.
 ///
 /// # Cancel safety
 ///
@@ -64,8 +64,9 @@ impl Future for YieldNow {
 
 /// Puts a future in a box and forgets its type: for functions that call themselves, and for lists of different futures.
 ///
-/// A function that calls itself, itself or through the children of a group, has to name the type it returns: the compiler cannot find out whether an `async fn` is
-/// `Send` while it looks into that very function. Declare [`BoxFuture`], and put the body in here.
+/// A function that calls itself, itself or through the children of a group, has to name the type it returns: the
+/// compiler cannot find out whether an `async fn` is `Send` while it looks into that very function. Declare
+/// [`BoxFuture`], and put the body in here.
 ///
 /// # Examples
 ///
