@@ -1,0 +1,172 @@
+//! `task`: groups, scopes, and the handles of their children.
+
+use crate::user::User;
+use crate::world::{Entry, Gate, World, entry, same};
+use regatta::task::{self, Task, TaskGroup, When};
+use std::convert::Infallible;
+use std::future::Future;
+
+const SPAWNED: &str = "its children are tasks of the runtime";
+const IN_PLACE: &str = "its children are polled after its body";
+
+type Sure<T = ()> = Result<T, Infallible>;
+
+async fn passed(gate: Gate) -> Sure {
+    gate.pass().await;
+    Ok(())
+}
+
+/// What `body` does in a group on the runtime.
+fn grouped<F, Fut>(body: F) -> World
+where
+    F: Fn(TaskGroup<'static, Infallible>, Gate) -> Fut + Send + Sync + Clone + 'static,
+    Fut: Future<Output = Sure> + 'static,
+{
+    World::around(move |gate| {
+        let body = body.clone();
+        async move { task::task_group(|g| body(g, gate)).await }
+    })
+    .never_at_once(SPAWNED)
+}
+
+/// A scope on the caller's own task.
+fn scoped<F, Fut>(body: F) -> World
+where
+    F: Fn(TaskGroup<'static, Infallible>, Gate) -> Fut + Send + Sync + Clone + 'static,
+    Fut: Future<Output = Sure> + 'static,
+{
+    World::around(move |gate| {
+        let body = body.clone();
+        async move { task::scope(|g| body(g, gate)).await }
+    })
+    .never_at_once(IN_PLACE)
+}
+
+fn valued(user: &User, of: impl Fn(User, Gate) -> World) -> World {
+    of(user.clone(), Gate::default())
+}
+
+pub(super) fn entries() -> Vec<Entry> {
+    vec![
+        entry("task::task_group", |_| {
+            grouped(|g, gate| async move {
+                drop(g.spawn(passed(gate)));
+                Ok(())
+            })
+        }),
+        entry("task::task_group (nothing spawned)", |_| {
+            World::around(|gate| async move { task::task_group(|_| passed(gate)).await })
+        }),
+        entry("task::scope", |user| {
+            valued(user, |user, _| {
+                World::around(move |gate| {
+                    let user = user.clone();
+                    async move {
+                        task::scope(async |g| {
+                            let value = user.value();
+                            // Nobody looks at what it gives.
+                            drop(g.spawn(async move {
+                                gate.pass().await;
+                                Sure::Ok(value)
+                            }));
+                            Ok(())
+                        })
+                        .await
+                    }
+                })
+                .never_at_once(IN_PLACE)
+            })
+        }),
+        entry("task::local_scope", |_| {
+            World::around(|gate| async move {
+                task::local_scope(async |g| {
+                    drop(g.spawn(passed(gate)));
+                    Sure::Ok(())
+                })
+                .await
+            })
+            .never_at_once(IN_PLACE)
+        }),
+        entry("task::TaskGroup::spawn", |_| {
+            grouped(|g, gate| async move {
+                g.spawn(passed(gate)).await;
+                Ok(())
+            })
+        })
+        .covers(&[
+            "task::TaskGroup::spawn_named",
+            "task::TaskGroup::service",
+            "task::Named::spawn",
+            "task::Named::service",
+        ]),
+        entry("task::TaskGroup::spawn (in a scope)", |_| {
+            scoped(|g, gate| async move {
+                g.spawn(passed(gate)).await;
+                Ok(())
+            })
+        }),
+        entry("task::TaskGroup::spawn_with", |_| {
+            grouped(|g, gate| async move {
+                g.spawn_with(|g| async move {
+                    g.spawn(passed(gate)).await;
+                    Sure::Ok(())
+                })
+                .await;
+                Ok(())
+            })
+        })
+        .covers(&["task::Named::spawn_with"]),
+        entry("task::TaskGroup::spawn_nested", |_| {
+            grouped(|g, gate| async move {
+                let inner = task::task_group(async |g| {
+                    drop(g.spawn(passed(gate)));
+                    Ok(())
+                });
+                g.spawn_nested(inner).await;
+                Ok(())
+            })
+        })
+        .covers(&["task::Named::spawn_nested"]),
+        entry("task::TaskGroup::spawn_when_free", |_| {
+            grouped(|g, gate| async move {
+                g.limit(1);
+                for _ in 0..2 {
+                    drop(g.spawn_when_free(passed(gate.clone())).await);
+                }
+                Ok(())
+            })
+        })
+        .covers(&["task::Named::spawn_when_free"]),
+        entry("task::TaskGroup::start", |_| {
+            grouped(|g, gate| async move {
+                let start = g.start(|ready| async move {
+                    gate.pass().await;
+                    ready.set(());
+                    Sure::Ok(())
+                });
+                start.await.map_err(|_| ()).expect("it gets ready");
+                Ok(())
+            })
+        })
+        .covers(&["task::Named::start"]),
+        entry("task::Task::outcome", |_| {
+            grouped(|g, gate| async move {
+                let mut task = g.spawn(passed(gate));
+                task.outcome()
+                    .await
+                    .map_err(|_| ())
+                    .expect("nobody cancels it");
+                Ok(())
+            })
+        }),
+        entry("task::wait", |_| {
+            grouped(|g, gate| async move {
+                let mut tasks: Vec<Task<()>> =
+                    vec![g.spawn(passed(gate.clone())), g.spawn(passed(gate))];
+                let done = task::wait(&mut tasks, When::All).await;
+                same("ended", done.len(), 2).expect("all");
+                Ok(())
+            })
+        }),
+    ]
+}
