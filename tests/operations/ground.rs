@@ -68,9 +68,8 @@ pub(crate) fn hush() {
     ONCE.call_once(|| {
         let loud = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let on_purpose = info
-                .payload_as_str()
-                .is_some_and(|text| text.contains(ON_PURPOSE));
+            let text = info.payload().downcast_ref::<String>();
+            let on_purpose = text.is_some_and(|text| text.contains(ON_PURPOSE));
             if !on_purpose {
                 loud(info);
             }

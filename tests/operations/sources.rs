@@ -59,7 +59,7 @@ pub(crate) fn operations(src: &Path) -> BTreeSet<String> {
 /// Whether it is one of `runtime::net`.
 pub(crate) fn is_net(name: &str) -> bool {
     let owner = name.split("::").nth(1).unwrap_or_default();
-    name.starts_with("runtime::") && !matches!(owner, "Runtime" | "Backend")
+    name.starts_with("runtime::") && !matches!(owner, "Runtime" | "Backend" | "ctrl_c")
 }
 
 /// Rust files as (path below `src`, text); those of tests left out.

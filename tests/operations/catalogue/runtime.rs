@@ -63,6 +63,15 @@ pub(super) fn entries() -> Vec<Entry> {
             .never_at_once(SPAWNED)
             .never_waits("a closure that waits would block virtual time")
         }),
+        #[cfg(feature = "signal")]
+        entry("runtime::ctrl_c", |_| {
+            World::around(|gate: Gate| async move {
+                let pressed = regatta::runtime::ctrl_c().map_err(|e| e.to_string())?;
+                regatta::task::race_of((gate.pass(), pressed)).await;
+                Ok::<_, String>(())
+            })
+            .bound("its handler is the process's, and stays")
+        }),
         entry("runtime::Runtime::within", |_| {
             World::around(|gate: Gate| async move {
                 Runtime::current().within(gate.pass()).await;

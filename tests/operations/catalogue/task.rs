@@ -52,7 +52,11 @@ pub(super) fn entries() -> Vec<Entry> {
         }),
         entry("task::Gather::on_runtime (settled)", |_| {
             World::around(|gate| async move {
-                let results = task::gather(three(gate)).settled().on_runtime().await;
+                let results = task::gather(three(gate))
+                    .settled()
+                    .on_runtime()
+                    .await
+                    .map_err(|e| e.to_string())?;
                 match results.len() {
                     3 => Ok(results),
                     n => Err(format!("{n} results of three")),
@@ -77,6 +81,23 @@ pub(super) fn entries() -> Vec<Entry> {
         }),
         entry("task::race", |_| {
             World::around(|gate| async move { task::race(three(gate)).await })
+        }),
+        entry("task::race_of", |_| {
+            World::around(|gate| async move {
+                task::race_of((passed(gate), std::future::pending::<()>())).await;
+                Sure::Ok(())
+            })
+        }),
+        entry("task::yield_now", |_| {
+            World::around(|gate: Gate| async move {
+                gate.pass().await;
+                task::yield_now().await;
+                Sure::Ok(())
+            })
+            .never_at_once("it gives way, that is what it does")
+        }),
+        entry("task::boxed", |_| {
+            World::around(|gate| async move { task::boxed(passed(gate)).await })
         }),
         entry("task::race_ok", |_| {
             World::around(|gate| async move { task::race_ok(three(gate)).await })
