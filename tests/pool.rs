@@ -10,6 +10,8 @@ mod auto_traits;
 mod basics;
 #[path = "pool/closing.rs"]
 mod closing;
+#[path = "pool/expiring.rs"]
+mod expiring;
 #[path = "pool/failing.rs"]
 mod failing;
 #[path = "support/ground.rs"]
@@ -22,6 +24,9 @@ mod limits;
 mod models;
 #[path = "pool/server.rs"]
 mod server;
+#[cfg(all(feature = "tokio", feature = "smol"))]
+#[path = "pool/statics.rs"]
+mod statics;
 #[path = "pool/storm.rs"]
 mod storm;
 #[path = "pool/waiting.rs"]

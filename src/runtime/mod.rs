@@ -54,6 +54,7 @@ mod clock;
 pub(crate) mod coop;
 mod current;
 mod home;
+mod id;
 mod join;
 pub(crate) mod matrix;
 #[cfg(feature = "net")]
@@ -79,6 +80,7 @@ pub use run::{Flavor, UnknownFlavor, run, run_on};
 pub use sleep::Sleep;
 
 pub(crate) use clock::ClockId;
+pub(crate) use id::RuntimeId;
 pub(crate) use join::panic_text;
 pub(crate) use run::{on_blocking_thread, on_event_loop, wait_here};
 pub(crate) use site::{Site, announced};

@@ -3,7 +3,7 @@
 use crate::ground::{MS, Watch, spawn};
 use crate::server::{Mood, Server, pool_of, until};
 use futures_lite::future::poll_once;
-use regatta::pool::{GetError, Pool};
+use regatta::pool::{GetError, Keyed, Pool};
 use regatta::{testing, time};
 use std::pin::pin;
 use std::time::Duration;
@@ -97,6 +97,51 @@ async fn guards_outlive_the_pool() {
     assert_eq!(server.get(|f| f.closed), 1);
 }
 
+/// With several connects under way, and several who wait for more.
+async fn a_close_starts_no_connect() {
+    for _ in 0..20 {
+        let server = Server::new();
+        server.set(|f| f.connect = Mood::Hangs);
+        let pool = pool_of(5, &server);
+        let waiting: Vec<_> = (0..20)
+            .map(|_| {
+                let pool = pool.clone();
+                spawn(async move { pool.get().await.err() })
+            })
+            .collect();
+        until(|| pool.stats().waiting == 20 && server.get(|f| f.begun) == 5).await;
+        assert!(pool.close(Duration::MAX).await.is_complete());
+        for waiter in waiting {
+            assert_eq!(waiter.await.unwrap(), Some(GetError::Closed));
+        }
+        assert_eq!(server.get(|f| f.begun), 5);
+    }
+}
+
+/// Nor in one of the other keys, which wait for the room.
+async fn a_close_of_all_keys_starts_no_connect() {
+    for _ in 0..20 {
+        let server = Server::new();
+        server.set(|f| f.connect = Mood::Hangs);
+        let made = server.clone();
+        let keyed = Keyed::builder(move |_: &u32| made.clone()).max_size(5);
+        let keyed = keyed.build().unwrap();
+        let waiting: Vec<_> = (0..20)
+            .map(|key| {
+                let keyed = keyed.clone();
+                spawn(async move { keyed.get(&key).await.err() })
+            })
+            .collect();
+        let waits = |key| keyed.stats(&key).is_some_and(|s| s.waiting == 1);
+        until(|| (0..20).all(waits) && server.get(|f| f.begun) == 5).await;
+        assert!(keyed.close(Duration::MAX).await.is_complete());
+        for waiter in waiting {
+            assert_eq!(waiter.await.unwrap(), Some(GetError::Closed));
+        }
+        assert_eq!(server.get(|f| f.begun), 5);
+    }
+}
+
 /// With a connect under way, one that hangs in its close, and a reaper.
 #[test]
 fn a_pool_that_is_dropped_leaves_no_task_behind() {
@@ -127,4 +172,6 @@ regatta::matrix! {
     a_close_that_was_dropped_goes_on;
     dropping_the_last_handle_closes_what_is_idle;
     guards_outlive_the_pool;
+    a_close_starts_no_connect;
+    a_close_of_all_keys_starts_no_connect;
 }

@@ -1,10 +1,12 @@
 //! Managers that fail, panic and hang, and runtimes that stop.
 
-use crate::ground::{MS, Watch};
+use crate::ground::{MS, Watch, panic_of, spawn};
 use crate::server::{Mood, Server, Sorry, pool_of, until};
-use regatta::pool::{ConnectError, GetError, Pool};
+use regatta::pool::{ConnectError, GetError, Manager, Metrics, Pool};
 use regatta::runtime::{Backend, BoxFuture, BoxWork, Runtime};
-use regatta::task;
+use regatta::{task, time};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Instant;
 
 async fn a_wrong_password_is_no_timeout() {
@@ -120,6 +122,158 @@ async fn a_close_that_panics_frees_its_place() {
     assert_eq!(server.get(|f| (f.open, f.peak)), (0, 1));
 }
 
+/// Every way for a hook to spoil an object: it says goodbye all the same, and its place is taken until then.
+async fn what_was_made_is_closed_however_its_hook_ended() {
+    for mood in [Mood::Fails, Mood::Panics, Mood::Hangs] {
+        let server = Server::new();
+        server.set(|f| f.close = Mood::Slow);
+        let builder = Pool::builder(server.clone()).connect_timeout(5 * MS);
+        let pool = builder
+            .after_connect(move |_| {
+                Box::pin(async move {
+                    match mood {
+                        Mood::Fails => Err(Sorry("the hook")),
+                        Mood::Panics => std::panic::resume_unwind(Box::new("the hook")),
+                        _ => std::future::pending().await,
+                    }
+                })
+            })
+            .max_size(1)
+            .build()
+            .unwrap();
+        for n in 1..5 {
+            let refused = pool.get().await.unwrap_err();
+            assert!(matches!(refused, GetError::Connect(_)), "{mood:?}");
+            assert_eq!(pool.stats().size, 1, "{mood:?}: it is being closed");
+            until(|| pool.stats().size == 0).await;
+            assert_eq!(server.get(|f| (f.made, f.closed, f.open)), (n, n, 0));
+        }
+        assert_eq!((pool.stats().closed.hook, server.get(|f| f.peak)), (4, 1));
+    }
+}
+
+/// Also when the pool is closed in the meantime.
+async fn a_hook_cut_short_by_close_costs_no_goodbye() {
+    let server = Server::new();
+    let builder = Pool::builder(server.clone()).max_size(4);
+    let pool = builder
+        .after_connect(|_| Box::pin(std::future::pending()))
+        .build()
+        .unwrap();
+    let all: Vec<_> = (0..4)
+        .map(|_| {
+            let pool = pool.clone();
+            spawn(async move { pool.get().await.err() })
+        })
+        .collect();
+    until(|| server.open() == 4).await;
+    assert!(pool.close(60_000 * MS).await.is_complete());
+    for waiter in all {
+        assert_eq!(waiter.await.unwrap(), Some(GetError::Closed));
+    }
+    assert_eq!(server.get(|f| (f.made, f.closed, f.open)), (4, 4, 0));
+    assert_eq!(pool.stats().closed.pool_closed, 4);
+}
+
+/// Makes what panics wherever it can.
+struct Bombs {
+    made: AtomicUsize,
+    closed: AtomicUsize,
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new(Payload));
+    }
+}
+
+/// What panicked panics again when it is dropped.
+struct Payload;
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("a payload"));
+    }
+}
+
+struct LoudError;
+
+impl fmt::Debug for LoudError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoudError")
+    }
+}
+
+impl fmt::Display for LoudError {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        std::panic::resume_unwind(Box::new(Payload));
+    }
+}
+
+impl Manager for Bombs {
+    type Object = Bomb;
+    type Error = LoudError;
+
+    async fn connect(&self) -> Result<Bomb, LoudError> {
+        match self.made.fetch_add(1, SeqCst) % 3 {
+            1 => Err(LoudError),
+            2 => std::panic::resume_unwind(Box::new(Payload)),
+            _ => Ok(Bomb),
+        }
+    }
+    async fn check(&self, _: &mut Bomb, _: &Metrics) -> Result<(), LoudError> {
+        std::panic::resume_unwind(Box::new(Payload));
+    }
+    fn is_clean(&self, _: &mut Bomb) -> bool {
+        std::panic::resume_unwind(Box::new(Payload));
+    }
+    async fn close(&self, bomb: Bomb) {
+        self.closed.fetch_add(1, SeqCst);
+        drop(bomb);
+    }
+}
+
+/// Objects, errors, payloads, observers and hooks that panic, also where a panic is under way: no place is lost, and nobody hangs.
+async fn nothing_that_panics_costs_more_than_itself() {
+    let manager = Bombs {
+        made: AtomicUsize::new(0),
+        closed: AtomicUsize::new(0),
+    };
+    let pool = Pool::builder(manager)
+        .max_size(2)
+        .spans()
+        .observer(|_| std::panic::resume_unwind(Box::new(Payload)))
+        .build()
+        .unwrap();
+    let mut had = 0;
+    for n in 0..60 {
+        let got = time::timeout(60_000 * MS, pool.get()).await;
+        let Ok(guard) = got.expect("nobody hangs") else {
+            continue;
+        };
+        had += 1;
+        match n % 4 {
+            0 => drop(guard),
+            1 => drop(guard.begin()),
+            2 => guard.discard(),
+            _ => {
+                // In a destructor while a panic unwinds.
+                let text = panic_of(move || {
+                    let _guard = guard.begin();
+                    std::panic::resume_unwind(Box::new("the first"));
+                });
+                assert_eq!(text, "the first");
+            }
+        }
+    }
+    assert!(had > 5, "{had}");
+    assert_eq!((pool.stats().in_use, pool.stats().waiting), (0, 0));
+    assert!(pool.close(60_000 * MS).await.is_complete());
+    assert_eq!(pool.stats().size, 0);
+}
+
 /// Drops whatever it is given, as a runtime does that has stopped.
 struct Stopped;
 
@@ -161,4 +315,7 @@ regatta::matrix! {
     a_close_that_hangs_keeps_its_place_until_its_limit;
     a_close_that_panics_frees_its_place;
     on_a_runtime_that_has_stopped_nobody_waits_for_ever;
+    what_was_made_is_closed_however_its_hook_ended;
+    a_hook_cut_short_by_close_costs_no_goodbye;
+    nothing_that_panics_costs_more_than_itself;
 }

@@ -37,6 +37,8 @@ pub(crate) struct Figures {
     pub(crate) open: usize,
     pub(crate) peak: usize,
     pub(crate) made: usize,
+    /// Connects that were begun.
+    pub(crate) begun: usize,
     pub(crate) checked: usize,
     /// Ended by `Manager::close`, as against dropped.
     pub(crate) closed: usize,
@@ -134,6 +136,7 @@ impl Manager for Server {
     type Error = Sorry;
 
     async fn connect(&self) -> Result<Connection, Sorry> {
+        self.set(|f| f.begun += 1);
         self.suffer(|f| f.connect, "wrong password").await?;
         let mut figures = self.0.lock().unwrap();
         figures.open += 1;

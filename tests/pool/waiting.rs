@@ -8,6 +8,8 @@ use regatta::{task, time};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Mutex;
+use std::task::Poll;
+use std::time::Duration;
 
 /// Case 136. In a `get` with a timeout, in a `release`, and in an operation: another one gets the place, and there are never two.
 async fn a_place_is_back_wherever_its_taker_was_cancelled() {
@@ -230,21 +232,92 @@ async fn a_crowd_is_served() {
     assert!(server.get(|f| f.peak <= 4 && f.made <= 4));
 }
 
-/// A task that only ever meets idle objects goes round its executor now and then, so that others can run.
+/// A task that only ever meets idle objects goes round its executor now and then, so that others can run. It keeps what it has got meanwhile.
 async fn gets_that_never_wait_give_way_now_and_then() {
     let pool = pool_of(1, &Server::new());
     drop(pool.get().await.unwrap());
     let (hand, mut rounds) = (Hand::new(), 0);
-    for _ in 0..1000 {
+    for _ in 0..5_000 {
         let mut get = pin!(pool.get());
-        let polled = hand.poll(get.as_mut());
-        if polled.is_pending() {
+        if hand.poll(get.as_mut()).is_pending() {
             rounds += 1;
-            assert_eq!(hand.wakes.get(), rounds, "it is to be polled again at once");
+            assert_eq!((pool.stats().idle, pool.stats().waiting), (0, 0));
             assert!(hand.poll(get).is_ready());
+            // It is to be polled again, as soon as others were.
+            until(|| hand.wakes.get() == rounds).await;
         }
     }
-    assert_eq!(rounds, 1000 / 257);
+    assert!((1..=50).contains(&rounds), "{rounds}");
+    // A closed pool answers at once, too.
+    pool.close(MS).await;
+    let mut closed = 0;
+    for _ in 0..5_000 {
+        let mut get = pin!(pool.get());
+        if hand.poll(get.as_mut()).is_pending() {
+            closed += 1;
+            let again = hand.poll(get);
+            assert!(matches!(again, Poll::Ready(Err(GetError::Closed))));
+            yield_now().await;
+        }
+    }
+    assert!((1..=50).contains(&closed), "{closed}");
+}
+
+/// What it was going to have is there for others.
+async fn a_get_that_is_dropped_while_it_gives_way_gives_its_object_back() {
+    let pool = pool_of(1, &Server::new());
+    drop(pool.get().await.unwrap());
+    let hand = Hand::new();
+    let mut drops = 0;
+    for _ in 0..5_000 {
+        let mut get = Box::pin(pool.get());
+        if hand.poll(get.as_mut()).is_pending() {
+            assert_eq!(pool.stats().in_use, 1);
+            drop(get);
+            drops += 1;
+            yield_now().await;
+        }
+        assert_eq!(pool.stats().idle, 1);
+    }
+    assert!(drops > 0);
+    assert_eq!(pool.stats().taken, 5_001 - drops);
+}
+
+/// A pool that is free is never refused, and never fails, because the task is to give way.
+async fn an_idle_object_is_had_within_no_time_at_all() {
+    let builder = Pool::builder(Server::new()).max_size(1);
+    let pool = builder
+        .wait_timeout(Duration::from_nanos(1))
+        .build()
+        .unwrap();
+    while pool.get().await.is_err() {
+        time::sleep(MS).await;
+    }
+    for n in 0..2_000 {
+        assert!(pool.get().await.is_ok(), "{n}");
+    }
+}
+
+/// However many idle objects have to be given up on the way.
+async fn the_limit_is_for_all_the_checks_together() {
+    let server = Server::new();
+    let builder = Pool::builder(server.clone()).max_size(10);
+    let builder = builder.wait_timeout(50 * MS).check_timeout(40 * MS);
+    let pool = builder.build().unwrap();
+    let mut all = Vec::new();
+    for _ in 0..10 {
+        all.push(pool.get().await.unwrap());
+    }
+    drop(all);
+    server.set(|f| f.check = Mood::Hangs);
+    let watch = Watch::start();
+    let refused = pool.get().await.unwrap_err();
+    watch.shows(50 * MS);
+    assert!(matches!(refused, GetError::TimedOut(t) if t.limit == 50 * MS));
+    // Two were given up: one by its own limit, one by this.
+    let closed = pool.stats().closed;
+    assert_eq!((closed.check, closed.in_flight), (1, 1));
+    assert_eq!((pool.stats().timed_out, pool.stats().in_use), (1, 0));
 }
 
 regatta::matrix! {
@@ -261,4 +334,7 @@ regatta::matrix! {
     a_deadline_around_a_get_ends_it;
     a_crowd_is_served;
     gets_that_never_wait_give_way_now_and_then;
+    a_get_that_is_dropped_while_it_gives_way_gives_its_object_back;
+    an_idle_object_is_had_within_no_time_at_all;
+    the_limit_is_for_all_the_checks_together;
 }

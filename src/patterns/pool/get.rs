@@ -4,22 +4,89 @@ use super::error::{GetError, TimedOut};
 use super::guard::Guard;
 use super::manager::Manager;
 use super::observer::{Event, Why};
-use super::shared::{Core, Thing};
+use super::shared::{Core, Here, Thing};
 use super::state::{Look, Todo};
+use crate::internal::caught::{discard, quietly};
 use crate::internal::label;
-use crate::internal::line::Place;
-use crate::runtime::Sleep;
+use crate::internal::line::{Place, Spare};
+use crate::runtime::{Sleep, coop};
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::Pin;
+use std::panic::Location;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
 
 type Got<M> = Result<(Thing<M>, Option<Instant>), GetError<<M as Manager>::Error>>;
 
 pub(super) async fn get<M: Manager>(
+    core: &Arc<Core<M>>,
+    at: &'static Location<'static>,
+) -> Result<Guard<M>, GetError<M::Error>> {
+    match core.shared.settings.wait_timeout {
+        None => obtain(core, at).await,
+        Some(limit) => within(limit, core, at).await,
+    }
+}
+
+/// The limit is one for all of it: for turns, checks, and turns after checks.
+async fn within<M: Manager>(
+    limit: Duration,
+    core: &Arc<Core<M>>,
+    at: &'static Location<'static>,
+) -> Result<Guard<M>, GetError<M::Error>> {
+    let in_time = {
+        let mut get = pin!(obtain(core, at));
+        let mut timer: Option<Pin<Box<Sleep>>> = None;
+        let mut yields = 0;
+        poll_fn(|cx| {
+            coop::forget_gave_way();
+            // Before the timer: what is there is never lost.
+            if let Poll::Ready(got) = get.as_mut().poll(cx) {
+                return Poll::Ready(Some(got));
+            }
+            let gave_way = coop::take_gave_way();
+            let timer = timer.get_or_insert_with(|| Box::pin(Sleep::after(limit)));
+            ready!(timer.as_mut().poll(cx));
+            if gave_way && yields == 0 {
+                // It was not refused, it only let others go first.
+                yields += 1;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            // Given in this very moment, perhaps, on another thread.
+            Poll::Ready(match get.as_mut().poll(cx) {
+                Poll::Ready(got) => Some(got),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    };
+    // What it had is given up by now: the figures are those of the others.
+    in_time.unwrap_or_else(|| Err(timed_out(limit, core)))
+}
+
+fn timed_out<M: Manager>(limit: Duration, core: &Core<M>) -> GetError<M::Error> {
+    let mut state = core.shared.lock();
+    state.count_timeout(core.bucket);
+    let stats = state.stats(core.bucket);
+    let last_failure = state.last_failure(core.bucket);
+    drop(state);
+    let error = TimedOut {
+        limit,
+        max_size: stats.max_size,
+        in_use: stats.in_use,
+        connecting: stats.connecting,
+        closing: stats.closing,
+        waiting: stats.waiting,
+        last_failure,
+    };
+    core.shared.tell(&Event::TimedOut { error: &error });
+    GetError::TimedOut(error)
+}
+
+async fn obtain<M: Manager>(
     core: &Arc<Core<M>>,
     at: &'static Location<'static>,
 ) -> Result<Guard<M>, GetError<M::Error>> {
@@ -28,7 +95,7 @@ pub(super) async fn get<M: Manager>(
         at,
         number: None,
         place: None,
-        timer: None,
+        kept: None,
     };
     let start = core.shared.begin_span();
     loop {
@@ -73,7 +140,7 @@ fn judge<M: Manager>(guard: &mut Guard<M>, core: &Core<M>, now: Option<Instant>)
     if let Some(hook) = &settings.before_take {
         let metrics = core.metrics(item, now);
         let fit = || hook(&mut item.object, &metrics);
-        if !catch_unwind(AssertUnwindSafe(fit)).unwrap_or(false) {
+        if !quietly(fit).unwrap_or(false) {
             return Fit::No(Why::Hook);
         }
     }
@@ -93,12 +160,17 @@ pub(super) fn try_get<M: Manager>(
 ) -> Option<Guard<M>> {
     let shared = &core.shared;
     let start = shared.begin_span();
-    let now = shared.now_for_take();
-    let quick = shared.lock().take_quickly(core.bucket, at, now);
+    let here = shared.here_to_take();
+    let (now, quick) = {
+        let mut state = shared.lock();
+        let now = state.date(here.read);
+        let quick = state.take_quickly(core.bucket, at, now, here.ground);
+        (now, quick)
+    };
     let item = quick.or_else(|| {
         shared.change(|state, todo| {
             let open = !state.is_closed(core.bucket);
-            open.then(|| state.take(core.bucket, at, now, todo))?
+            open.then(|| state.take(core.bucket, at, now, here.ground, todo))?
         })
     });
     let mut guard = Guard::new(core.clone(), item?);
@@ -110,98 +182,124 @@ pub(super) fn try_get<M: Manager>(
     Some(guard)
 }
 
-/// A place in the line, and the time that is left.
+/// A place in the line, or what has come of it.
 struct Turn<'a, M: Manager> {
     core: &'a Arc<Core<M>>,
     at: &'static Location<'static>,
     /// Kept by who comes again because its object was not fit.
     number: Option<u64>,
     place: Option<Place>,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// The answer, kept while the task gives way to others.
+    kept: Option<Answer<M>>,
+}
+
+enum Answer<M: Manager> {
+    Item(Thing<M>, Option<Instant>),
+    Closed,
 }
 
 impl<M: Manager> Turn<'_, M> {
     #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Got<M>> {
+        if self.kept.is_some() {
+            return Poll::Ready(self.answer());
+        }
         if self.number.is_none() && !self.core.crowded.load(Ordering::Relaxed) {
-            let now = self.core.shared.now_for_take();
+            let here = self.core.shared.here_to_take();
             let mut state = self.core.shared.lock();
-            if state.out_of_budget(cx.waker()) {
-                drop(state);
-                label::set("its next turn");
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            if let Some(item) = state.take_quickly(self.core.bucket, self.at, now) {
+            let now = state.date(here.read);
+            if let Some(item) = state.take_quickly(self.core.bucket, self.at, now, here.ground) {
                 self.number = Some(state.next_turn());
-                return Poll::Ready(Ok((item, now)));
+                drop(state);
+                return self.spend(cx, Answer::Item(item, now));
             }
         }
         self.poll_slowly(cx)
     }
 
-    #[inline(never)]
-    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Got<M>> {
-        let shared = &self.core.shared;
-        let place = match self.place {
-            // Before the timer: what is there is never lost.
-            Some(place) => match self.look(place, cx) {
-                Poll::Ready(got) => return Poll::Ready(got),
-                Poll::Pending => place,
-            },
-            None => match self.enter(cx) {
-                Ok(place) => place,
-                Err(got) => return Poll::Ready(got),
-            },
-        };
-        label::set("an object of a pool");
-        let over = match (&mut self.timer, shared.settings.wait_timeout) {
-            (None, Some(limit)) => {
-                let timer = Box::pin(shared.runtime.sleep(limit));
-                self.timer.insert(timer).as_mut().poll(cx).is_ready()
-            }
-            (Some(timer), _) => timer.as_mut().poll(cx).is_ready(),
-            (None, None) => false,
-        };
-        if !over {
+    /// An answer at once costs a unit of the task's budget. When that is used up, the answer stays here meanwhile.
+    #[inline]
+    fn spend(&mut self, cx: &mut Context<'_>, answer: Answer<M>) -> Poll<Got<M>> {
+        self.kept = Some(answer);
+        if coop::poll_spend(cx).is_pending() {
+            label::set("its next turn");
             return Poll::Pending;
         }
-        // Given in this very moment, perhaps, on another thread.
-        if let Poll::Ready(got) = self.look(place, cx) {
-            return Poll::Ready(got);
-        }
-        Poll::Ready(Err(self.give_up()))
+        Poll::Ready(self.answer())
     }
 
-    /// An object at once, or a place in the line.
-    fn enter(&mut self, cx: &Context<'_>) -> Result<Place, Got<M>> {
+    #[inline]
+    fn answer(&mut self) -> Got<M> {
+        match self.kept.take() {
+            Some(Answer::Item(item, now)) => Ok((item, now)),
+            Some(Answer::Closed) | None => Err(GetError::Closed),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Got<M>> {
+        match self.place {
+            Some(place) => {
+                if let Poll::Ready(got) = self.look(place, cx) {
+                    return Poll::Ready(got);
+                }
+            }
+            None => match self.enter(cx) {
+                None => {}
+                Some(answer) => return self.spend(cx, answer),
+            },
+        }
+        label::set("an object of a pool");
+        Poll::Pending
+    }
+
+    /// An answer at once, or a place in the line.
+    fn enter(&mut self, cx: &Context<'_>) -> Option<Answer<M>> {
         let (shared, bucket) = (&self.core.shared, self.core.bucket);
-        // Both are code of others: not under the lock.
-        let now = shared.now_for_take();
+        // All of this is code of others: not under the lock.
+        let here = shared.here_to_take();
         let waker = cx.waker().clone();
         let mut state = shared.lock();
-        if let Some(item) = state.take_quickly(bucket, self.at, now) {
+        let now = state.date(here.read);
+        if let Some(item) = state.take_quickly(bucket, self.at, now, here.ground) {
             if self.number.is_none() {
                 self.number = Some(state.next_turn());
             }
             drop(state);
             self.core.set_crowded(false);
-            return Err(Ok((item, now)));
+            discard(waker);
+            return Some(Answer::Item(item, now));
         }
-        let waker = match state.wait_quickly(bucket, self.at, &mut self.number, waker) {
+        let number = &mut self.number;
+        let waker = match state.wait_quickly(bucket, self.at, number, waker, here.ground) {
             Ok(place) => {
                 drop(state);
                 self.core.set_crowded(true);
                 self.place = Some(place);
-                return Ok(place);
+                return None;
             }
             Err(waker) => waker,
         };
+        if state.is_closed(bucket) {
+            drop(state);
+            discard(waker);
+            return Some(Answer::Closed);
+        }
+        drop(state);
+        self.enter_slowly(waker, here)
+    }
+
+    fn enter_slowly(&mut self, waker: Waker, here: Here) -> Option<Answer<M>> {
+        let (shared, bucket) = (&self.core.shared, self.core.bucket);
+        let runtime = shared.runtime();
         let mut todo = Todo::new();
+        let mut state = shared.lock();
+        let now = state.date(here.read);
         let item = if state.is_closed(bucket) {
             None
         } else {
-            state.take(bucket, self.at, now, &mut todo)
+            state.welcome(&runtime, &mut todo);
+            state.take(bucket, self.at, now, here.ground, &mut todo)
         };
         if let Some(item) = item {
             if self.number.is_none() {
@@ -209,69 +307,45 @@ impl<M: Manager> Turn<'_, M> {
             }
             drop(state);
             shared.perform(todo);
-            return Err(Ok((item, now)));
+            discard(waker);
+            return Some(Answer::Item(item, now));
         }
-        let entered = state.enter(bucket, self.at, &mut self.number, waker, &mut todo);
+        let number = &mut self.number;
+        let entered = state.enter(bucket, self.at, number, waker, here.ground, &mut todo);
         drop(state);
+        // Before anything of others runs: dropped by it, it leaves the line.
+        self.place = entered.as_ref().ok().copied();
         shared.perform(todo);
-        match entered {
-            Ok(place) => {
-                self.place = Some(place);
-                Ok(place)
-            }
-            Err(_waker) => Err(Err(GetError::Closed)),
-        }
+        let waker = entered.err()?;
+        discard(waker);
+        Some(Answer::Closed)
     }
 
     fn look(&mut self, place: Place, cx: &Context<'_>) -> Poll<Got<M>> {
         let shared = &self.core.shared;
-        let mut state = shared.lock();
-        let look = state.look(self.core.bucket, place, cx.waker());
-        drop(state);
-        if let Look::Waits(old) = look {
-            drop(old);
-            return Poll::Pending;
-        }
+        let mut spare = Spare::none();
+        let look = loop {
+            let mut state = shared.lock();
+            let look = state.look(self.core.bucket, place, cx, &mut spare);
+            drop(state);
+            match look {
+                Look::Waits => return Poll::Pending,
+                Look::WaitsUnwoken => spare.fill(cx),
+                came => break came,
+            }
+        };
         self.place = None;
         Poll::Ready(match look {
             Look::Given(item) => {
-                let now = item.expires.map(|_| shared.runtime.now());
-                Ok((item, now))
+                // Kept, should the clock panic.
+                let expires = item.expires.is_some();
+                self.kept = Some(Answer::Item(item, None));
+                let now = expires.then(|| shared.now());
+                self.answer().map(|(item, _)| (item, now))
             }
             Look::Failed(error) => Err(GetError::Connect(error)),
-            Look::Waits(_) | Look::Closed => Err(GetError::Closed),
+            Look::Waits | Look::WaitsUnwoken | Look::Closed => Err(GetError::Closed),
         })
-    }
-
-    fn give_up(&mut self) -> GetError<M::Error> {
-        let shared = &self.core.shared;
-        self.leave();
-        let mut state = shared.lock();
-        state.count_timeout(self.core.bucket);
-        let stats = state.stats(self.core.bucket);
-        let last_failure = state.last_failure(self.core.bucket);
-        drop(state);
-        let error = TimedOut {
-            limit: shared.settings.wait_timeout.unwrap_or_default(),
-            max_size: stats.max_size,
-            in_use: stats.in_use,
-            connecting: stats.connecting,
-            closing: stats.closing,
-            waiting: stats.waiting,
-            last_failure,
-        };
-        shared.tell(&Event::TimedOut { error: &error });
-        GetError::TimedOut(error)
-    }
-
-    fn leave(&mut self) {
-        let Some(place) = self.place.take() else {
-            return;
-        };
-        let shared = &self.core.shared;
-        let now = shared.now_for_return();
-        let waker = shared.change(|state, todo| state.leave(self.core.bucket, place, now, todo));
-        drop(waker);
     }
 }
 
@@ -285,6 +359,16 @@ impl<M: Manager> Core<M> {
 
 impl<M: Manager> Drop for Turn<'_, M> {
     fn drop(&mut self) {
-        self.leave();
+        let (bucket, place) = (self.core.bucket, self.place.take());
+        let shared = &self.core.shared;
+        if let Some(place) = place {
+            shared.undo(|state, now, todo| state.leave(bucket, place, now, todo));
+        }
+        if let Some(Answer::Item(item, _)) = self.kept.take() {
+            shared.undo(|state, now, todo| {
+                state.hand_back(item, now, todo);
+                None
+            });
+        }
     }
 }

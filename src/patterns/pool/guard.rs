@@ -163,7 +163,7 @@ impl<M: Manager> Guard<M> {
             }
             Ok(Ok(Err(error))) => CheckError::Failed(error),
             Ok(Err(_elapsed)) => CheckError::TimedOut(limit),
-            Err(payload) => CheckError::Panicked(text_of(&*payload)),
+            Err(payload) => CheckError::Panicked(text_of(payload)),
         };
         let shared = &self.core.shared;
         shared.tell(&Event::CheckFailed { error: &error });

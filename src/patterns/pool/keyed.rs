@@ -150,6 +150,16 @@ impl<K, M: Manager> Keyed<K, M> {
         Ok(())
     }
 
+    /// Has every object of every key replaced; see [`Pool::expire`].
+    pub fn expire(&self) {
+        let shared = &self.inner.owner.0;
+        shared.change(|state, todo| {
+            for b in state.buckets() {
+                state.expire(b, todo);
+            }
+        });
+    }
+
     /// Gives no more objects of any key, and waits until all are closed; see [`Pool::close`].
     ///
     /// # Cancel safety
@@ -164,13 +174,12 @@ impl<K, M: Manager> Keyed<K, M> {
         // Not in the order of a table, which differs from run to run.
         pools.sort_unstable_by_key(|pool| pool.core.bucket);
         self.inner.owner.0.close_all();
-        let runtime = &self.inner.owner.0.runtime;
         let all = async {
             for pool in &pools {
                 pool.core.ended.wait().await;
             }
         };
-        let _ended = runtime.within(time::timeout(limit, all)).await;
+        let _ended = time::timeout(limit, all).await;
         let mut whole = Report::default();
         for pool in &pools {
             let part = pool.core.report();
@@ -191,6 +200,8 @@ impl<K: Hash + Eq + Clone, M: Manager> Keyed<K, M> {
         // Code of the user: not under the lock.
         let manager = (inner.by_key.make)(key);
         let new = Pool::another(&inner.owner, manager, inner.max_per_key);
+        let mut name = Some(key.clone());
+        let mut replaced = None;
         let mut keys = inner.keys.lock();
         let closed = keys.closed;
         let pool = match keys.usable(key) {
@@ -204,14 +215,20 @@ impl<K: Hash + Eq + Clone, M: Manager> Keyed<K, M> {
                 new
             }
             None => {
-                let old = keys.pools.insert(key.clone(), new.clone());
-                keys.retired.extend(old);
+                // Not `insert`, which would drop one of the keys here.
+                if let Some((old, closed)) = keys.pools.remove_entry(key) {
+                    keys.retired.push(closed);
+                    replaced = Some(old);
+                }
+                if let Some(name) = name.take() {
+                    keys.pools.insert(name, new.clone());
+                }
                 new
             }
         };
         let forgotten = keys.forget_unused();
         drop(keys);
-        drop(forgotten);
+        drop((forgotten, name, replaced));
         if closed {
             pool.core.close();
         }

@@ -67,7 +67,18 @@
 //! **The end.** [`close`](Pool::close) takes nothing away from who has an object; it waits for it, and reports where those were taken that did not come back. Dropping the
 //! last handle closes what is idle, and what comes back later. Guards outlive the pool.
 //!
-//! Time is that of the runtime the pool was built on; without [spans](Builder::spans), and time limits on idle objects, lifetimes or leaks, `get` reads no clock. An uncontended `get` spawns nothing
+//! # Several runtimes
+//!
+//! A pool may stand in a `static`, and be used by one runtime after the other (each `#[tokio::test]` is one), or by several side by side:
+//!
+//! * **An object is used on the runtime it was made on, and nowhere else**, for a socket dies with its reactor. Who asks on another one gets an object of its own; where there is no
+//!   room for that, one that lies idle is closed, as for another key. [`Builder::runtime`] names one runtime for all, which then share the objects.
+//! * Connects run on the runtime of who waits; an object is closed on the runtime of whoever gives it up, or where it was made.
+//! * **When a runtime ends**, those who wait on it are told ([`ConnectError::Dropped`]), and nobody else notices. What it left idle is closed through the manager when its room
+//!   is needed, its time is over, or the pool ends.
+//! * Ages and idle times go on from one clock to the next, and never back.
+//!
+//! Time is that of whoever asks; without [spans](Builder::spans), and time limits on idle objects, lifetimes or leaks, `get` reads no clock. An uncontended `get` spawns nothing
 //! and allocates nothing.
 //!
 //! The policy is HikariCP's, the connects that outlive their callers are those of Go's `database/sql`.
@@ -83,6 +94,7 @@ mod reaper;
 mod report;
 mod shared;
 mod state;
+mod tasks;
 
 pub use error::{
     BuildError, CheckError, ConnectError, GetError, ResizeError, TimedOut, TryGetError,
@@ -94,6 +106,7 @@ pub use observer::{Event, Why};
 pub use policy::Builder;
 pub use report::{Closed, Held, Report, Stats};
 
+use crate::runtime::coop;
 use crate::time;
 use shared::{Core, Home, Owner, Shared};
 use std::fmt;
@@ -206,6 +219,7 @@ impl<M: Manager> Pool<M> {
     ///
     /// Dropped half way, what is being made is made for the pool.
     pub async fn warm_up(&self) -> Result<(), GetError<M::Error>> {
+        coop::spend().await;
         let kept = self.core.shared.lock().begin_warm_up(self.core.bucket);
         let _end = WarmUp(&self.core);
         let taken = (0..kept).map(|_| self.get());
@@ -231,6 +245,32 @@ impl<M: Manager> Pool<M> {
             state.resize(bucket, max_size, todo);
             Ok(())
         })
+    }
+
+    /// Has every object replaced: those that lie idle are closed at once, those in use when they come back, those being made as soon as they are. For whoever learns that what it
+    /// is connected to has changed, as after a failover.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use regatta::pool::{Manager, Pool};
+    /// # use std::sync::atomic::{AtomicU32, Ordering};
+    /// # struct Numbers(AtomicU32);
+    /// # impl Manager for Numbers {
+    /// #     type Object = u32;
+    /// #     type Error = String;
+    /// #     async fn connect(&self) -> Result<u32, String> { Ok(self.0.fetch_add(1, Ordering::Relaxed)) }
+    /// # }
+    /// # regatta::testing::run(async || {
+    /// # let pool = Pool::builder(Numbers(AtomicU32::new(1))).build().expect("virtual time can spawn");
+    /// let in_use = pool.get().await.expect("it works");
+    /// pool.expire();
+    /// drop(in_use);
+    /// assert_eq!(pool.get().await.expect("another one").detach(), 2);
+    /// # });
+    /// ```
+    pub fn expire(&self) {
+        self.core.expire();
     }
 
     /// Gives no more objects: who waits gets an error, connects are given up, what is idle is closed. Waits up to `limit` for those in use to come back and for all to be
@@ -263,8 +303,7 @@ impl<M: Manager> Pool<M> {
     pub async fn close(&self, limit: Duration) -> Report {
         let core = &self.core;
         core.close();
-        let ended = time::timeout(limit, core.ended.wait());
-        let _in_time = core.shared.runtime.within(ended).await;
+        let _in_time = time::timeout(limit, core.ended.wait()).await;
         core.report()
     }
 

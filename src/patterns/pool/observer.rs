@@ -96,7 +96,7 @@ pub enum Why {
     Discarded,
     /// It did not pass its check.
     Check,
-    /// A hook said so.
+    /// A hook said so, or the one [after connecting](super::Builder::after_connect) failed.
     Hook,
     /// It was as old as it may be.
     Lifetime,
@@ -104,8 +104,12 @@ pub enum Why {
     Idle,
     /// There were more than there may be, after a resize.
     Surplus,
-    /// It lay idle while another key of the pool needed the room.
+    /// It lay idle, or came back, while another key of the pool, or another runtime, needed the room.
     Evicted,
+    /// All were to be [replaced](super::Pool::expire).
+    Expired,
+    /// The runtime ended on which it was just being made.
+    Dropped,
     /// The pool was closed.
     PoolClosed,
 }

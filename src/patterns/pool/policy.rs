@@ -57,12 +57,10 @@ impl<M: Manager> Settings<M> {
             leak_after: self.leak_after,
             dates_takes: dates_returns || self.max_lifetime.is_some(),
             dates_returns,
+            reaps: self.idle_timeout.is_some()
+                || self.leak_after.is_some()
+                || self.max_lifetime.is_some(),
         }
-    }
-
-    /// Whether somebody has to look after objects that nobody takes or returns.
-    pub(super) fn needs_reaper(&self) -> bool {
-        self.idle_timeout.is_some() || self.leak_after.is_some() || self.max_lifetime.is_some()
     }
 }
 
@@ -155,7 +153,8 @@ impl<M: Manager, S> Builder<M, S> {
         self
     }
 
-    /// How long a [`get`](Pool::get) may take, whatever it waits for: its turn, a connect, room. Default: no limit but the deadlines around it.
+    /// How long a [`get`](Pool::get) may take, whatever it waits for: its turn, a connect, room, checks. One deadline for all of it, counted from where it first has to
+    /// wait. An object whose check is cut short by it is closed. Default: no limit but the deadlines around it.
     pub fn wait_timeout(mut self, limit: Duration) -> Self {
         self.settings.wait_timeout = Some(limit);
         self
@@ -192,7 +191,8 @@ impl<M: Manager, S> Builder<M, S> {
     }
 
     /// Called for each object that was made, within its [`connect_timeout`](Builder::connect_timeout). An error counts as one of
-    /// [`connect`](Manager::connect), and the object is dropped.
+    /// [`connect`](Manager::connect). The object is then [closed](Manager::close), as it is when the hook hangs, panics, or is cut short because the pool is closed; it
+    /// counts until that has ended.
     ///
     /// # Examples
     ///
@@ -299,7 +299,10 @@ impl<M: Manager, S> Builder<M, S> {
         self
     }
 
-    /// The runtime it connects on, and whose clock and timers it uses. Default: the one that is current when it is built.
+    /// One runtime for all: where objects are made and closed, and whose clock tells their age. Callers of all runtimes then share the objects; when this one is gone,
+    /// they are told so by [`ConnectError::Dropped`](super::ConnectError::Dropped).
+    ///
+    /// Default: none, and [each runtime has its own](super#several-runtimes).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self
@@ -331,8 +334,8 @@ impl<M: Manager, S> Builder<M, S> {
         if let Some((setting, _)) = durations.iter().find(|(_, d)| *d == Some(Duration::ZERO)) {
             return Err(BuildError::ZeroDuration { setting });
         }
-        let runtime = self.runtime.unwrap_or_else(Runtime::current);
-        let shared = Shared::start(runtime, self.settings, max).map_err(BuildError::NoRuntime)?;
+        let shared =
+            Shared::start(self.runtime, self.settings, max).map_err(BuildError::NoRuntime)?;
         Ok((shared, self.source))
     }
 }

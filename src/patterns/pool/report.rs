@@ -52,8 +52,12 @@ pub struct Closed {
     pub idle: u64,
     /// Too many after a resize.
     pub surplus: u64,
-    /// To make room for another key.
+    /// To make room for another key, or another runtime.
     pub evicted: u64,
+    /// To be [replaced](super::Pool::expire).
+    pub expired: u64,
+    /// Half made, with their runtime.
+    pub dropped: u64,
     /// With the pool.
     pub pool_closed: u64,
 }

@@ -1,22 +1,22 @@
 //! What the handles, the guards and the tasks of a pool share, and what is done outside of its lock.
 
-use super::error::ConnectError;
 use super::manager::{Manager, Metrics};
 use super::observer::{Event, Span, Why};
 use super::policy::Settings;
-use super::reaper;
-use super::state::{Item, Rules, Slot, State, Todo};
+use super::state::{Item, Rules, State, Todo};
+use super::tasks;
 use crate::cancel::CancelToken;
-use crate::internal::caught::caught;
+use crate::internal::caught::{discard, quietly};
+use crate::internal::line::wake;
 use crate::internal::lock::{Lock, Locked};
-use crate::runtime::{NoRuntime, Runtime, Site, panic_text};
+use crate::internal::timeline::Timeline;
+use crate::runtime::{ClockId, NoRuntime, Runtime, RuntimeId, panic_text};
 use crate::sync;
-use crate::time;
 use std::any::Any;
 use std::panic::Location;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Waker;
 use std::time::Instant;
 
 pub(super) type Home<M> = Arc<Core<M>>;
@@ -26,7 +26,8 @@ pub(super) type Thing<M> = Item<<M as Manager>::Object>;
 
 /// One for all keys.
 pub(super) struct Shared<M: Manager> {
-    pub(super) runtime: Runtime,
+    /// Where everything is done; `None`: on the runtime of whoever asks.
+    pub(super) fixed: Option<Runtime>,
     pub(super) settings: Settings<M>,
     rules: Rules,
     state: Lock<Machine<M>>,
@@ -42,7 +43,7 @@ pub(super) struct Core<M: Manager> {
     /// A guess at whether there are waiters: saves who comes one of two looks.
     pub(super) crowded: AtomicBool,
     /// Cancelled when it is closed: connects under way are given up.
-    closing: CancelToken,
+    pub(super) closing: CancelToken,
     /// Set when it is closed and nothing of it is left.
     pub(super) ended: sync::Event,
 }
@@ -56,31 +57,74 @@ impl<M: Manager> Drop for Owner<M> {
     }
 }
 
+/// Where somebody asks, and when, if that is of interest.
+#[derive(Clone, Copy)]
+pub(super) struct Here {
+    pub(super) ground: RuntimeId,
+    pub(super) read: Option<(ClockId, Instant)>,
+}
+
+impl Here {
+    #[inline]
+    fn on(runtime: &Runtime, dated: bool) -> Self {
+        Here {
+            ground: runtime.id(),
+            read: dated.then(|| Timeline::read(runtime)),
+        }
+    }
+}
+
 impl<M: Manager> Shared<M> {
     pub(super) fn start(
-        runtime: Runtime,
+        fixed: Option<Runtime>,
         settings: Settings<M>,
         max: usize,
     ) -> Result<Arc<Self>, NoRuntime> {
+        let runtime = fixed.clone().unwrap_or_else(Runtime::current);
         if !runtime.can_spawn() {
             // It says why in its own words.
             drop(runtime.try_spawn(std::future::ready(()))?);
         }
-        let needs_reaper = settings.needs_reaper();
         let rules = settings.rules();
-        let mut state = State::new(max, rules);
-        state.reaper.on = needs_reaper;
         let shared = Arc::new(Shared {
             rules,
-            runtime,
+            fixed,
             settings,
-            state: Lock::new(state),
+            state: Lock::new(State::new(max, rules)),
             spans: AtomicU64::new(0),
         });
-        if needs_reaper {
-            shared.spawn("reaper", reaper::run(shared.clone()));
-        }
+        shared.change(|state, todo| state.welcome(&runtime, todo));
         Ok(shared)
+    }
+
+    /// The runtime of whoever asks, or the one that was given.
+    pub(super) fn runtime(&self) -> Runtime {
+        self.fixed.clone().unwrap_or_else(Runtime::current)
+    }
+
+    #[inline]
+    fn here(&self, dated: bool) -> Here {
+        match &self.fixed {
+            Some(runtime) => Here::on(runtime, dated),
+            None => Here::on(&Runtime::current(), dated),
+        }
+    }
+
+    #[inline]
+    pub(super) fn here_to_take(&self) -> Here {
+        self.here(self.rules.dates_takes)
+    }
+
+    fn here_to_return(&self) -> Here {
+        self.here(self.rules.dates_returns)
+    }
+
+    /// Now, on the pool's timeline.
+    pub(super) fn now(&self) -> Instant {
+        let here = self.here(true);
+        let now = self.lock().date(here.read);
+        now.or(here.read.map(|(_, at)| at))
+            .unwrap_or_else(|| unreachable!("the clock was read"))
     }
 
     #[inline]
@@ -96,54 +140,35 @@ impl<M: Manager> Shared<M> {
         result
     }
 
-    /// Never under the lock: all of it is code of others.
+    /// Never under the lock: all of it is code of others. May be done by a destructor, while a panic unwinds: nothing comes out of it.
     pub(super) fn perform(&self, todo: Tasks<M>) {
         todo.wakers.wake();
-        for (core, record) in todo.connects {
-            let opening = Opening {
-                core,
-                record: Some(record),
-            };
-            self.spawn("connect", opening.run());
+        for connect in todo.connects {
+            tasks::open(connect);
         }
-        for (core, item, why) in todo.closes {
-            self.tell(&Event::Closing {
-                why,
-                uses: item.uses,
-            });
-            let Slot { object, record, .. } = *item;
-            let closing = Closing {
-                object: Some(object),
-                end: End { core, record },
-            };
-            self.spawn("close", closing.run());
+        for close in todo.closes {
+            tasks::close(close);
+        }
+        if let Some((core, runtime)) = todo.reaper {
+            tasks::look_after(&core, &runtime);
         }
         for core in todo.ended {
             core.ended.set();
         }
-    }
-
-    fn spawn(&self, what: &str, task: impl Future<Output = ()> + Send + 'static) {
-        let site = Site {
-            name: Some(format!("{}: {what}", self.settings.name).into()),
-            at: self.settings.at,
-        };
-        // A pool is not built without a runtime; on one that has stopped the task is dropped, and says so.
-        let spawned = self.runtime.spawn_at(site, task);
-        debug_assert!(spawned.is_ok(), "it could spawn when the pool was built");
+        discard((todo.dropped, todo.forgotten));
     }
 
     pub(super) fn tell(&self, event: &Event<'_, M::Error>) {
         if let Some(observer) = &self.settings.observer {
-            // It must not take with it whose event it is; the panic hook has reported it.
-            drop(catch_unwind(AssertUnwindSafe(|| observer(event))));
+            // It must not take with it whose event it is.
+            quietly(|| observer(event));
         }
     }
 
     /// When somebody began to ask for an object, where uses are told.
     #[inline]
     pub(super) fn begin_span(&self) -> Option<Instant> {
-        self.settings.spans.then(|| self.runtime.now())
+        self.settings.spans.then(|| self.now())
     }
 
     /// An object is handed out to who has asked since `start`.
@@ -154,7 +179,7 @@ impl<M: Manager> Shared<M> {
         at: &'static Location<'static>,
         start: Instant,
     ) {
-        let since = self.runtime.now();
+        let since = self.now();
         let number = self.spans.fetch_add(1, Ordering::Relaxed);
         item.span = Some(Span { number, at, since });
         self.tell(&Event::Taken {
@@ -174,7 +199,7 @@ impl<M: Manager> Shared<M> {
 
     #[cold]
     fn tell_returned(&self, span: &Span, in_flight: bool) {
-        let now = self.runtime.now();
+        let now = self.now();
         self.tell(&Event::Returned {
             span: span.number,
             at: span.at,
@@ -183,27 +208,32 @@ impl<M: Manager> Shared<M> {
         });
     }
 
-    pub(super) fn now_for_take(&self) -> Option<Instant> {
-        self.rules.dates_takes.then(|| self.runtime.now())
+    /// What was handed out, and nobody saw, or a place in the line.
+    pub(super) fn undo(
+        &self,
+        undo: impl FnOnce(&mut Machine<M>, Option<Instant>, &mut Tasks<M>) -> Option<Waker>,
+    ) {
+        let here = self.here_to_return();
+        let waker = self.change(|state, todo| {
+            let now = state.date(here.read);
+            undo(state, now, todo)
+        });
+        discard(waker);
     }
 
-    pub(super) fn now_for_return(&self) -> Option<Instant> {
-        self.rules.dates_returns.then(|| self.runtime.now())
-    }
-
+    /// Marked first, then cancelled: a connect that is given up must not find that somebody waits.
     pub(super) fn close_all(&self) {
-        let cores = self.lock().homes();
-        for core in cores {
-            core.close();
-        }
-        let waker = {
+        let mut todo = Todo::new();
+        let cores = {
             let mut state = self.lock();
-            state.reaper.on = false;
-            state.reaper.rouse_now()
+            let cores = state.close_all(&mut todo);
+            state.end(&mut todo.wakers);
+            cores
         };
-        if let Some(waker) = waker {
-            waker.wake();
+        for core in cores {
+            core.closing.cancel();
         }
+        self.perform(todo);
     }
 }
 
@@ -228,9 +258,17 @@ impl<M: Manager> Core<M> {
     }
 
     pub(super) fn close(&self) {
+        // Marked first, then cancelled: a connect that is given up must not find that somebody waits.
+        let mut todo = Todo::new();
+        self.shared.lock().close(self.bucket, &mut todo);
         self.closing.cancel();
+        self.shared.perform(todo);
+    }
+
+    /// All objects are to be replaced.
+    pub(super) fn expire(&self) {
         self.shared
-            .change(|state, todo| state.close(self.bucket, todo));
+            .change(|state, todo| state.expire(self.bucket, todo));
     }
 
     pub(super) fn metrics(&self, item: &Thing<M>, now: Option<Instant>) -> Metrics {
@@ -256,11 +294,19 @@ impl<M: Manager> Core<M> {
         } else {
             item
         };
-        let now = self.shared.now_for_return();
-        let quickly = self.shared.lock().put_quickly(item, now);
+        let (now, quickly) = {
+            let read = if self.shared.rules.dates_returns {
+                self.shared.here(true).read
+            } else {
+                None
+            };
+            let mut state = self.shared.lock();
+            let now = state.date(read);
+            (now, state.put_quickly(item, now))
+        };
         match quickly {
             Ok(None) => {}
-            Ok(Some(waker)) => waker.wake(),
+            Ok(Some(waker)) => wake(waker),
             Err(item) => self.put(item, now),
         }
     }
@@ -274,7 +320,7 @@ impl<M: Manager> Core<M> {
     fn judge(&self, mut item: Thing<M>) -> Option<Thing<M>> {
         if item.in_flight {
             let clean = || self.manager.is_clean(&mut item.object);
-            if !catch_unwind(AssertUnwindSafe(clean)).unwrap_or(false) {
+            if !quietly(clean).unwrap_or(false) {
                 self.throw_away(item, Why::InFlight);
                 return None;
             }
@@ -283,7 +329,7 @@ impl<M: Manager> Core<M> {
         if let Some(hook) = &self.shared.settings.after_return {
             let metrics = self.metrics(&item, None);
             let stays = || hook(&mut item.object, &metrics);
-            if !catch_unwind(AssertUnwindSafe(stays)).unwrap_or(false) {
+            if !quietly(stays).unwrap_or(false) {
                 self.throw_away(item, Why::Hook);
                 return None;
             }
@@ -297,126 +343,9 @@ impl<M: Manager> Core<M> {
     }
 }
 
-pub(super) fn text_of(payload: &(dyn Any + Send)) -> String {
-    panic_text(payload).unwrap_or("(no message)").to_owned()
-}
-
-/// A connect under way. Dropped before it has ended, the runtime has stopped.
-struct Opening<M: Manager> {
-    core: Home<M>,
-    /// Kept as long as code of others runs, which may panic.
-    record: Option<usize>,
-}
-
-impl<M: Manager> Opening<M> {
-    async fn run(mut self) {
-        let core = self.core.clone();
-        let (shared, settings) = (&core.shared, &core.shared.settings);
-        let start = shared.runtime.now();
-        let attempt = async {
-            let connecting = core.manager.connect();
-            let mut object = connecting.await.map_err(ConnectError::Failed)?;
-            if let Some(hook) = &settings.after_connect {
-                hook(&mut object).await.map_err(ConnectError::Failed)?;
-            }
-            Ok(object)
-        };
-        let limited = caught(time::timeout(settings.connect_timeout, attempt));
-        let ended = core.closing.run(limited).await;
-        let Some(record) = self.record else {
-            return;
-        };
-        let error = match ended {
-            Err(_closed) => {
-                self.record = None;
-                return shared.change(|state, todo| state.gave_up(record, todo));
-            }
-            Ok(Ok(Ok(Ok(object)))) => {
-                let now = shared.runtime.now();
-                let took = now.saturating_duration_since(start);
-                shared.tell(&Event::Connected { took });
-                let item = core.item(object, record, now);
-                self.record = None;
-                return shared.change(|state, todo| state.opened(item, Some(now), todo));
-            }
-            Ok(Ok(Ok(Err(error)))) => error,
-            Ok(Ok(Err(_elapsed))) => ConnectError::TimedOut(settings.connect_timeout),
-            Ok(Err(payload)) => ConnectError::Panicked(text_of(&*payload)),
-        };
-        shared.tell(&Event::ConnectFailed { error: &error });
-        let text = error.to_string().into();
-        self.record = None;
-        let pause = shared.change(|state, todo| state.failed(record, error, Some(text), todo));
-        if let Some(pause) = pause {
-            // Not all the clients of a server that comes back at once.
-            let pause = pause.mul_f64(0.5 + 0.5 * fastrand::f64());
-            if core.closing.run(time::sleep(pause)).await.is_ok() {
-                shared.change(|state, todo| state.resume(core.bucket, todo));
-            }
-        }
-    }
-}
-
-impl<M: Manager> Core<M> {
-    fn item(&self, object: M::Object, record: usize, now: Instant) -> Thing<M> {
-        Box::new(Slot {
-            object,
-            record,
-            created: now,
-            expires: self.shared.settings.expiry(now),
-            idle_since: None,
-            uses: 0,
-            stamp: 0,
-            in_flight: false,
-            span: None,
-        })
-    }
-}
-
-impl<M: Manager> Drop for Opening<M> {
-    fn drop(&mut self) {
-        if let Some(record) = self.record.take() {
-            self.core
-                .shared
-                .change(|state, todo| state.lost(record, todo));
-        }
-    }
-}
-
-/// An object that is being closed. The fields are dropped in this order: it counts until it is gone.
-struct Closing<M: Manager> {
-    object: Option<M::Object>,
-    end: End<M>,
-}
-
-struct End<M: Manager> {
-    core: Home<M>,
-    record: usize,
-}
-
-impl<M: Manager> Drop for End<M> {
-    fn drop(&mut self) {
-        self.core
-            .shared
-            .change(|state, todo| state.closed(self.record, todo));
-    }
-}
-
-impl<M: Manager> Closing<M> {
-    async fn run(mut self) {
-        let core = self.end.core.clone();
-        let limit = core.shared.settings.close_timeout;
-        let Some(object) = self.object.take() else {
-            return;
-        };
-        let close = async { core.manager.close(object).await };
-        match caught(time::timeout(limit, close)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_elapsed)) => core.shared.tell(&Event::CloseFailed { panic: None }),
-            Err(payload) => {
-                let text = text_of(&*payload);
-                core.shared.tell(&Event::CloseFailed { panic: Some(&text) });
-            }
-        }
-    }
+/// What a panic said. A payload whose destructor panics as well does no harm.
+pub(super) fn text_of(payload: Box<dyn Any + Send>) -> String {
+    let text = panic_text(&*payload).unwrap_or("(no message)").to_owned();
+    discard(payload);
+    text
 }

@@ -4,7 +4,9 @@
 //! *record*, from the decision to connect until it is really closed; so the number of records never exceeds what there may be.
 //!
 //! Invariants:
-//! * Idle objects and waiters exclude one another: whoever brings an object serves the line first, newcomers pass nobody.
+//! * An object goes to callers of its own runtime only: a socket dies with its reactor.
+//! * Idle objects and waiters of one runtime exclude one another: whoever brings an object serves the line first, newcomers pass nobody. What lies idle for another
+//!   runtime is closed, as soon as a waiter needs its room.
 //! * There are as many connects under way, or requested, as there are waiters, as far as there is room. They belong to nobody: whatever comes goes to the
 //!   first in line. So a waiter that goes leaves a connect behind, and its object goes to the next, or idles.
 //! * When the total is used up, buckets in need stand in `requests`, in the order they came, and as many idle objects of other buckets are being closed
@@ -13,6 +15,7 @@
 //! What is to be done outside of the lock (waking, connecting, closing, dropping) is collected in [`Todo`].
 
 mod connecting;
+mod grounds;
 mod returning;
 mod room;
 mod taking;
@@ -24,11 +27,14 @@ use super::error::ConnectError;
 use super::observer::{Span, Why};
 use super::report::{Held, Stats};
 use crate::internal::line::{Line, Wakers};
+use crate::internal::timeline::Timeline;
+use crate::runtime::{ClockId, Runtime, RuntimeId};
+use grounds::Ground;
+pub(super) use grounds::Reaping;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// An object and what is known about it. It goes round between the idle ones, the line and the guards in its box.
@@ -84,6 +90,8 @@ pub(super) struct Rules {
     /// Whether it has to be known when an object is taken, and when it comes back.
     pub(super) dates_takes: bool,
     pub(super) dates_returns: bool,
+    /// Whether somebody has to look after objects that nobody takes or returns.
+    pub(super) reaps: bool,
 }
 
 pub(super) struct State<O, H, E> {
@@ -97,9 +105,11 @@ pub(super) struct State<O, H, E> {
     closing: usize,
     turn: u64,
     stamp: u64,
-    /// Answers at once in a row, for all buckets.
-    streak: u16,
-    pub(super) reaper: Reaper,
+    /// Runtimes that it is used on. The last is the one that was used last, as far as anybody looked.
+    grounds: Vec<Ground>,
+    timeline: Timeline,
+    /// The last handle is gone.
+    ending: bool,
 }
 
 struct Bucket<O, H, E> {
@@ -130,6 +140,12 @@ struct Bucket<O, H, E> {
 #[derive(Debug)]
 struct Record {
     bucket: usize,
+    /// Where it was made, and may be used.
+    ground: RuntimeId,
+    /// It is being made.
+    connecting: bool,
+    /// To be replaced.
+    expired: bool,
     taken: Option<&'static Location<'static>>,
     since: Option<Instant>,
     told: bool,
@@ -140,37 +156,17 @@ pub(super) enum Wait<O, E> {
     Waiting {
         turn: u64,
         at: &'static Location<'static>,
+        ground: RuntimeId,
     },
     Given(Item<O>),
     Failed(ConnectError<E>),
     Closed,
 }
 
-/// When the reaper is to look again.
-#[derive(Debug, Default)]
-pub(super) struct Reaper {
-    /// Whether there is one.
-    pub(super) on: bool,
-    pub(super) until: Option<Instant>,
-    pub(super) roused: bool,
-    pub(super) waker: Option<Waker>,
-}
-
-impl Reaper {
-    /// There is something to do at `due`.
-    #[inline]
-    fn rouse(&mut self, due: Option<Instant>) -> Option<Waker> {
-        let due = due.filter(|_| self.on)?;
-        if self.until.is_some_and(|until| until <= due) {
-            return None;
-        }
-        self.until = Some(due);
-        self.rouse_now()
-    }
-
-    pub(super) fn rouse_now(&mut self) -> Option<Waker> {
-        self.roused = true;
-        self.waker.take()
+impl<O, E> Wait<O, E> {
+    /// Whether it waits, for an object of this runtime.
+    fn is_on(&self, here: RuntimeId) -> bool {
+        matches!(self, Wait::Waiting { ground, .. } if *ground == here)
     }
 }
 
@@ -178,12 +174,32 @@ impl Reaper {
 #[must_use = "somebody waits for it"]
 pub(super) struct Todo<O, H, E> {
     pub(super) wakers: Wakers,
-    pub(super) connects: Vec<(H, usize)>,
-    pub(super) closes: Vec<(H, Item<O>, Why)>,
+    pub(super) connects: Vec<Connect<H>>,
+    pub(super) closes: Vec<Close<O, H>>,
+    /// A runtime that needs somebody to look after its objects.
+    pub(super) reaper: Option<(H, Runtime)>,
     /// Buckets that are closed and have no record left.
     pub(super) ended: Vec<H>,
     /// What nobody is told any more.
     pub(super) dropped: Option<ConnectError<E>>,
+    /// Handles that are not needed any more: dropping one may be code of others.
+    pub(super) forgotten: Vec<Runtime>,
+}
+
+/// An object is to be made.
+pub(super) struct Connect<H> {
+    pub(super) home: H,
+    pub(super) record: usize,
+    pub(super) runtime: Runtime,
+}
+
+/// An object is to be closed.
+pub(super) struct Close<O, H> {
+    pub(super) home: H,
+    pub(super) item: Item<O>,
+    pub(super) why: Why,
+    /// Where it was made; `None`: that is gone.
+    pub(super) runtime: Option<Runtime>,
 }
 
 impl<O, H, E> Todo<O, H, E> {
@@ -192,23 +208,23 @@ impl<O, H, E> Todo<O, H, E> {
             wakers: Wakers::new(),
             connects: Vec::new(),
             closes: Vec::new(),
+            reaper: None,
             ended: Vec::new(),
             dropped: None,
+            forgotten: Vec::new(),
         }
     }
 }
 
 /// How a waiter stands.
 pub(super) enum Look<O, E> {
-    /// With its old waker, to be dropped after unlocking.
-    Waits(Option<Waker>),
+    Waits,
+    /// And its waker is to be taken over: unlock, fill the spare one, and look again.
+    WaitsUnwoken,
     Given(Item<O>),
     Failed(ConnectError<E>),
     Closed,
 }
-
-/// Answers at once until a task has to go round its executor.
-const TURNS: u16 = 256;
 
 /// Between attempts to connect for the sake of `min_idle`, after the first failure; then twice as long each time, up to 25.6 s.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -227,9 +243,21 @@ impl<O, H: Clone, E> State<O, H, E> {
             closing: 0,
             turn: 0,
             stamp: 0,
-            streak: 0,
-            reaper: Reaper::default(),
+            grounds: Vec::new(),
+            timeline: Timeline::new(),
+            ending: false,
         }
+    }
+
+    /// A moment of some runtime's clock, on the pool's own timeline.
+    #[inline]
+    pub(super) fn date(&mut self, read: Option<(ClockId, Instant)>) -> Option<Instant> {
+        read.map(|(clock, at)| self.timeline.now(clock, at))
+    }
+
+    /// The other way round, for timers.
+    pub(super) fn on_clock(&self, clock: ClockId, moment: Instant) -> Option<Instant> {
+        self.timeline.on_clock(clock, moment)
     }
 
     pub(super) fn add_bucket(&mut self, max: usize, min_idle: usize) -> usize {
@@ -268,12 +296,6 @@ impl<O, H: Clone, E> State<O, H, E> {
     pub(super) fn remove_bucket(&mut self, b: usize) -> Option<H> {
         debug_assert!(self.is_unused(b), "its records would have no bucket");
         self.buckets.remove(b).home
-    }
-
-    /// All that can connect or be closed.
-    pub(super) fn homes(&self) -> Vec<H> {
-        let homes = self.buckets.iter().filter_map(|(_, b)| b.home.clone());
-        homes.collect()
     }
 
     pub(super) fn is_closed(&self, b: usize) -> bool {

@@ -2,6 +2,7 @@
 
 use super::{FIRST_PAUSE, Item, State, Todo, Wait};
 use crate::patterns::pool::error::ConnectError;
+use crate::patterns::pool::observer::Why;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,9 @@ impl<O, H: Clone, E> State<O, H, E> {
         now: Option<Instant>,
         todo: &mut Todo<O, H, E>,
     ) {
-        let b = self.records[item.record].bucket;
+        let record = &mut self.records[item.record];
+        record.connecting = false;
+        let b = record.bucket;
         let bucket = &mut self.buckets[b];
         bucket.connecting -= 1;
         bucket.stats.connected += 1;
@@ -24,10 +27,12 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.settle(b, todo);
     }
 
-    /// A connect has failed: the first in line is told. `Some`: the caller is to wait for so long, and then to [`resume`](State::resume).
+    /// A connect has failed: the first in line is told. What was made all the same is closed. `Some`: the caller is to wait for so long, and then
+    /// to [`resume`](State::resume).
     pub(in crate::patterns::pool) fn failed(
         &mut self,
         record: usize,
+        made: Option<Item<O>>,
         error: ConnectError<E>,
         text: Option<Arc<str>>,
         todo: &mut Todo<O, H, E>,
@@ -50,27 +55,46 @@ impl<O, H: Clone, E> State<O, H, E> {
         });
         todo.wakers.extend(waker);
         todo.dropped = error;
-        self.remove(record, todo);
+        self.unmake(record, made, Why::Hook, todo);
         pause
     }
 
     /// A connect was given up, because its bucket is closed.
-    pub(in crate::patterns::pool) fn gave_up(&mut self, record: usize, todo: &mut Todo<O, H, E>) {
+    pub(in crate::patterns::pool) fn gave_up(
+        &mut self,
+        record: usize,
+        made: Option<Item<O>>,
+        todo: &mut Todo<O, H, E>,
+    ) {
         let b = self.records[record].bucket;
         self.buckets[b].connecting -= 1;
-        self.remove(record, todo);
+        self.unmake(record, made, Why::PoolClosed, todo);
     }
 
-    /// A connect was dropped with its runtime. Whoever waits would start another, which would end alike: all are told.
-    pub(in crate::patterns::pool) fn lost(&mut self, record: usize, todo: &mut Todo<O, H, E>) {
-        for (_, bucket) in &mut self.buckets {
-            bucket.paused = true;
-            bucket.line.serve_each(&mut todo.wakers, |wait| {
-                *wait = Wait::Failed(ConnectError::Dropped);
-                true
-            });
+    /// A connect was dropped with its runtime. Another one there would end alike: all who wait there are told.
+    pub(in crate::patterns::pool) fn lost(
+        &mut self,
+        record: usize,
+        made: Option<Item<O>>,
+        todo: &mut Todo<O, H, E>,
+    ) {
+        self.leave_ground(self.records[record].ground, todo);
+        let b = self.records[record].bucket;
+        self.buckets[b].connecting -= 1;
+        self.unmake(record, made, Why::Dropped, todo);
+    }
+
+    /// What is left of a connect that came to nothing: an object that is to be closed, or a place that is free.
+    fn unmake(&mut self, record: usize, made: Option<Item<O>>, why: Why, todo: &mut Todo<O, H, E>) {
+        self.records[record].connecting = false;
+        match made {
+            Some(item) => {
+                let b = self.records[record].bucket;
+                self.begin_close(item, why, todo);
+                self.settle(b, todo);
+            }
+            None => self.remove(record, todo),
         }
-        self.gave_up(record, todo);
     }
 
     /// Somebody takes what is to be kept idle, to see that it is there. How many that is.

@@ -1,8 +1,9 @@
 //! An object comes back, or goes for good.
 
-use super::{HOME, Item, State, Todo, Wait};
+use super::{Close, HOME, Item, State, Todo, Wait};
 use crate::patterns::pool::observer::Why;
 use crate::patterns::pool::report::Closed;
+use std::panic::Location;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         let record = &mut self.records[item.record];
         let bucket = &mut self.buckets[record.bucket];
         let stays = !bucket.closed
+            && !record.expired
             && bucket.size - bucket.closing <= bucket.max
             && self.size - self.closing <= self.max
             && self.rules.leak_after.is_none()
@@ -27,15 +29,20 @@ impl<O, H: Clone, E> State<O, H, E> {
         if bucket.requested > 0 {
             return Err(item);
         }
-        if let Some(&Wait::Waiting { at, .. }) = bucket.line.front() {
+        if let Some(&Wait::Waiting { at, ground, .. }) = bucket.line.front() {
+            if ground != record.ground {
+                return Err(item);
+            }
             bucket.stats.taken += 1;
             record.taken = Some(at);
             item.idle_since = None;
             return Ok(bucket.line.serve_front(|wait| *wait = Wait::Given(item)));
         }
-        if !self.requests.is_empty() {
+        let ground = record.ground;
+        if !self.requests.is_empty() || self.rules.reaps && self.is_unkept(ground) {
             return Err(item);
         }
+        let record = &mut self.records[item.record];
         record.taken = None;
         Ok(self.lay_down(item, now))
     }
@@ -51,15 +58,16 @@ impl<O, H: Clone, E> State<O, H, E> {
             None => idle_end,
             Some(end) => Some(idle_end.map_or(end, |at| at.min(end))),
         };
-        let bucket = &mut self.buckets[self.records[item.record].bucket];
-        bucket.idle.push_back(item);
-        self.reaper.rouse(due)
+        let record = &self.records[item.record];
+        let ground = record.ground;
+        self.buckets[record.bucket].idle.push_back(item);
+        self.rouse(ground, due)
     }
 
     /// An object that is clean: to the first in line, to the idle ones, or to be closed.
     pub(in crate::patterns::pool) fn put(
         &mut self,
-        mut item: Item<O>,
+        item: Item<O>,
         now: Option<Instant>,
         todo: &mut Todo<O, H, E>,
     ) {
@@ -73,6 +81,8 @@ impl<O, H: Clone, E> State<O, H, E> {
             Some(Why::Surplus)
         } else if over {
             Some(Why::Lifetime)
+        } else if self.records[item.record].expired {
+            Some(Why::Expired)
         } else if bucket.line.is_empty() && self.is_short() {
             Some(Why::Evicted)
         } else {
@@ -81,18 +91,67 @@ impl<O, H: Clone, E> State<O, H, E> {
         if let Some(why) = why {
             return self.begin_close(item, why, todo);
         }
-        let bucket = &mut self.buckets[b];
-        if let Some(&Wait::Waiting { at, .. }) = bucket.line.front() {
-            bucket.stats.taken += 1;
-            let record = item.record;
-            item.idle_since = None;
-            let waker = bucket.line.serve_front(|wait| *wait = Wait::Given(item));
-            todo.wakers.extend(waker);
-            self.mark_taken(record, at, now, &mut todo.wakers);
-            return self.withdraw(b);
+        let record = item.record;
+        let item = match self.serve(item, todo) {
+            Ok(at) => {
+                self.mark_taken(record, at, now, todo);
+                return self.withdraw(b);
+            }
+            Err(item) => item,
+        };
+        let bucket = &self.buckets[b];
+        // Nobody waits for it on its runtime, and somebody needs its room on another.
+        if bucket.line.len() > bucket.connecting + bucket.closing {
+            return self.begin_close(item, Why::Evicted, todo);
         }
+        self.look_after(self.records[record].ground, b, todo);
         let waker = self.lay_down(item, now);
         todo.wakers.extend(waker);
+    }
+
+    /// Gives an object to the first in line who can use it, unless that leaves the very first without help. Where it was asked for.
+    fn serve(
+        &mut self,
+        mut item: Item<O>,
+        todo: &mut Todo<O, H, E>,
+    ) -> Result<&'static Location<'static>, Item<O>> {
+        let bucket = &mut self.buckets[self.records[item.record].bucket];
+        let ground = self.records[item.record].ground;
+        let Some(front) = bucket.line.front() else {
+            return Err(item);
+        };
+        let others = bucket.connecting + bucket.closing;
+        if !front.is_on(ground) && others == 0 {
+            return Err(item);
+        }
+        item.idle_since = None;
+        let (mut item, mut asked) = (Some(item), None);
+        let mut give = |wait: &mut Wait<O, E>| {
+            if let Wait::Waiting { at, .. } = *wait
+                && wait.is_on(ground)
+                && let Some(item) = item.take()
+            {
+                asked = Some(at);
+                *wait = Wait::Given(item);
+                return true;
+            }
+            false
+        };
+        if front.is_on(ground) {
+            let waker = bucket.line.serve_front(|wait| {
+                give(wait);
+            });
+            todo.wakers.extend(waker);
+        } else {
+            bucket.line.serve_each(&mut todo.wakers, give);
+        }
+        match (item, asked) {
+            (Some(item), _) => Err(item),
+            (None, at) => {
+                bucket.stats.taken += 1;
+                Ok(at.unwrap_or_else(Location::caller))
+            }
+        }
     }
 
     pub(super) fn forget_taken(&mut self, record: usize) {
@@ -115,7 +174,13 @@ impl<O, H: Clone, E> State<O, H, E> {
         bucket.closing += 1;
         self.closing += 1;
         let home = bucket.home.clone().expect(HOME);
-        todo.closes.push((home, item, why));
+        let runtime = self.runtime_of(self.records[item.record].ground);
+        todo.closes.push(Close {
+            home,
+            item,
+            why,
+            runtime,
+        });
     }
 
     /// It is closed: there is room for another.
@@ -145,6 +210,8 @@ fn count(closed: &mut Closed, why: Why) {
         Why::Idle => &mut closed.idle,
         Why::Surplus => &mut closed.surplus,
         Why::Evicted => &mut closed.evicted,
+        Why::Expired => &mut closed.expired,
+        Why::Dropped => &mut closed.dropped,
         Why::PoolClosed => &mut closed.pool_closed,
     } += 1;
 }

@@ -1,16 +1,22 @@
 //! Room: how many there may be, in a bucket and in all, and who is to connect next.
 
-use super::{Bucket, Record, State, Todo, Why};
+use super::{Bucket, Connect, Record, State, Todo, Why};
 
 impl<O, H, E> Bucket<O, H, E> {
     /// Whether another connect would be of use, beyond those under way.
     fn wants(&self, promised: usize) -> bool {
+        // What lies idle while others wait is of another runtime.
+        let idle = if self.line.is_empty() {
+            self.idle.len()
+        } else {
+            0
+        };
         let keeps = !self.paused && self.warming == 0;
         let kept = if keeps { self.min_idle } else { 0 };
         !self.closed
             && self.home.is_some()
             && self.size + promised < self.max
-            && self.idle.len() + self.connecting + promised < self.line.len() + kept
+            && idle + self.connecting + promised < self.line.len() + kept
     }
 }
 
@@ -26,9 +32,14 @@ impl<O, H: Clone, E> State<O, H, E> {
         }
     }
 
+    /// And there is a runtime to do it on.
+    fn wants(&self, b: usize, promised: usize) -> bool {
+        !self.grounds.is_empty() && self.buckets[b].wants(promised)
+    }
+
     /// Connects what a bucket needs, or asks for room in the total.
     pub(super) fn want(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
-        while self.buckets[b].wants(self.buckets[b].requested) {
+        while self.wants(b, self.buckets[b].requested) {
             if self.size < self.max && self.requests.is_empty() {
                 self.connect(b, todo);
             } else {
@@ -36,7 +47,23 @@ impl<O, H: Clone, E> State<O, H, E> {
                 self.requests.push_back(b);
             }
         }
+        self.make_way(b, todo);
         self.make_room(todo);
+    }
+
+    /// Closes what lies idle in a bucket for another runtime, as far as those need the room who wait.
+    fn make_way(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
+        loop {
+            let bucket = &mut self.buckets[b];
+            let helped = bucket.connecting + bucket.closing + bucket.requested;
+            if bucket.line.len() <= helped {
+                return;
+            }
+            let Some(item) = bucket.idle.pop_front() else {
+                return;
+            };
+            self.begin_close(item, Why::Evicted, todo);
+        }
     }
 
     /// Closes what lies idle, as far as those need it who ask for room.
@@ -51,8 +78,7 @@ impl<O, H: Clone, E> State<O, H, E> {
     /// Takes back requests for room that are of no use any more, because who waited was served otherwise, or is gone. The first: it is mostly the first in line who
     /// was served or gave up, and nobody of this bucket may pass those of others in a place that is not his.
     pub(super) fn withdraw(&mut self, b: usize) {
-        while self.buckets[b].requested > 0 && !self.buckets[b].wants(self.buckets[b].requested - 1)
-        {
+        while self.buckets[b].requested > 0 && !self.wants(b, self.buckets[b].requested - 1) {
             if let Some(first) = self.requests.iter().position(|r| *r == b) {
                 self.requests.remove(first);
             }
@@ -67,13 +93,16 @@ impl<O, H: Clone, E> State<O, H, E> {
         {
             self.buckets[b].requested -= 1;
             // There may be none for the bucket itself.
-            if self.buckets[b].wants(0) {
+            if self.wants(b, 0) {
                 self.connect(b, todo);
             }
         }
     }
 
     fn connect(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
+        let Some(runtime) = self.ground_for(b) else {
+            return;
+        };
         let bucket = &mut self.buckets[b];
         let Some(home) = bucket.home.clone() else {
             return;
@@ -83,11 +112,18 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.size += 1;
         let record = self.records.insert(Record {
             bucket: b,
+            ground: runtime.id(),
+            connecting: true,
+            expired: false,
             taken: None,
             since: None,
             told: false,
         });
-        todo.connects.push((home, record));
+        todo.connects.push(Connect {
+            home,
+            record,
+            runtime,
+        });
     }
 
     /// Whether those who ask for room need more than what is being closed.

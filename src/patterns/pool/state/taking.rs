@@ -1,25 +1,14 @@
 //! Taking an object, or a place in the line.
 
-use super::{Item, Look, Slot, State, TURNS, Todo, Wait};
-use crate::internal::line::{Place, Wakers};
+use super::{Item, Look, Slot, State, Todo, Wait};
+use crate::internal::line::{Place, Spare};
 use crate::patterns::pool::observer::Why;
+use crate::runtime::RuntimeId;
 use std::panic::Location;
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 impl<O, H: Clone, E> State<O, H, E> {
-    /// Whether a task that was answered at once has to go round; asked once for each answer.
-    #[inline]
-    pub(in crate::patterns::pool) fn out_of_budget(&mut self, waker: &Waker) -> bool {
-        self.streak = self.streak.saturating_add(1);
-        // A waker without data belongs to nobody (`Waker::noop`): there is no second poll.
-        if self.streak <= TURNS || waker.data().is_null() {
-            return false;
-        }
-        self.streak = 0;
-        true
-    }
-
     /// An idle object, where that takes no more than taking it.
     #[inline]
     pub(in crate::patterns::pool) fn take_quickly(
@@ -27,6 +16,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         b: usize,
         at: &'static Location<'static>,
         now: Option<Instant>,
+        here: RuntimeId,
     ) -> Option<Item<O>> {
         let bucket = &mut self.buckets[b];
         // Below what is to be kept, another one is to be made.
@@ -34,13 +24,15 @@ impl<O, H: Clone, E> State<O, H, E> {
             return None;
         }
         let item = bucket.idle.pop_back()?;
-        if now.is_some_and(|now| item.is_over(now, self.rules.idle_timeout)) {
-            // Its closing takes more.
+        let record = &mut self.records[item.record];
+        let over = now.is_some_and(|now| item.is_over(now, self.rules.idle_timeout));
+        if over || record.ground != here {
+            // Its closing, or looking for another, takes more.
             bucket.idle.push_back(item);
             return None;
         }
         bucket.stats.taken += 1;
-        self.records[item.record].taken = Some(at);
+        record.taken = Some(at);
         Some(item)
     }
 
@@ -52,17 +44,19 @@ impl<O, H: Clone, E> State<O, H, E> {
         at: &'static Location<'static>,
         number: &mut Option<u64>,
         waker: Waker,
+        ground: RuntimeId,
     ) -> Result<Place, Waker> {
         let bucket = &mut self.buckets[b];
         let full = bucket.size >= bucket.max && bucket.idle.is_empty();
-        if !full || bucket.closed || number.is_some() {
+        let known = self.grounds.last().is_some_and(|last| last.id == ground);
+        if !full || bucket.closed || number.is_some() || !known {
             return Err(waker);
         }
-        self.streak = 0;
         self.turn += 1;
         let turn = self.turn;
         *number = Some(turn);
-        Ok(bucket.line.enter(Wait::Waiting { turn, at }, waker))
+        let wait = Wait::Waiting { turn, at, ground };
+        Ok(bucket.line.enter(wait, waker))
     }
 
     /// An idle object. Those that are over are closed on the way.
@@ -71,10 +65,20 @@ impl<O, H: Clone, E> State<O, H, E> {
         b: usize,
         at: &'static Location<'static>,
         now: Option<Instant>,
+        here: RuntimeId,
         todo: &mut Todo<O, H, E>,
     ) -> Option<Item<O>> {
         let mut found = None;
-        while let Some(item) = self.buckets[b].idle.pop_back() {
+        let mut left = self.buckets[b].idle.len();
+        while left > 0 {
+            left -= 1;
+            let idle = &mut self.buckets[b].idle;
+            if self.records[idle[left].record].ground != here {
+                continue;
+            }
+            let Some(item) = idle.remove(left) else {
+                break;
+            };
             match self.is_over(&item, now) {
                 Some(why) => self.begin_close(item, why, todo),
                 None => {
@@ -85,7 +89,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         }
         if let Some(item) = &found {
             self.buckets[b].stats.taken += 1;
-            self.mark_taken(item.record, at, now, &mut todo.wakers);
+            self.mark_taken(item.record, at, now, todo);
         }
         self.want(b, todo);
         found
@@ -107,13 +111,16 @@ impl<O, H: Clone, E> State<O, H, E> {
         record: usize,
         at: &'static Location<'static>,
         now: Option<Instant>,
-        wakers: &mut Wakers,
+        todo: &mut Todo<O, H, E>,
     ) {
         let record = &mut self.records[record];
         record.taken = Some(at);
         if let (Some(limit), Some(now)) = (self.rules.leak_after, now) {
             record.since = Some(now);
-            wakers.extend(self.reaper.rouse(now.checked_add(limit)));
+            let (b, ground) = (record.bucket, record.ground);
+            self.look_after(ground, b, todo);
+            todo.wakers
+                .extend(self.rouse(ground, now.checked_add(limit)));
         }
     }
 
@@ -124,9 +131,9 @@ impl<O, H: Clone, E> State<O, H, E> {
         at: &'static Location<'static>,
         turn: &mut Option<u64>,
         waker: Waker,
+        ground: RuntimeId,
         todo: &mut Todo<O, H, E>,
     ) -> Result<Place, Waker> {
-        self.streak = 0;
         if self.buckets[b].closed {
             return Err(waker);
         }
@@ -136,11 +143,11 @@ impl<O, H: Clone, E> State<O, H, E> {
                 self.turn += 1;
                 *turn = Some(self.turn);
                 let turn = self.turn;
-                line.enter(Wait::Waiting { turn, at }, waker)
+                line.enter(Wait::Waiting { turn, at, ground }, waker)
             }
             Some(turn) => {
                 let ahead = |w: &_| matches!(w, Wait::Waiting { turn: t, .. } if *t < turn);
-                line.enter_again(Wait::Waiting { turn, at }, waker, ahead)
+                line.enter_again(Wait::Waiting { turn, at, ground }, waker, ahead)
             }
         };
         self.want(b, todo);
@@ -159,11 +166,16 @@ impl<O, H: Clone, E> State<O, H, E> {
         &mut self,
         b: usize,
         place: Place,
-        waker: &Waker,
+        cx: &Context<'_>,
+        spare: &mut Spare,
     ) -> Look<O, E> {
         let line = &mut self.buckets[b].line;
         if line.is_waiting(place) {
-            return Look::Waits(line.set_waker(place, waker));
+            return if line.renew(place, cx, spare) {
+                Look::Waits
+            } else {
+                Look::WaitsUnwoken
+            };
         }
         match line.leave(place) {
             Some((Wait::Given(item), _)) => Look::Given(item),
@@ -182,14 +194,23 @@ impl<O, H: Clone, E> State<O, H, E> {
     ) -> Option<Waker> {
         let (wait, waker) = self.buckets[b].line.leave(place)?;
         match wait {
-            Wait::Given(item) => {
-                self.buckets[b].stats.taken -= 1;
-                self.put(item, now, todo);
-            }
+            Wait::Given(item) => self.hand_back(item, now, todo),
             Wait::Failed(error) => todo.dropped = Some(error),
             Wait::Waiting { .. } => self.withdraw(b),
             Wait::Closed => {}
         }
         waker
+    }
+
+    /// An object that was handed out, and that nobody saw: to the next.
+    pub(in crate::patterns::pool) fn hand_back(
+        &mut self,
+        item: Item<O>,
+        now: Option<Instant>,
+        todo: &mut Todo<O, H, E>,
+    ) {
+        let b = self.records[item.record].bucket;
+        self.buckets[b].stats.taken -= 1;
+        self.put(item, now, todo);
     }
 }

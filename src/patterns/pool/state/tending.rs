@@ -2,17 +2,36 @@
 
 use super::{State, Todo, Wait};
 use crate::patterns::pool::observer::Why;
+use crate::runtime::RuntimeId;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
 impl<O, H: Clone, E> State<O, H, E> {
     /// Gives no more. What is idle is closed, what comes back too.
     pub(in crate::patterns::pool) fn close(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
-        let bucket = &mut self.buckets[b];
-        if bucket.closed {
-            return;
+        if !std::mem::replace(&mut self.buckets[b].closed, true) {
+            self.empty(b, todo);
         }
-        bucket.closed = true;
+    }
+
+    /// The same for all. All are marked before any is emptied: what one of them gives up must not begin anew in another. Their homes.
+    pub(in crate::patterns::pool) fn close_all(&mut self, todo: &mut Todo<O, H, E>) -> Vec<H> {
+        let mut open = Vec::new();
+        let mut homes = Vec::new();
+        for (b, bucket) in &mut self.buckets {
+            homes.extend(bucket.home.clone());
+            if !std::mem::replace(&mut bucket.closed, true) {
+                open.push(b);
+            }
+        }
+        for b in open {
+            self.empty(b, todo);
+        }
+        homes
+    }
+
+    fn empty(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
+        let bucket = &mut self.buckets[b];
         bucket.line.serve_each(&mut todo.wakers, |wait| {
             *wait = Wait::Closed;
             true
@@ -24,16 +43,32 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.settle(b, todo);
     }
 
-    /// What is over at `now` is closed. Who has had an object for too long, and when to look again.
+    /// Every object of a bucket is to be replaced: what is idle is closed now, the others when they come back, or as soon as they are made.
+    pub(in crate::patterns::pool) fn expire(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
+        for (_, record) in &mut self.records {
+            record.expired |= record.bucket == b;
+        }
+        let idle = std::mem::take(&mut self.buckets[b].idle);
+        for item in idle {
+            self.begin_close(item, Why::Expired, todo);
+        }
+        self.settle(b, todo);
+    }
+
+    pub(in crate::patterns::pool) fn buckets(&self) -> Vec<usize> {
+        self.buckets.iter().map(|(b, _)| b).collect()
+    }
+
+    /// What is over at `now` is closed. Who has had an object for too long, and when the reaper of a runtime is to look again.
     pub(in crate::patterns::pool) fn reap(
         &mut self,
+        here: RuntimeId,
         now: Instant,
         todo: &mut Todo<O, H, E>,
-    ) -> Vec<(&'static Location<'static>, Duration)> {
+    ) -> (Vec<(&'static Location<'static>, Duration)>, Option<Instant>) {
         let mut next: Option<Instant> = None;
         let mut soonest = |at: Option<Instant>| next = [next, at].into_iter().flatten().min();
-        let keys: Vec<usize> = self.buckets.iter().map(|(b, _)| b).collect();
-        for b in keys {
+        for b in self.buckets() {
             // From the one that has been idle for longest.
             for _ in 0..self.buckets[b].idle.len() {
                 let Some(item) = self.buckets[b].idle.pop_front() else {
@@ -69,7 +104,7 @@ impl<O, H: Clone, E> State<O, H, E> {
                 }
             }
         }
-        self.reaper.until = next;
-        held
+        self.reaped(here, next);
+        (held, next)
     }
 }
