@@ -4,6 +4,13 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "support/in_a_row.rs"]
+mod in_a_row;
+#[path = "circuit_breaker/observers.rs"]
+mod observers;
+#[path = "circuit_breaker/statics.rs"]
+mod statics;
+
 use futures_lite::future::{poll_once, yield_now};
 use futures_util::FutureExt;
 use regatta::cancel::CancelToken;

@@ -4,6 +4,11 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "support/in_a_row.rs"]
+mod in_a_row;
+#[path = "load_shed/statics.rs"]
+mod statics;
+
 use futures_lite::future::poll_once;
 use regatta::load_shed::{CallError, LoadShed, Shed};
 use regatta::{Runtime, time};

@@ -6,10 +6,18 @@
 
 #[path = "rate_limit/guides.rs"]
 mod guides;
+#[path = "support/in_a_row.rs"]
+mod in_a_row;
+#[path = "rate_limit/keys.rs"]
+mod keys;
 #[path = "rate_limit/models.rs"]
 mod models;
 #[path = "rate_limit/naive.rs"]
 mod naive;
+#[path = "rate_limit/statics.rs"]
+mod statics;
+#[path = "rate_limit/yields.rs"]
+mod yields;
 
 use futures_lite::future::poll_once;
 use regatta::rate_limit::{

@@ -4,6 +4,7 @@ pub(crate) mod atomic;
 pub(crate) mod caught;
 pub(crate) mod deadline;
 pub(crate) mod gated;
+pub(crate) mod keyed;
 pub(crate) mod label;
 pub(crate) mod line;
 pub(crate) mod lock;

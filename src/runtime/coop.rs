@@ -24,10 +24,12 @@ struct Coop {
     left: Cell<u8>,
     batches: Cell<u8>,
     gave_way: Cell<bool>,
+    /// See [`give_way`].
+    measures: Cell<bool>,
 }
 
 thread_local! {
-    static COOP: Coop = const { Coop { left: Cell::new(BATCH), batches: Cell::new(BATCHES), gave_way: Cell::new(false) } };
+    static COOP: Coop = const { Coop { left: Cell::new(BATCH), batches: Cell::new(BATCHES), gave_way: Cell::new(false), measures: Cell::new(false) } };
 }
 
 /// Spends for one operation that is ready. `Pending`: the task has been woken again and is to give way; what the operation has got by now
@@ -97,7 +99,10 @@ pub(crate) fn refill() {
 /// Before polling something about which [`take_gave_way`] is to be asked afterwards.
 #[inline]
 pub(crate) fn forget_gave_way() {
-    COOP.with(|coop| coop.gave_way.set(false));
+    COOP.with(|coop| {
+        coop.gave_way.set(false);
+        coop.measures.set(false);
+    });
 }
 
 /// Whether what was just polled may have been pending for want of budget alone, so that another poll, with a new budget, is owed to it before it is given up. The
@@ -105,7 +110,11 @@ pub(crate) fn forget_gave_way() {
 ///
 /// May be true without need, when something else on this thread gave way before; that costs a poll.
 pub(crate) fn take_gave_way() -> bool {
-    let ours = COOP.with(|coop| coop.gave_way.replace(false));
+    let (ours, measures) =
+        COOP.with(|coop| (coop.gave_way.replace(false), coop.measures.replace(false)));
+    if measures {
+        return true;
+    }
     #[cfg(feature = "tokio")]
     if super::tokio::in_task() {
         // Exact: the budget of this very poll. Our mark may be that of another task, for nobody refills ours in tasks
@@ -121,6 +130,12 @@ pub(crate) fn take_gave_way() -> bool {
 #[cold]
 pub(crate) fn note_gave_way() {
     COOP.with(|coop| coop.gave_way.set(true));
+}
+
+/// For an operation that is pending for a reason of its own, and only gives way, as one that measures how long its turn takes: wakes the task, and has it [known](take_gave_way).
+pub(crate) fn give_way(cx: &mut Context<'_>) {
+    COOP.with(|coop| coop.measures.set(true));
+    wake(cx.waker());
 }
 
 /// [`poll_spend`] as a future: for `async fn`s, before they begin. Dropped, it has done nothing.

@@ -1,13 +1,14 @@
 //! Which runtime is the ambient one on this thread.
 
-use super::Runtime;
 use super::notice::{self, Notice};
+use super::{ClockId, Runtime};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread::AccessError;
+use std::time::Instant;
 
 /// What the thread is doing while a runtime is entered; decides whether blocking on a future is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,25 @@ pub(super) fn current() -> Runtime {
         return Runtime::from(super::Kind::Tokio(handle));
     }
     resolve()
+}
+
+/// The clock of the current runtime, and what it says: for those who need no runtime besides. tokio, smol and neutral are not told apart.
+#[inline]
+pub(super) fn clock() -> (ClockId, Instant) {
+    if ENTERED.with(Cell::get) {
+        return clock_of_entered();
+    }
+    #[cfg(feature = "tokio")]
+    let now = super::tokio::ambient_now();
+    #[cfg(not(feature = "tokio"))]
+    let now = super::neutral::real_now();
+    (ClockId::REAL, now)
+}
+
+#[inline(never)]
+fn clock_of_entered() -> (ClockId, Instant) {
+    let runtime = resolve();
+    (runtime.clock(), runtime.now())
 }
 
 /// Whether the current runtime is that of the tokio task that is being polled.

@@ -332,6 +332,12 @@ impl Runtime {
         }
     }
 
+    /// Which clock the current runtime reads, and what it says.
+    #[inline]
+    pub(crate) fn clock_here() -> (ClockId, Instant) {
+        current::clock()
+    }
+
     /// The time on this runtime's clock.
     #[inline]
     pub fn now(&self) -> Instant {

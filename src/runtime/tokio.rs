@@ -158,7 +158,8 @@ pub(super) fn look_up() -> Option<TokioHandle> {
     Some(TokioHandle { handle, seen_in })
 }
 
-/// The clock of the context this thread is in.
+/// The clock of the context this thread is in; outside of one, that of the machine.
+#[inline]
 pub(super) fn ambient_now() -> Instant {
     ::tokio::time::Instant::now().into_std()
 }

@@ -1,8 +1,10 @@
 //! How many may run at once, as a plain machine that learns from how calls ended.
 //!
-//! The formulas are those of `AIMDLimit` and `Gradient2Limit` in Netflix' concurrency-limits, applied to every call, with two differences. A failure lowers an AIMD limit only
-//! when the call began after the last time it was lowered, as in TCP: otherwise thirty calls that fail together would take away all of it. And a call that took no time at
-//! all, as in virtual time, counts as one of a nanosecond.
+//! The gradient is `Gradient2Limit` behind `WindowedLimit` in Netflix' concurrency-limits: the formula is applied once a window, to the mean of the calls in it. What is not as
+//! there: a window with few calls goes on instead of being thrown away; and the long average leaves out the wait that the headroom causes by design, or it would follow the
+//! very queue that the limit lets stand: four places more every five minutes, for ever. A call that took no time at all, as in virtual time, counts as one of a nanosecond.
+//!
+//! The other one is that of TCP: one more for each round of successes, and a part less once a round.
 
 use super::policy::{Aimd, Gradient, Limit};
 
@@ -19,7 +21,10 @@ pub(super) struct Start {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     pub(super) start: Start,
+    /// How long it took.
     pub(super) nanos: u64,
+    /// When it ended, on the bulkhead's timeline.
+    pub(super) ended: u64,
     pub(super) failed: bool,
 }
 
@@ -29,12 +34,15 @@ pub(super) enum Rule {
     Aimd {
         rule: Aimd,
         limit: usize,
+        /// Successes since it last changed.
+        good: usize,
         lowered: u64,
     },
     Gradient {
         rule: Gradient,
         limit: f64,
-        average: Average,
+        long: Average,
+        window: Window,
     },
 }
 
@@ -44,12 +52,14 @@ impl Rule {
             Limit::Fixed(limit) => Rule::Fixed(limit),
             Limit::Aimd(rule) => Rule::Aimd {
                 limit: rule.range.initial,
+                good: 0,
                 lowered: 0,
                 rule,
             },
             Limit::Gradient(rule) => Rule::Gradient {
                 limit: rule.range.initial as f64,
-                average: Average::default(),
+                long: Average::default(),
+                window: Window::default(),
                 rule,
             },
         }
@@ -82,50 +92,118 @@ impl Rule {
             Rule::Aimd {
                 rule,
                 limit,
+                good,
                 lowered,
             } => {
                 let range = rule.range;
                 if sample.failed || u128::from(sample.nanos) > rule.too_slow.as_nanos() {
-                    if sample.start.lowered != *lowered {
-                        return;
+                    // Thirty calls that fail together would take away all of it.
+                    if sample.start.lowered == *lowered {
+                        *lowered += 1;
+                        let less = (*limit as f64 * rule.backoff) as usize;
+                        *limit = less.min(*limit - 1).max(range.least);
+                        *good = 0;
                     }
-                    *lowered += 1;
-                    let less = (*limit as f64 * rule.backoff) as usize;
-                    *limit = less.min(*limit - 1).max(range.least);
                 } else if sample.start.running.saturating_mul(2) >= *limit {
-                    *limit = limit.saturating_add(1).min(range.most);
+                    *good += 1;
+                    if *good >= *limit {
+                        *limit = limit.saturating_add(1).min(range.most);
+                        *good = 0;
+                    }
                 }
             }
             Rule::Gradient {
                 rule,
                 limit,
-                average,
+                long,
+                window,
             } => {
-                let short = sample.nanos.max(1) as f64;
-                let long = average.add(short);
-                if long / short > 2.0 {
-                    // It was slow for long, and is quick again: the average follows sooner.
-                    average.value *= 0.95;
+                if let Some(seen) = window.add(sample) {
+                    *limit = rule.next(*limit, long, seen);
                 }
-                if (sample.start.running as f64) < *limit / 2.0 {
-                    // The limit is not what holds anybody back.
-                    return;
-                }
-                let gradient = (rule.tolerance * long / short).clamp(0.5, 1.0);
-                let wanted = *limit * gradient + rule.headroom as f64;
-                let next = *limit * (1.0 - rule.smoothing) + wanted * rule.smoothing;
-                *limit = next.clamp(rule.range.least as f64, rule.range.most as f64);
             }
         }
     }
 }
 
-/// How many calls the average looks back, roughly.
-const WINDOW: f64 = 600.0;
-/// So many first calls count alike.
+/// A window lasts at least so long,
+const NANOS: u64 = 1_000_000_000;
+/// and holds at least so many calls.
+const CALLS: u32 = 10;
+
+/// Calls that ended since the limit was last computed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Window {
+    /// `None`: when the first of them ends.
+    began: Option<u64>,
+    calls: u32,
+    nanos: f64,
+    running: usize,
+}
+
+/// What a window came to.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// How long its calls took.
+    mean: f64,
+    /// The most that ran at once.
+    running: f64,
+}
+
+impl Window {
+    /// Gives what the window came to, if that is over; the next one begins.
+    fn add(&mut self, sample: Sample) -> Option<Seen> {
+        let began = *self.began.get_or_insert(sample.ended);
+        self.calls += 1;
+        self.nanos += sample.nanos.max(1) as f64;
+        self.running = self.running.max(sample.start.running);
+        if self.calls < CALLS || sample.ended.saturating_sub(began) < NANOS {
+            return None;
+        }
+        let seen = Seen {
+            mean: self.nanos / f64::from(self.calls),
+            running: self.running as f64,
+        };
+        *self = Window {
+            began: Some(sample.ended),
+            ..Window::default()
+        };
+        Some(seen)
+    }
+}
+
+impl Gradient {
+    fn next(&self, limit: f64, long: &mut Average, Seen { mean, running }: Seen) -> f64 {
+        let headroom = self.headroom as f64;
+        let waits = mean > self.tolerance * long.value && !long.warms_up();
+        let unloaded = if waits {
+            // By Little's law, what the calls of the headroom wait is this part of it.
+            mean * (1.0 - (headroom / limit).min(0.5)) / self.tolerance
+        } else {
+            mean
+        };
+        let known = long.add(unloaded);
+        if known / mean > 2.0 {
+            // It was slow for long, and is quick again: the average follows sooner.
+            long.value *= 0.95;
+        }
+        if running < limit / 2.0 {
+            // The limit is not what holds anybody back.
+            return limit;
+        }
+        let gradient = (self.tolerance * known / mean).clamp(0.5, 1.0);
+        let wanted = limit * gradient + headroom;
+        let next = limit * (1.0 - self.smoothing) + wanted * self.smoothing;
+        next.clamp(self.range.least as f64, self.range.most as f64)
+    }
+}
+
+/// How many windows the average looks back, roughly.
+const LONG: f64 = 600.0;
+/// So many first windows count alike.
 const WARMUP: u32 = 10;
 
-/// An exponential moving average; of the first calls, the plain one.
+/// An exponential moving average; of the first windows, the plain one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Average {
     value: f64,
@@ -134,13 +212,17 @@ pub(super) struct Average {
 }
 
 impl Average {
+    fn warms_up(&self) -> bool {
+        self.count < WARMUP
+    }
+
     fn add(&mut self, sample: f64) -> f64 {
-        if self.count < WARMUP {
+        if self.warms_up() {
             self.count += 1;
             self.sum += sample;
             self.value = self.sum / f64::from(self.count);
         } else {
-            let weight = 2.0 / (WINDOW + 1.0);
+            let weight = 2.0 / (LONG + 1.0);
             self.value = self.value * (1.0 - weight) + sample * weight;
         }
         self.value
@@ -148,166 +230,4 @@ impl Average {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use fastrand::Rng;
-    use std::collections::VecDeque;
-    use std::time::Duration;
-
-    fn sample(nanos: u64, running: usize, failed: bool) -> Sample {
-        let start = Start {
-            running,
-            lowered: 0,
-        };
-        Sample {
-            start,
-            nanos,
-            failed,
-        }
-    }
-
-    /// Of a call that begins and ends now.
-    fn learn(rule: &mut Rule, mut sample: Sample) {
-        sample.start = rule.start(sample.start.running);
-        rule.learn(sample);
-    }
-
-    #[test]
-    fn aimd_follows_its_formula() {
-        let slow = Duration::from_nanos(100);
-        let mut rule = Rule::new(Aimd::new(2, 10, 14).backoff(0.5).too_slow(slow).into());
-        for (sample, limit) in [
-            (sample(100, 4, false), 10), // fewer than half of the places
-            (sample(100, 5, false), 11),
-            (sample(101, 11, false), 5), // too slow
-            (sample(1, 1, true), 2),
-            (sample(1, 1, true), 2), // the least
-            (sample(1, 1, false), 3),
-        ] {
-            learn(&mut rule, sample);
-            assert_eq!(rule.limit(), limit, "{sample:?}");
-        }
-        for _ in 0..100 {
-            learn(&mut rule, sample(1, 100, false));
-        }
-        assert_eq!(rule.limit(), 14);
-        // Who began before it was lowered does not lower it again.
-        let began = sample(1, 100, true);
-        for limit in [7, 7, 7] {
-            rule.learn(Sample {
-                start: Start {
-                    lowered: 3,
-                    ..began.start
-                },
-                ..began
-            });
-            assert_eq!(rule.limit(), limit);
-        }
-        // However little a part is, it is at least one.
-        let mut rule = Rule::new(Aimd::new(1, 3, 3).backoff(0.99).into());
-        learn(&mut rule, sample(u64::MAX, 1, true));
-        assert_eq!(rule.limit(), 2);
-    }
-
-    /// Written down again, from all samples there ever were.
-    fn naive_gradient(rule: Gradient, samples: &[Sample]) -> f64 {
-        let (mut limit, mut long) = (rule.range.initial as f64, 0.0);
-        for (n, sample) in samples.iter().enumerate() {
-            let short = sample.nanos as f64;
-            if n < 10 {
-                let first: f64 = samples[..=n].iter().map(|s| s.nanos as f64).sum();
-                long = first / (n + 1) as f64;
-            } else {
-                long += (short - long) * 2.0 / 601.0;
-            }
-            let known = long;
-            if known > 2.0 * short {
-                long *= 0.95;
-            }
-            if 2.0 * sample.start.running as f64 >= limit {
-                let gradient = (rule.tolerance * known / short).clamp(0.5, 1.0);
-                let wanted = limit * gradient + rule.headroom as f64;
-                limit = (limit * (1.0 - rule.smoothing) + wanted * rule.smoothing)
-                    .max(rule.range.least as f64)
-                    .min(rule.range.most as f64);
-            }
-        }
-        limit
-    }
-
-    #[test]
-    fn gradient_follows_its_formula() {
-        for seed in 0..20 {
-            let mut rng = Rng::with_seed(seed);
-            let policy = Gradient::new(3, 20, 120).headroom(rng.usize(1..6));
-            let mut rule = Rule::new(policy.into());
-            let mut samples = Vec::new();
-            for step in 0..300 {
-                let slower = if step / 50 % 2 == 0 { 1 } else { 20 };
-                let nanos = rng.u64(900..1100) * slower;
-                samples.push(sample(nanos, rng.usize(1..100), false));
-                rule.learn(samples[step]);
-                let Rule::Gradient { limit, .. } = rule else {
-                    unreachable!("it stays one")
-                };
-                let naive = naive_gradient(policy, &samples);
-                assert!(
-                    (limit - naive).abs() < 1e-6,
-                    "{seed} {step}: {limit} {naive}"
-                );
-            }
-        }
-    }
-
-    /// A server that works on eight calls at once; further ones wait for each other in it. Everything that may run does. Gives the limit at the end.
-    fn saturate(limit: Limit, fails_above: usize) -> (usize, usize) {
-        let mut rule = Rule::new(limit);
-        let (mut now, mut running, mut highest) = (0_u64, VecDeque::new(), 0);
-        let mut free = [0_u64; 8];
-        for _ in 0..5_000 {
-            while running.len() < rule.limit() {
-                let place = (0..8).min_by_key(|i| free[*i]).unwrap_or_default();
-                free[place] = free[place].max(now) + 1_000_000;
-                let start = rule.start(running.len() + 1);
-                running.push_back((now, free[place], start));
-            }
-            highest = highest.max(rule.limit());
-            if let Some((began, ends, start)) = running.pop_front() {
-                now = now.max(ends);
-                rule.learn(Sample {
-                    start,
-                    nanos: now - began,
-                    failed: start.running > fails_above,
-                });
-            }
-        }
-        (rule.limit(), highest)
-    }
-
-    #[test]
-    fn adaptive_limits_settle_near_what_the_server_bears() {
-        let (aimd, highest) = saturate(Aimd::new(1, 4, 1000).into(), 32);
-        assert!(
-            (16..=80).contains(&aimd) && highest <= 80,
-            "{aimd}, {highest}"
-        );
-        let (slow, _) = saturate(
-            Aimd::new(1, 4, 1000)
-                .too_slow(Duration::from_millis(4))
-                .into(),
-            usize::MAX,
-        );
-        assert!((8..=80).contains(&slow), "{slow}");
-        let (gradient, _) = saturate(Gradient::new(1, 8, 1000).into(), usize::MAX);
-        assert!((8..1000).contains(&gradient), "{gradient}");
-    }
-
-    #[test]
-    fn calls_that_take_no_time_or_for_ever_are_borne() {
-        let mut rule = Rule::new(Gradient::new(1, 10, 50).into());
-        for nanos in [0, 0, u64::MAX, 0, u64::MAX] {
-            rule.learn(sample(nanos, 50, false));
-            assert!((1..=50).contains(&rule.limit()));
-        }
-    }
-}
+mod tests;

@@ -41,6 +41,11 @@
 //!
 //! **An adaptive limit** that falls interrupts nobody: places are not given again until so many have ended.
 //!
+//! **Time** (of a [limit on the wait](Builder::max_wait), and of calls behind an adaptive limit) is that of whichever runtime is current at use, unless the bulkhead was
+//! [given one](Builder::runtime): it may stand in a `static`, and be used by one runtime after another, or by several at once. When another clock comes, time goes on from
+//! where it was last seen: what was left of a window is still left. Moments of different clocks are never compared: from a call that ends on another clock than it began on,
+//! an adaptive limit learns nothing.
+//!
 //! **What it costs.** With a fixed limit, a call that finds a place takes no lock, and reads no clock: two atomic operations. An adaptive limit takes its lock and reads the clock twice.
 
 mod error;

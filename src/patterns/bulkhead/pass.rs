@@ -4,12 +4,12 @@ use super::error::Full;
 use super::shared::{End, Shared, Ticket};
 use crate::internal::label;
 use crate::internal::line::Place;
-use crate::runtime::Sleep;
+use crate::runtime::{Sleep, coop};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// One that runs; given by [`Bulkhead::enter`](super::Bulkhead::enter) and [`try_enter`](super::Bulkhead::try_enter). Dropped, it makes room for the next. An adaptive limit learns from how it ended, if it is told.
 #[must_use = "its place is taken until this is dropped: bind it to a name"]
@@ -107,15 +107,23 @@ impl fmt::Debug for Pass {
 #[must_use = "nothing is entered until it is awaited"]
 pub struct Enter<'a> {
     shared: &'a Arc<Shared>,
-    place: Option<Place>,
+    stage: Stage,
     timer: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    Fresh,
+    Waits(Place),
+    /// Was answered at once, and gives way to other tasks before it says so.
+    Answered(Result<Ticket, Full>),
 }
 
 impl<'a> Enter<'a> {
     pub(super) fn new(shared: &'a Arc<Shared>) -> Self {
         Enter {
             shared,
-            place: None,
+            stage: Stage::Fresh,
             timer: None,
         }
     }
@@ -123,42 +131,51 @@ impl<'a> Enter<'a> {
 
 impl Enter<'_> {
     fn poll_ticket(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ticket, Full>> {
-        let this = self;
-        let pass = |ticket| Poll::Ready(Ok(ticket));
-        let place = match this.place {
-            Some(place) => {
+        let fresh = matches!(self.stage, Stage::Fresh);
+        if fresh {
+            self.stage = match self.shared.enter(cx) {
+                Ok(Ok(ticket)) => Stage::Answered(Ok(ticket)),
+                Ok(Err(place)) => Stage::Waits(place),
+                Err(full) => Stage::Answered(Err(full)),
+            };
+        }
+        let place = match self.stage {
+            Stage::Waits(place) if fresh => {
+                let (limit, source) = (self.shared.max_wait, &self.shared.source);
+                self.timer = limit.map(|limit| Box::pin(source.runtime().sleep(limit)));
+                place
+            }
+            Stage::Waits(place) => {
                 // Before the timer: a place that is there is never lost.
-                if let Some(ticket) = this.shared.look(place, cx.waker()) {
-                    this.place = None;
-                    return pass(ticket);
+                if let Some(ticket) = self.shared.look(place, cx) {
+                    self.stage = Stage::Fresh;
+                    return Poll::Ready(Ok(ticket));
                 }
                 place
             }
-            None => match this.shared.enter(cx.waker()) {
-                Ok(Ok(ticket)) => return pass(ticket),
-                Ok(Err(place)) => {
-                    this.place = Some(place);
-                    let limit = this.shared.max_wait;
-                    this.timer = limit.map(|limit| Box::pin(this.shared.runtime.sleep(limit)));
-                    place
+            Stage::Answered(answer) => {
+                if fresh {
+                    ready!(coop::poll_spend(cx));
                 }
-                Err(full) => return Poll::Ready(Err(full)),
-            },
+                self.stage = Stage::Fresh;
+                return Poll::Ready(answer);
+            }
+            Stage::Fresh => return Poll::Pending,
         };
         label::set("a place in a bulkhead");
-        let over = match &mut this.timer {
+        let over = match &mut self.timer {
             Some(timer) => timer.as_mut().poll(cx).is_ready(),
             None => false,
         };
         if !over {
             return Poll::Pending;
         }
-        this.place = None;
+        self.stage = Stage::Fresh;
         // Given in this very moment, perhaps, on another thread.
-        if let Some(ticket) = this.shared.look(place, cx.waker()) {
-            return pass(ticket);
+        if let Some(ticket) = self.shared.look(place, cx) {
+            return Poll::Ready(Ok(ticket));
         }
-        let full = this.shared.abandon(place, this.shared.max_wait);
+        let full = self.shared.abandon(place, self.shared.max_wait);
         Poll::Ready(Err(full))
     }
 }
@@ -176,8 +193,12 @@ impl Future for Enter<'_> {
 
 impl Drop for Enter<'_> {
     fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.shared.abandon(place, None);
+        match self.stage {
+            Stage::Waits(place) => {
+                self.shared.abandon(place, None);
+            }
+            Stage::Answered(Ok(_)) => self.shared.undo(),
+            Stage::Fresh | Stage::Answered(Err(_)) => {}
         }
     }
 }
@@ -185,7 +206,7 @@ impl Drop for Enter<'_> {
 impl fmt::Debug for Enter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Enter")
-            .field("waiting", &self.place.is_some())
+            .field("waiting", &matches!(self.stage, Stage::Waits(_)))
             .finish_non_exhaustive()
     }
 }

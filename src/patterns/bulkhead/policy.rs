@@ -3,6 +3,7 @@
 use super::Bulkhead;
 use super::limit::Rule;
 use super::shared::Shared;
+use crate::internal::timeline::TimeSource;
 use crate::runtime::Runtime;
 use std::time::Duration;
 
@@ -63,8 +64,10 @@ impl Range {
     }
 }
 
-/// *Additive increase, multiplicative decrease*: 1 more with each success while at least half of the places are taken, a part less with a failure of a call that
-/// began since the last time. `AIMDLimit` of Netflix' concurrency-limits, calmed as in TCP.
+/// *Additive increase, multiplicative decrease*, as in TCP: while at least half of the places are taken, 1 more for each round of successes (as many as the limit is), and a
+/// part less for a failure of a call that began since the last time. So it swings by about that part around what the service bears.
+///
+/// The idea of `AIMDLimit` in Netflix' concurrency-limits, which adds 1 with each success, and takes a part off with each failure.
 ///
 /// # Examples
 ///
@@ -129,17 +132,24 @@ impl Aimd {
     }
 }
 
-/// Compares how long calls take with how long they took on average: while it is about as long, the limit grows a little; when it gets longer, calls wait for each other
-/// behind the bulkhead, and the limit shrinks. `Gradient2Limit` of Netflix' concurrency-limits, with its figures.
+/// Compares how long calls take with how long they took on average over some ten minutes: while it is about as long, the limit grows a little; when it gets longer, calls
+/// wait for each other behind the bulkhead, and the limit shrinks. `Gradient2Limit` of Netflix' concurrency-limits, with its figures.
 ///
-/// It needs traffic of one kind: a mixture of quick and slow calls looks like load.
+/// It looks once in a second, or when ten calls have ended, whichever comes later, at the mean of the calls since the last time, and grows by less than one place a second
+/// at the default figures. Where more calls come than the service bears, it settles at what the service works on at once, plus the [headroom](Gradient::headroom).
+///
+/// *Begin with fewer than the service bears.* It takes the latency that it sees first for that of a service with nothing to wait for. And it needs traffic of one kind:
+/// a mixture of quick and slow calls looks like load.
+///
+/// One thing is not as in the original, whose long average takes in what it measures under full load, so that after hours of it the limit has grown to many times what is
+/// right: here, the wait that the headroom causes by design is left out of the average.
 ///
 /// # Examples
 ///
 /// ```
 /// use regatta::bulkhead::{Bulkhead, Gradient};
 ///
-/// let bulkhead = Bulkhead::builder(Gradient::new(5, 20, 200).tolerance(2.0)).build();
+/// let bulkhead = Bulkhead::builder(Gradient::new(5, 20, 200).headroom(2)).build();
 /// assert_eq!(bulkhead.stats().limit, 20);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -160,13 +170,14 @@ impl Gradient {
     pub const fn new(least: usize, initial: usize, most: usize) -> Self {
         Gradient {
             range: Range::new(least, initial, most),
-            tolerance: 1.5,
+            tolerance: 1.0,
             smoothing: 0.2,
             headroom: 4,
         }
     }
 
-    /// So many times the average is not slow yet. Default: 1.5.
+    /// So many times the average is not slow yet. Default: 1.0. More is for services whose latency varies by itself; then it also lets so many times more calls
+    /// wait behind the bulkhead: with 1.5, half as many again as the service works on.
     ///
     /// # Panics
     ///
@@ -181,7 +192,7 @@ impl Gradient {
         self
     }
 
-    /// How much one call may move the limit, up to 1.0. Default: 0.2.
+    /// How much one look may move the limit, up to 1.0. Default: 0.2.
     ///
     /// # Panics
     ///
@@ -190,7 +201,7 @@ impl Gradient {
     pub const fn smoothing(mut self, part: f64) -> Self {
         assert!(
             part > 0.0 && part <= 1.0,
-            "the smoothing must be above 0.0 and at most 1.0: 0.2 goes a fifth of the way with each call"
+            "the smoothing must be above 0.0 and at most 1.0: 0.2 goes a fifth of the way with each look"
         );
         self.smoothing = part;
         self
@@ -253,7 +264,7 @@ impl Builder {
         self
     }
 
-    /// Whose clock and timers it uses. Default: those of the runtime that is current when it is built.
+    /// Whose clock and timers it uses. Default: those of whichever runtime is current at use; see [how time goes on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self
@@ -270,8 +281,8 @@ impl Builder {
             self.limit != Limit::Fixed(0),
             "a bulkhead for 0 calls at once lets nothing through: use at least 1"
         );
-        let runtime = self.runtime.unwrap_or_else(Runtime::current);
+        let source = TimeSource::new(self.runtime);
         let rule = Rule::new(self.limit);
-        Bulkhead::of(Shared::new(runtime, rule, self.queue, self.max_wait))
+        Bulkhead::of(Shared::new(source, rule, self.queue, self.max_wait))
     }
 }

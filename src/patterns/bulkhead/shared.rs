@@ -6,14 +6,15 @@
 use super::Stats;
 use super::error::Full;
 use super::limit::{Rule, Sample, Start};
+use crate::internal::caught::discard;
 use crate::internal::gated::{Account, Books, Gated, Period};
-use crate::internal::line::{Line, Place, Wakers};
-use crate::runtime::Runtime;
-use std::task::Waker;
-use std::time::{Duration, Instant};
+use crate::internal::line::{Line, Place, Spare, Wakers};
+use crate::internal::timeline::{Passed, Reading, TimeSource};
+use std::task::Context;
+use std::time::Duration;
 
 pub(super) struct Shared {
-    pub(super) runtime: Runtime,
+    pub(super) source: TimeSource,
     /// Whether it has to be known how long calls take.
     adaptive: bool,
     /// For the turnstile; an adaptive limit never opens it.
@@ -25,6 +26,7 @@ pub(super) struct Shared {
 
 struct State {
     rule: Rule,
+    passed: Passed,
     running: usize,
     /// What those who were served have: how it was when they began.
     line: Line<Start>,
@@ -37,7 +39,7 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     /// `None`: nobody wants to know.
-    began: Option<Instant>,
+    began: Option<Reading>,
     start: Start,
 }
 
@@ -102,19 +104,21 @@ impl State {
 
 impl Shared {
     pub(super) fn new(
-        runtime: Runtime,
+        source: TimeSource,
         rule: Rule,
         queue: usize,
         max_wait: Option<Duration>,
     ) -> Self {
+        let passed = Passed::since(source.read());
         Shared {
-            runtime,
+            source,
             adaptive: rule.is_adaptive(),
             limit: rule.limit(),
             queue,
             max_wait,
             state: Gated::new(State {
                 rule,
+                passed,
                 running: 0,
                 line: Line::new(),
                 entered: 0,
@@ -126,7 +130,7 @@ impl Shared {
 
     /// The clock is read outside of the lock.
     fn ticket(&self, start: Start) -> Ticket {
-        let began = self.adaptive.then(|| self.runtime.now());
+        let began = self.adaptive.then(|| self.source.read());
         Ticket { began, start }
     }
 
@@ -170,40 +174,51 @@ impl Shared {
     }
 
     /// A place at once, or one in the line.
-    pub(super) fn enter(&self, waker: &Waker) -> Result<Result<Ticket, Place>, Full> {
+    pub(super) fn enter(&self, cx: &Context<'_>) -> Result<Result<Ticket, Place>, Full> {
         if let Some(ticket) = self.enter_at_once() {
             return Ok(Ok(ticket));
         }
         // Cloned outside of the lock, and so looked at again.
-        let waker = waker.clone();
+        let mut spare = Spare::none();
+        spare.fill(cx);
         let mut state = self.state.lock();
         if state.line.is_empty() && state.has_place() {
             let start = state.take();
             drop(state);
             return Ok(Ok(self.ticket(start)));
         }
-        if state.line.len() >= self.queue {
-            state.refused += 1;
-            let full = state.full(None);
-            drop(state);
-            drop(waker);
-            return Err(full);
+        match spare.take() {
+            Some(waker) if state.line.len() < self.queue => {
+                Ok(Err(state.line.enter(Start::default(), waker)))
+            }
+            waker => {
+                state.refused += 1;
+                let full = state.full(None);
+                drop(state);
+                discard(waker);
+                Err(full)
+            }
         }
-        Ok(Err(state.line.enter(Start::default(), waker)))
     }
 
     /// Whether the one at this place was served; then the place is gone.
-    pub(super) fn look(&self, place: Place, waker: &Waker) -> Option<Ticket> {
-        let mut state = self.state.lock();
-        if state.line.is_waiting(place) {
-            let old = state.line.set_waker(place, waker);
+    pub(super) fn look(&self, place: Place, cx: &Context<'_>) -> Option<Ticket> {
+        let mut spare = Spare::none();
+        let left = loop {
+            let mut state = self.state.lock();
+            if !state.line.is_waiting(place) {
+                break state.line.leave(place);
+            }
+            if state.line.renew(place, cx, &mut spare) {
+                return None;
+            }
             drop(state);
-            drop(old);
-            return None;
-        }
-        let left = state.line.leave(place);
-        drop(state);
-        left.map(|(start, _waker)| self.ticket(start))
+            spare.fill(cx);
+        };
+        left.map(|(start, waker)| {
+            discard(waker);
+            self.ticket(start)
+        })
     }
 
     /// A waiter goes; what it was given goes to the next. With `waited`, because it has waited for so long.
@@ -222,9 +237,20 @@ impl Shared {
         state.serve(&mut wakers);
         let full = state.full(waited);
         drop(state);
-        drop(left);
+        discard(left);
         wakers.wake();
         full
+    }
+
+    /// A place that was taken at once was never seen: as if it had not been taken.
+    pub(super) fn undo(&self) {
+        let mut wakers = Wakers::new();
+        let mut state = self.state.lock();
+        state.running -= 1;
+        state.entered -= 1;
+        state.serve(&mut wakers);
+        drop(state);
+        wakers.wake();
     }
 
     #[inline]
@@ -236,20 +262,24 @@ impl Shared {
 
     #[inline(never)]
     fn leave_under_the_lock(&self, ticket: Ticket, end: End) {
-        let mut sample = None;
-        if let (Some(began), true) = (ticket.began, end != End::Unknown) {
-            let took = self.runtime.now().saturating_duration_since(began);
-            sample = Some(Sample {
-                nanos: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
-                start: ticket.start,
-                failed: end == End::Failed,
-            });
-        }
+        // Also from destructors, where a user's clock may not panic.
+        let asked = ticket.began.filter(|_| end != End::Unknown);
+        let ended = asked.and_then(|_| self.source.read_quietly());
         let mut wakers = Wakers::new();
         let mut state = self.state.lock();
         state.running -= 1;
-        if let Some(sample) = sample {
-            state.rule.learn(sample);
+        if let (Some((clock, began)), Some(reading)) = (asked, ended)
+            // From one clock to another nobody knows how long it took.
+            && clock == reading.0
+        {
+            let took = reading.1.saturating_duration_since(began);
+            let ended = state.passed.now(reading);
+            state.rule.learn(Sample {
+                nanos: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+                ended,
+                start: ticket.start,
+                failed: end == End::Failed,
+            });
         }
         state.serve(&mut wakers);
         drop(state);

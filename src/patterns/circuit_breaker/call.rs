@@ -4,6 +4,7 @@ use super::error::CallError;
 use super::shared::{Hold, Shared};
 use super::state::Verdict;
 use crate::internal::scope;
+use crate::runtime::coop;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -59,6 +60,8 @@ impl<T, E, P: FnMut(&Result<T, E>) -> Verdict> Judge<T, E> for ByResult<P> {
 
 enum Stage<'a> {
     Fresh,
+    /// Lets other tasks go first, and enters at the next poll: nothing has happened yet.
+    GivesWay,
     Running(Hold<&'a Shared>),
     Over,
 }
@@ -160,7 +163,11 @@ where
         // Taken out: when the future panics, it is dropped by the panic, also where a runtime catches that.
         let hold = match std::mem::replace(this.stage, Stage::Over) {
             Stage::Running(hold) => hold,
-            Stage::Fresh => match Hold::enter(*this.shared) {
+            Stage::Fresh if coop::poll_spend(cx).is_pending() => {
+                *this.stage = Stage::GivesWay;
+                return Poll::Pending;
+            }
+            Stage::Fresh | Stage::GivesWay => match Hold::enter(*this.shared) {
                 Ok(hold) => hold,
                 Err(refused) => return Poll::Ready(Err(CallError::Refused(refused))),
             },

@@ -3,8 +3,7 @@
 use super::CircuitBreaker;
 use super::error::TooManyKeys;
 use super::policy::Builder;
-use crate::internal::lock::Lock;
-use std::collections::{HashMap, VecDeque};
+use crate::internal::keyed::Keys;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -13,6 +12,8 @@ use std::sync::Arc;
 ///
 /// When a place is needed, a key is forgotten that nobody uses: one whose breaker is closed, best without failures in its window; where there is none, one that waits for its
 /// first probe, which then is not asked for. A breaker whose open time runs, or that was forced, is never forgotten.
+///
+/// A key's own code (`Hash`, `Eq`, `Clone`, `Drop`), and the closure that makes its rules, run under no lock of this: they may even come back here.
 ///
 /// # Examples
 ///
@@ -34,19 +35,9 @@ pub struct Keyed<K> {
 type Make<K> = dyn Fn(&K) -> Builder + Send + Sync;
 
 struct Inner<K> {
-    most: usize,
     make: Box<Make<K>>,
-    keys: Lock<Keys<K>>,
+    keys: Keys<K, CircuitBreaker>,
 }
-
-struct Keys<K> {
-    breakers: HashMap<K, CircuitBreaker>,
-    /// In the order in which they were last looked at for a place.
-    round: VecDeque<K>,
-}
-
-/// How many keys are looked at for one place.
-const LOOKS: usize = 32;
 
 impl<K> Clone for Keyed<K> {
     fn clone(&self) -> Self {
@@ -79,19 +70,15 @@ impl<K> Keyed<K> {
         );
         Keyed {
             inner: Arc::new(Inner {
-                most,
                 make: Box::new(make),
-                keys: Lock::new(Keys {
-                    breakers: HashMap::new(),
-                    round: VecDeque::new(),
-                }),
+                keys: Keys::new(most),
             }),
         }
     }
 
     /// How many keys it knows.
     pub fn len(&self) -> usize {
-        self.inner.keys.lock().breakers.len()
+        self.inner.keys.len()
     }
 
     /// Whether it knows no key.
@@ -107,55 +94,9 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
     ///
     /// [`TooManyKeys`], when it is a new one and no place can be found. It looks at 32 keys for one.
     pub fn get(&self, key: &K) -> Result<CircuitBreaker, TooManyKeys> {
-        let most = self.inner.most;
-        if let Some(breaker) = self.inner.keys.lock().breakers.get(key) {
-            return Ok(breaker.clone());
-        }
-        let breaker = (self.inner.make)(key).build();
-        let mut forgotten = None;
-        let mut keys = self.inner.keys.lock();
-        if let Some(breaker) = keys.breakers.get(key) {
-            // Somebody else was quicker.
-            return Ok(breaker.clone());
-        }
-        if keys.breakers.len() >= most {
-            forgotten = keys.forget_one();
-            if forgotten.is_none() {
-                return Err(TooManyKeys { most });
-            }
-        }
-        keys.breakers.insert(key.clone(), breaker.clone());
-        keys.round.push_back(key.clone());
-        drop(keys);
-        drop(forgotten);
-        Ok(breaker)
-    }
-}
-
-impl<K: Hash + Eq> Keys<K> {
-    /// Forgets the one with which the least is lost.
-    fn forget_one(&mut self) -> Option<(K, CircuitBreaker)> {
-        let looks = LOOKS.min(self.round.len());
-        let mut best: Option<(u8, usize)> = None;
-        for place in 0..looks {
-            let loss = self.breakers.get(&self.round[place])?.loss();
-            if let Some(loss) = loss
-                && best.is_none_or(|(least, _)| loss < least)
-            {
-                best = Some((loss, place));
-                if loss == 0 {
-                    break;
-                }
-            }
-        }
-        let Some((_, place)) = best else {
-            // The others have their turn the next time.
-            self.round.rotate_left(looks);
-            return None;
-        };
-        let key = self.round.remove(place)?;
-        self.round.rotate_left(place);
-        self.breakers.remove_entry(&key)
+        let Inner { make, keys } = &*self.inner;
+        let breaker = keys.get(key, |key| make(key).build());
+        breaker.ok_or(TooManyKeys { most: keys.most() })
     }
 }
 
@@ -163,7 +104,7 @@ impl<K> fmt::Debug for Keyed<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keyed")
             .field("len", &self.len())
-            .field("most", &self.inner.most)
+            .field("most", &self.inner.keys.most())
             .finish_non_exhaustive()
     }
 }

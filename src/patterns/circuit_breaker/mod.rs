@@ -45,7 +45,12 @@
 //! **Dropping.** A call that is dropped counts as [`OnDrop`] says, at once; a probe that is dropped frees its place for another. So does an error that a call gives while a
 //! scope around it is cancelled. A panic is a failure.
 //!
-//! **Time** is that of the runtime the breaker was built on. A clock that goes back counts as one that stands still. Where neither time windows nor slow calls are asked
+//! **Time** is that of whichever runtime is current at use, unless the breaker was [given one](Builder::runtime): a breaker may stand in a `static`, and be used by one
+//! runtime after another, or by several at once. When another clock comes (a simulation's, after the machine's), time goes on from where it was last seen: what was left
+//! of the open time or of a window is still left. Moments of different clocks are never compared; of clocks that are used in turns, the faster one leads. How long a
+//! call took is known if it ends on the clock it began on, and counts as no time otherwise. A clock that goes back counts as one that stands still.
+//!
+//! **What it costs.** Where neither time windows nor slow calls are asked
 //! for, a call that succeeds reads no clock and, while the breaker is closed, takes no lock: it costs two atomic operations. With a window of time it reads the clock
 //! when it ends, and with slow calls also when it begins.
 
@@ -69,6 +74,8 @@ pub use policy::{Builder, OnDrop, Window};
 pub use state::{State, Stats, Verdict};
 pub use window::Counts;
 
+use crate::internal::keyed::Kept;
+use crate::internal::timeline::Reading;
 use shared::{Hold, Shared};
 use std::fmt;
 use std::future::Future;
@@ -179,11 +186,16 @@ impl CircuitBreaker {
     pub fn stats(&self) -> Stats {
         self.shared.stats()
     }
+}
 
-    /// How much would be lost with it; `None` when it is in use, or needed.
-    fn loss(&self) -> Option<u8> {
+impl Kept for CircuitBreaker {
+    fn read(&self) -> Reading {
+        self.shared.read()
+    }
+
+    fn loss(&self, now: Reading) -> Option<u8> {
         let unused = Arc::strong_count(&self.shared) == 1;
-        unused.then(|| self.shared.loss()).flatten()
+        unused.then(|| self.shared.loss(now)).flatten()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::CircuitBreaker;
 use super::observer::{Event, Observer};
 use super::shared::Shared;
+use crate::internal::timeline::TimeSource;
 use crate::runtime::Runtime;
 use std::fmt;
 use std::sync::Arc;
@@ -272,13 +273,13 @@ impl Builder {
     }
 
     /// Is called with every change of the state and every refused call, on the task that brought it about: for logs and counters.
-    /// It must not block. Where several threads change the state at once, [`Event::Changed`] says which change it was.
+    /// It must not block. A panic in it goes no further than the panic hook. Where several threads change the state at once, [`Event::Changed`] says which change it was.
     pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self
     }
 
-    /// Whose clock it uses. Default: that of the runtime that is current when it is built.
+    /// Whose clock it uses. Default: that of whichever runtime is current at use; see [how time goes on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self
@@ -297,8 +298,8 @@ impl Builder {
                 "a window of {n} calls never holds the minimum of {least}: the breaker would never open; use a minimum of at most {n}, or a larger window"
             );
         }
-        let runtime = self.runtime.unwrap_or_else(Runtime::current);
-        CircuitBreaker::of(Shared::new(runtime, self.rules, self.observer))
+        let source = TimeSource::new(self.runtime);
+        CircuitBreaker::of(Shared::new(source, self.rules, self.observer))
     }
 }
 

@@ -5,50 +5,87 @@ use super::error::Refused;
 use super::observer::{Event, Observer};
 use super::policy::Rules;
 use super::state::{End, Machine, State, Stats, Ticket, Verdict};
-use crate::internal::gated::Gated;
-use crate::runtime::Runtime;
+use crate::internal::caught::quietly;
+use crate::internal::gated::{Account, Books, Gated, Guard, Period};
+use crate::internal::timeline::{Passed, Reading, TimeSource};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) struct Shared {
-    runtime: Runtime,
+    source: TimeSource,
     start: Instant,
     /// Whether the rules ask how long calls take.
     slow: bool,
     /// Whether they ask when calls end.
     timed: bool,
     observer: Option<Arc<Observer>>,
-    machine: Gated<Machine>,
+    books: Gated<Timed>,
+}
+
+/// The machine, and the timeline it lives on.
+struct Timed {
+    machine: Machine,
+    passed: Passed,
+}
+
+impl Books for Timed {
+    fn take_over(&mut self, account: Account) {
+        self.machine.take_over(account);
+    }
+
+    fn opens(&self) -> Option<(usize, Period)> {
+        self.machine.opens()
+    }
 }
 
 impl Shared {
-    pub(super) fn new(runtime: Runtime, rules: Rules, observer: Option<Arc<Observer>>) -> Self {
+    pub(super) fn new(source: TimeSource, rules: Rules, observer: Option<Arc<Observer>>) -> Self {
         let machine = Machine::new(rules);
+        let reading = source.read();
         Shared {
-            start: runtime.now(),
-            runtime,
+            source,
+            start: reading.1,
             slow: machine.times_calls(),
             timed: machine.times_ends(),
             observer,
-            machine: Gated::new(machine),
+            books: Gated::new(Timed {
+                machine,
+                passed: Passed::since(reading),
+            }),
         }
     }
 
-    fn now(&self) -> u64 {
-        let passed = self.runtime.now().saturating_duration_since(self.start);
-        u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
+    pub(super) fn read(&self) -> Reading {
+        self.source.read()
     }
 
+    /// The lock, and what has passed.
+    fn lock_at(&self, reading: Reading) -> (Guard<'_, Timed>, u64) {
+        let mut books = self.books.lock();
+        let now = books.passed.now(reading);
+        (books, now)
+    }
+
+    /// Tells the observer, whose panic ends no call and costs no place.
     fn tell(&self, event: Option<Event>) {
         if let (Some(observer), Some(event)) = (&self.observer, event) {
-            observer(&event);
+            quietly(|| observer(&event));
         }
+    }
+
+    /// What a clock says, in nanoseconds: to be compared with the same clock alone.
+    fn own(&self, at: Instant) -> u64 {
+        let nanos = match at.checked_duration_since(self.start) {
+            Some(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+            None => i64::try_from((self.start - at).as_nanos()).map_or(i64::MIN, |n| -n),
+        };
+        nanos.cast_unsigned()
     }
 
     #[inline]
     pub(super) fn enter(&self) -> Result<Ticket, Refused> {
-        match self.machine.enter(usize::MAX) {
+        match self.books.enter(usize::MAX) {
             Some(period) => Ok(Ticket::untimed(period)),
             None => self.enter_under_the_lock(),
         }
@@ -57,16 +94,19 @@ impl Shared {
     #[inline(never)]
     fn enter_under_the_lock(&self) -> Result<Ticket, Refused> {
         if !self.slow {
-            let mut machine = self.machine.lock();
-            if machine.is_closed() {
-                return machine.enter(0).0;
+            let mut books = self.books.lock();
+            if books.machine.is_closed() {
+                return books.machine.enter(0).0;
             }
         }
-        let now = self.now();
-        let (entered, event) = self.machine.lock().enter(now);
+        let reading = self.read();
+        let (mut books, now) = self.lock_at(reading);
+        let (mut entered, event) = books.machine.enter(now);
+        drop(books);
         self.tell(event);
-        if let Err(Refused { state, .. }) = entered {
-            self.tell(Some(Event::Refused { state }));
+        match &mut entered {
+            Ok(ticket) => (ticket.clock, ticket.started) = (Some(reading.0), self.own(reading.1)),
+            Err(Refused { state, .. }) => self.tell(Some(Event::Refused { state: *state })),
         }
         entered
     }
@@ -74,42 +114,61 @@ impl Shared {
     #[inline]
     fn end(&self, ticket: Ticket, end: End) {
         let untimed = !self.timed && end == End::As(Verdict::Success);
-        if !(untimed && self.machine.leave(ticket.period)) {
+        if !(untimed && self.books.leave(ticket.period)) {
             self.end_under_the_lock(ticket, end);
         }
     }
 
+    /// Also from destructors: nothing of the user's may panic out of it.
     #[inline(never)]
-    fn end_under_the_lock(&self, ticket: Ticket, end: End) {
+    fn end_under_the_lock(&self, mut ticket: Ticket, end: End) {
         let timed = self.timed || end != End::As(Verdict::Success);
-        let now = if timed { self.now() } else { 0 };
-        let event = self.machine.lock().end(now, ticket, end);
+        let event = if timed {
+            let reading = self.source.read_quietly();
+            let mut books = self.books.lock();
+            let now = books.passed.now_or_last(reading);
+            let took = match (ticket.clock, reading) {
+                (Some(began), Some((clock, at))) if began == clock => {
+                    let took = self
+                        .own(at)
+                        .cast_signed()
+                        .saturating_sub(ticket.started.cast_signed());
+                    u64::try_from(took).unwrap_or_default()
+                }
+                // Nobody can know.
+                _ => 0,
+            };
+            ticket.started = now.saturating_sub(took);
+            books.machine.end(now, ticket, end)
+        } else {
+            self.books.lock().machine.end(0, ticket, end)
+        };
         self.tell(event);
     }
 
     pub(super) fn force(&self, open: bool) {
-        let event = self.machine.lock().force(open);
+        let event = self.books.lock().machine.force(open);
         self.tell(event);
     }
 
     pub(super) fn reset(&self, only_forced: bool) {
-        let event = self.machine.lock().reset(only_forced);
+        let event = self.books.lock().machine.reset(only_forced);
         self.tell(event);
     }
 
     pub(super) fn state(&self) -> State {
-        let now = self.now();
-        self.machine.lock().state(now)
+        let (books, now) = self.lock_at(self.read());
+        books.machine.state(now)
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let now = self.now();
-        self.machine.lock().stats(now)
+        let (books, now) = self.lock_at(self.read());
+        books.machine.stats(now)
     }
 
-    pub(super) fn loss(&self) -> Option<u8> {
-        let now = self.now();
-        self.machine.lock().loss(now)
+    pub(super) fn loss(&self, reading: Reading) -> Option<u8> {
+        let (books, now) = self.lock_at(reading);
+        books.machine.loss(now)
     }
 }
 
@@ -136,7 +195,7 @@ impl<S: Deref<Target = Shared>> Hold<S> {
     /// As if it had not entered.
     pub(super) fn undo(mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.shared.machine.lock().undo(ticket);
+            self.shared.books.lock().machine.undo(ticket);
         }
     }
 }

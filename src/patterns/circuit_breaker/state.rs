@@ -11,6 +11,7 @@ use super::observer::Event;
 use super::policy::{OnDrop, Rules};
 use super::window::{Counts, Log, One};
 use crate::internal::gated::{Account, Books, Period};
+use crate::runtime::ClockId;
 use std::fmt;
 use std::time::Duration;
 
@@ -79,14 +80,20 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     pub(super) period: Period,
-    started: u64,
+    pub(super) started: u64,
+    /// The clock on which it began, where somebody asks.
+    pub(super) clock: Option<ClockId>,
 }
 
 impl Ticket {
     /// Of a call whose time nobody asks after.
     #[inline]
     pub(super) fn untimed(period: Period) -> Self {
-        Ticket { period, started: 0 }
+        Ticket {
+            period,
+            started: 0,
+            clock: None,
+        }
     }
 }
 
@@ -233,6 +240,7 @@ impl Machine {
         Ticket {
             period: self.period,
             started: now,
+            clock: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::error::Shed;
 use super::shared::Shared;
 use crate::internal::label;
+use crate::runtime::coop;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -66,30 +67,46 @@ impl Drop for Held<'_> {
 #[must_use = "nothing is entered until it is awaited"]
 pub struct Enter<'a> {
     shared: &'a Arc<Shared>,
-    measuring: bool,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Fresh,
+    /// Lets other tasks go first: nothing has happened yet.
+    GivesWay,
+    Measures,
 }
 
 impl<'a> Enter<'a> {
     pub(super) fn new(shared: &'a Arc<Shared>) -> Self {
         Enter {
             shared,
-            measuring: false,
+            stage: Stage::Fresh,
         }
     }
 }
 
 impl Enter<'_> {
     #[inline]
-    fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.measuring {
-            self.measuring = false;
-            self.shared.end_measure(true);
-        } else if self.shared.begin_measure() {
-            self.measuring = true;
-            label::set("its turn, to measure how late the executor is");
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.stage {
+            Stage::Measures => self.shared.end_measure(true),
+            Stage::GivesWay => {}
+            Stage::Fresh if coop::poll_spend(cx).is_pending() => {
+                self.stage = Stage::GivesWay;
+                return Poll::Pending;
+            }
+            // Who would not be asked again measures nothing.
+            Stage::Fresh if !cx.waker().data().is_null() && self.shared.begin_measure() => {
+                self.stage = Stage::Measures;
+                label::set("its turn, to measure how late the executor is");
+                coop::give_way(cx);
+                return Poll::Pending;
+            }
+            Stage::Fresh => {}
         }
+        self.stage = Stage::Fresh;
         Poll::Ready(())
     }
 }
@@ -105,7 +122,7 @@ impl Future for Enter<'_> {
 
 impl Drop for Enter<'_> {
     fn drop(&mut self) {
-        if self.measuring {
+        if self.stage == Stage::Measures {
             self.shared.end_measure(false);
         }
     }
@@ -114,7 +131,7 @@ impl Drop for Enter<'_> {
 impl fmt::Debug for Enter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Enter")
-            .field("measuring", &self.measuring)
+            .field("measuring", &(self.stage == Stage::Measures))
             .finish_non_exhaustive()
     }
 }

@@ -32,6 +32,10 @@
 //! shows the queue of that task. One long turn refuses calls until the next measure.
 //!
 //! **Dropping.** What is dropped while it runs counts no more; a measure that is dropped counts not at all.
+//!
+//! **Time** is that of whichever runtime is current at use, unless the load shedder was [given one](Builder::runtime): it may stand in a `static`, and be used by one runtime
+//! after another, or by several at once. When another clock comes, time goes on from where it was last seen: a measure counts for what was left of its time. Moments of
+//! different clocks are never compared.
 
 mod enter;
 mod error;
@@ -119,7 +123,7 @@ impl LoadShed {
         Held::enter(&self.shared).await
     }
 
-    /// Whether work is still worth beginning that came at `since`, on the runtime's clock. It does not count as running: enter with it afterwards.
+    /// Whether work is still worth beginning that came at `since`, on the clock of the runtime that is current now. It does not count as running: enter with it afterwards.
     ///
     /// # Errors
     ///

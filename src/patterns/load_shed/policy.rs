@@ -2,6 +2,7 @@
 
 use super::LoadShed;
 use super::shared::Shared;
+use crate::internal::timeline::TimeSource;
 use crate::runtime::Runtime;
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ impl Builder {
         self
     }
 
-    /// Whose clock it uses. Default: that of the runtime that is current when it is built.
+    /// Whose clock it uses. Default: that of whichever runtime is current at use; see [how time goes on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self
@@ -117,7 +118,6 @@ impl Builder {
             max_in_flight.is_some() || max_lag.is_some() || max_age.is_some(),
             "a load shedder without a limit sheds nothing: set max_in_flight, max_lag or max_age"
         );
-        let runtime = self.runtime.unwrap_or_else(Runtime::current);
-        LoadShed::of(Shared::new(runtime, self.rules))
+        LoadShed::of(Shared::new(TimeSource::new(self.runtime), self.rules))
     }
 }

@@ -81,6 +81,13 @@ impl Machine {
         begins
     }
 
+    /// So much time has passed elsewhere, which does not count for the measure that goes on.
+    pub(super) fn put_off(&mut self, by: Duration) {
+        if let Some(since) = &mut self.measuring {
+            *since += by;
+        }
+    }
+
     /// `None`: who measured was dropped, and does not know.
     pub(super) fn end_measure(&mut self, now: Option<Duration>) {
         if let (Some(since), Some(now)) = (self.measuring.take(), now) {

@@ -1,23 +1,33 @@
 //! Waiting for permits.
 
 use super::error::AcquireError;
-use super::shared::{Look, Shared};
+use super::shared::{Entered, Look, Shared};
 use crate::internal::label;
 use crate::internal::line::Place;
-use crate::runtime::Sleep;
+use crate::runtime::{Sleep, coop};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Waits for permits; made by [`RateLimiter::acquire`](super::RateLimiter::acquire).
 #[must_use = "nothing is acquired until it is awaited"]
 pub struct Acquire<'a> {
     shared: &'a Shared,
     n: u32,
-    place: Option<Place>,
+    stage: Stage,
     /// Of the first in line.
     timer: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    Fresh,
+    Waits(Place),
+    /// Had them at once, and gives way to other tasks before it says so. What giving them back is to be told.
+    Took(u64),
+    /// Can never have them, and gives way before it says so.
+    Failed(AcquireError),
 }
 
 impl<'a> Acquire<'a> {
@@ -25,8 +35,35 @@ impl<'a> Acquire<'a> {
         Acquire {
             shared,
             n,
-            place: None,
+            stage: Stage::Fresh,
             timer: None,
+        }
+    }
+
+    fn poll_wait(&mut self, place: Place, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let at = match self.shared.look(place, cx) {
+                Look::Granted => {
+                    self.stage = Stage::Fresh;
+                    return Poll::Ready(());
+                }
+                Look::Until(at) => at,
+                Look::Behind => None,
+            };
+            label::set("a rate limit");
+            let Some(at) = at else {
+                self.timer = None;
+                return Poll::Pending;
+            };
+            let armed = self.timer.take();
+            let mut timer = match armed.filter(|timer| timer.deadline() == Some(at)) {
+                Some(timer) => timer,
+                None => Box::pin(self.shared.source.runtime().sleep_until(at)),
+            };
+            if timer.as_mut().poll(cx).is_pending() {
+                self.timer = Some(timer);
+                return Poll::Pending;
+            }
         }
     }
 }
@@ -36,47 +73,33 @@ impl Future for Acquire<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if this.place.is_none() {
-            match this.shared.enter(this.n, cx.waker()) {
-                Ok(None) => return Poll::Ready(Ok(())),
-                Ok(Some(place)) => this.place = Some(place),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        let at_once = matches!(this.stage, Stage::Fresh);
+        if at_once {
+            this.stage = match this.shared.enter(this.n, cx) {
+                Ok(Entered::Took(taken)) => Stage::Took(taken),
+                Ok(Entered::Waits(place)) => Stage::Waits(place),
+                Err(error) => Stage::Failed(error),
+            };
         }
-        let Some(place) = this.place else {
-            return Poll::Pending;
+        let ended = match this.stage {
+            Stage::Waits(place) => return this.poll_wait(place, cx).map(Ok),
+            Stage::Failed(error) => Err(error),
+            Stage::Fresh | Stage::Took(_) => Ok(()),
         };
-        loop {
-            let at = match this.shared.look(place, cx.waker()) {
-                Look::Granted => {
-                    this.place = None;
-                    return Poll::Ready(Ok(()));
-                }
-                Look::Until(at) => at,
-                Look::Behind => None,
-            };
-            label::set("a rate limit");
-            let Some(at) = at else {
-                this.timer = None;
-                return Poll::Pending;
-            };
-            let armed = this.timer.take();
-            let mut timer = match armed.filter(|timer| timer.deadline() == Some(at)) {
-                Some(timer) => timer,
-                None => Box::pin(this.shared.runtime.sleep_until(at)),
-            };
-            if timer.as_mut().poll(cx).is_pending() {
-                this.timer = Some(timer);
-                return Poll::Pending;
-            }
+        if at_once {
+            ready!(coop::poll_spend(cx));
         }
+        this.stage = Stage::Fresh;
+        Poll::Ready(ended)
     }
 }
 
 impl Drop for Acquire<'_> {
     fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.shared.abandon(place);
+        match self.stage {
+            Stage::Waits(place) => self.shared.abandon(place),
+            Stage::Took(taken) => self.shared.refund(taken, self.n),
+            Stage::Fresh | Stage::Failed(_) => {}
         }
     }
 }
@@ -85,7 +108,7 @@ impl fmt::Debug for Acquire<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acquire")
             .field("n", &self.n)
-            .field("waiting", &self.place.is_some())
+            .field("waiting", &matches!(self.stage, Stage::Waits(_)))
             .finish_non_exhaustive()
     }
 }

@@ -3,8 +3,7 @@
 use super::RateLimiter;
 use super::error::TooManyKeys;
 use super::policy::Builder;
-use crate::internal::lock::Lock;
-use std::collections::{HashMap, VecDeque};
+use crate::internal::keyed::Keys;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -13,6 +12,8 @@ use std::sync::Arc;
 ///
 /// A key that nobody uses and whose limiter is as good as new is forgotten when its place is needed, so forgetting never gives anybody more than their quota. Where all
 /// keys are in use, another is refused: whoever invents keys cannot make others' limits go away.
+///
+/// A key's own code (`Hash`, `Eq`, `Clone`, `Drop`) runs under no lock of this: it may even come back here.
 ///
 /// # Examples
 ///
@@ -32,19 +33,9 @@ pub struct Keyed<K> {
 }
 
 struct Inner<K> {
-    most: usize,
     builder: Builder,
-    keys: Lock<Keys<K>>,
+    keys: Keys<K, RateLimiter>,
 }
-
-struct Keys<K> {
-    limiters: HashMap<K, RateLimiter>,
-    /// In the order in which they were last looked at for a place.
-    round: VecDeque<K>,
-}
-
-/// How many keys are looked at for one place: most are fresh, or the limiter is too small.
-const LOOKS: usize = 32;
 
 impl<K> Clone for Keyed<K> {
     fn clone(&self) -> Self {
@@ -67,19 +58,15 @@ impl<K> Keyed<K> {
         );
         Keyed {
             inner: Arc::new(Inner {
-                most,
                 builder,
-                keys: Lock::new(Keys {
-                    limiters: HashMap::new(),
-                    round: VecDeque::new(),
-                }),
+                keys: Keys::new(most),
             }),
         }
     }
 
     /// How many keys it knows.
     pub fn len(&self) -> usize {
-        self.inner.keys.lock().limiters.len()
+        self.inner.keys.len()
     }
 
     /// Whether it knows no key.
@@ -95,38 +82,9 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
     ///
     /// [`TooManyKeys`], when it is a new one and no place can be found. It looks at 32 keys for one.
     pub fn get(&self, key: &K) -> Result<RateLimiter, TooManyKeys> {
-        let most = self.inner.most;
-        let mut keys = self.inner.keys.lock();
-        if let Some(limiter) = keys.limiters.get(key) {
-            return Ok(limiter.clone());
-        }
-        let mut forgotten = None;
-        if keys.limiters.len() >= most {
-            forgotten = keys.forget_one();
-            if forgotten.is_none() {
-                return Err(TooManyKeys { most });
-            }
-        }
-        let limiter = self.inner.builder.clone().build();
-        keys.limiters.insert(key.clone(), limiter.clone());
-        keys.round.push_back(key.clone());
-        drop(keys);
-        drop(forgotten);
-        Ok(limiter)
-    }
-}
-
-impl<K: Hash + Eq> Keys<K> {
-    fn forget_one(&mut self) -> Option<(K, RateLimiter)> {
-        for _ in 0..LOOKS.min(self.round.len()) {
-            let key = self.round.pop_front()?;
-            let unused = self.limiters.get(&key).is_none_or(RateLimiter::is_unused);
-            if unused {
-                return self.limiters.remove_entry(&key);
-            }
-            self.round.push_back(key);
-        }
-        None
+        let Inner { builder, keys } = &*self.inner;
+        let limiter = keys.get(key, |_| builder.clone().build());
+        limiter.ok_or(TooManyKeys { most: keys.most() })
     }
 }
 
@@ -134,7 +92,7 @@ impl<K> fmt::Debug for Keyed<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keyed")
             .field("len", &self.len())
-            .field("most", &self.inner.most)
+            .field("most", &self.inner.keys.most())
             .finish_non_exhaustive()
     }
 }

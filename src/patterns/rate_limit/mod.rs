@@ -36,7 +36,10 @@
 //! **No task, one timer.** Only the first in line has a timer. It serves all who are due when it fires; the line keeps the moments that were planned, so a
 //! timer that is late costs no throughput. (A window's promise counts from when its permits are really given.)
 //!
-//! **Time** is that of the runtime the limiter was built on. A clock that stands still or goes back gives nothing away.
+//! **Time** is that of whichever runtime is current at use, unless the limiter was [given one](Builder::runtime): a limiter may stand in a `static`, and be used by one
+//! runtime after another, or by several at once. When another clock comes (a simulation's, after the machine's), time goes on from where it was last seen: what was left of a
+//! wait or of a window is still left. Moments of different clocks are never compared; of clocks that are used in turns, the faster one leads. A clock that stands still
+//! or goes back gives nothing away.
 
 mod acquire;
 mod error;
@@ -58,6 +61,8 @@ pub use policy::Builder;
 pub use quota::{InvalidRate, Quota};
 pub use rule::Algorithm;
 
+use crate::internal::keyed::Kept;
+use crate::internal::timeline::Reading;
 use shared::Shared;
 use std::fmt;
 use std::sync::Arc;
@@ -162,10 +167,16 @@ impl RateLimiter {
             waiting: state.waiting(),
         }
     }
+}
 
-    /// Whether nobody else has it and nothing would be lost with it.
-    fn is_unused(&self) -> bool {
-        Arc::strong_count(&self.shared) == 1 && self.shared.is_unused()
+impl Kept for RateLimiter {
+    fn read(&self) -> Reading {
+        self.shared.source.read()
+    }
+
+    fn loss(&self, now: Reading) -> Option<u8> {
+        let unused = Arc::strong_count(&self.shared) == 1 && self.shared.is_unused(now);
+        unused.then_some(0)
     }
 }
 

@@ -5,6 +5,7 @@ use super::in_flight::ConcurrencyAndRate;
 use super::quota::Quota;
 use super::rule::{Algorithm, Rule};
 use super::shared::Shared;
+use crate::internal::timeline::TimeSource;
 use crate::runtime::Runtime;
 
 /// A limiter that is being set up; see [`RateLimiter::builder`].
@@ -39,7 +40,7 @@ impl Builder {
         self
     }
 
-    /// Whose clock and timers it uses. Default: those of the runtime that is current when it is built.
+    /// Whose clock and timers it uses. Default: those of whichever runtime is current at use; see [how time goes on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self
@@ -47,8 +48,7 @@ impl Builder {
 
     fn shared(self, max_in_flight: usize) -> Shared {
         let rule = Rule::new(self.algorithm, self.quota, self.initial);
-        let runtime = self.runtime.unwrap_or_else(Runtime::current);
-        Shared::new(runtime, rule, max_in_flight)
+        Shared::new(TimeSource::new(self.runtime), rule, max_in_flight)
     }
 
     /// The limiter.

@@ -249,6 +249,10 @@ impl Sliding {
         while self.log.front().is_some_and(|e| self.leaves(e.at) <= now) {
             self.log.pop_front();
         }
+        // After a burst. With room to spare, so that the next one needs none.
+        if self.log.capacity() > 64 && self.log.len() < self.log.capacity() / 8 {
+            self.log.shrink_to(self.log.capacity() / 4);
+        }
         match self.log.back_mut() {
             // A clock that went back counts as one that stood still.
             Some(last) if last.at >= now => last.n += n,

@@ -6,16 +6,19 @@
 use super::error::{AcquireError, TryAcquireError};
 use super::quota::Quota;
 use super::rule::Rule;
-use super::word::Word;
-use crate::internal::line::{Line, Place, Wakers};
+use super::word::{Anchor, Word};
+use crate::internal::caught::discard;
+use crate::internal::line::{Line, Place, Spare, Wakers};
 use crate::internal::lock::{Lock, Locked};
-use crate::runtime::Runtime;
+use crate::internal::timeline::{Passed, Reading, TimeSource};
+use crate::runtime::{ClockId, Runtime};
 use std::ops::{Deref, DerefMut};
-use std::task::Waker;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 pub(super) struct Shared {
-    pub(super) runtime: Runtime,
+    pub(super) source: TimeSource,
+    /// The word counts from here.
     start: Instant,
     /// Where the algorithm is one number, and nobody counts who is in flight.
     word: Option<Word>,
@@ -45,15 +48,21 @@ impl DerefMut for Guard<'_> {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         if let (Some(word), Rule::Gcra(rule)) = (&self.shared.word, &self.state.rule)
+            && let Some(anchor) = self.state.anchor
             && self.state.line.is_empty()
             && !self.state.changed
         {
-            word.open(rule.due);
+            word.open(rule.due, anchor);
         }
     }
 }
 
 pub(super) struct State {
+    passed: Passed,
+    /// Of the machine's clock, on which the word goes; `None`: another one was used last.
+    anchor: Option<Anchor>,
+    /// Since the timeline was last asked.
+    taken_by_word: bool,
     pub(super) rule: Rule,
     line: Line<Wait>,
     /// Permits that the line waits for.
@@ -75,6 +84,13 @@ enum Wait {
     Granted { n: u32, taken: u64 },
 }
 
+/// How somebody came in.
+pub(super) enum Entered {
+    /// Took them at once; what giving them back is to be told.
+    Took(u64),
+    Waits(Place),
+}
+
 /// How a waiter stands.
 pub(super) enum Look {
     Granted,
@@ -88,14 +104,65 @@ impl State {
         self.in_flight < self.max_in_flight
     }
 
+    /// What has passed on the limiter's timeline; `start` is where the word counts from.
+    fn now(&mut self, start: Instant, reading: Reading) -> u64 {
+        let real = reading.0 == ClockId::REAL;
+        if std::mem::take(&mut self.taken_by_word) && !real {
+            self.catch_up();
+        }
+        let now = self.passed.now(reading);
+        self.anchor = if real { self.anchored(start) } else { None };
+        now
+    }
+
+    /// The machine's clock has gone on while permits were taken from the word.
+    fn catch_up(&mut self) {
+        let now = Runtime::neutral().now();
+        if self
+            .passed
+            .seen(ClockId::REAL)
+            .is_some_and(|(seen, _)| seen <= now)
+        {
+            self.passed.now((ClockId::REAL, now));
+        }
+    }
+
+    fn anchored(&self, start: Instant) -> Option<Anchor> {
+        let (seen, passed) = self.passed.seen(ClockId::REAL)?;
+        let clock = seen.checked_duration_since(start)?;
+        let ahead = i128::from(passed).checked_sub_unsigned(clock.as_nanos())?;
+        Some(Anchor {
+            ahead: i64::try_from(ahead).ok()?,
+            second: clock.as_secs(),
+        })
+    }
+
     fn take(&mut self, planned: u64, now: u64, n: u32) -> u64 {
         self.granted += u64::from(n);
-        self.in_flight += 1;
+        if self.counts() {
+            self.in_flight += 1;
+        }
         self.rule.take(planned, now, n)
+    }
+
+    /// Whether anybody asks how many are in flight.
+    fn counts(&self) -> bool {
+        self.max_in_flight < usize::MAX
+    }
+
+    /// What was taken at `taken` was not used.
+    fn give_back(&mut self, now: u64, taken: u64, n: u32) {
+        self.rule.give_back(taken, n);
+        self.granted -= u64::from(n);
+        self.refunded += u64::from(n);
+        self.make_room(now);
     }
 
     /// One in flight has landed.
     fn make_room(&mut self, now: u64) {
+        if !self.counts() {
+            return;
+        }
         if !self.has_slot() {
             self.room_since = now;
         }
@@ -129,6 +196,11 @@ impl State {
         self.line.len()
     }
 
+    /// Whether `n` can be had now, and nobody is passed by that.
+    fn is_free(&self, now: u64, n: u32) -> bool {
+        self.line.is_empty() && self.has_slot() && self.rule.fits(now, n)
+    }
+
     fn refusal(&self, n: u32) -> Option<AcquireError> {
         let most = self.rule.most();
         if n == 0 {
@@ -141,22 +213,21 @@ impl State {
     }
 }
 
-fn nanos(passed: Duration) -> u64 {
-    u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
-}
-
 impl Shared {
-    pub(super) fn new(runtime: Runtime, rule: Rule, max_in_flight: usize) -> Self {
-        let start = runtime.now();
+    pub(super) fn new(source: TimeSource, rule: Rule, max_in_flight: usize) -> Self {
+        let reading = source.read();
         let word = match &rule {
             Rule::Gcra(rule) if max_in_flight == usize::MAX => Some(Word::new(rule.scale())),
             _ => None,
         };
         let shared = Shared {
-            runtime,
-            start,
+            source,
+            start: reading.1,
             word,
             state: Lock::new(State {
+                passed: Passed::since(reading),
+                anchor: None,
+                taken_by_word: false,
                 rule,
                 line: Line::new(),
                 wanted: 0,
@@ -170,16 +241,18 @@ impl Shared {
             }),
         };
         // Leaving the lock opens the word.
-        drop(shared.lock());
+        drop(shared.lock_at(reading));
         shared
     }
 
     pub(super) fn lock(&self) -> Guard<'_> {
         let mut state = self.state.lock();
-        if let Some(account) = self.word.as_ref().and_then(Word::close) {
+        let anchor = state.anchor.unwrap_or_default();
+        if let Some(account) = self.word.as_ref().and_then(|word| word.close(anchor)) {
             state.granted += account.granted;
+            state.taken_by_word |= account.granted > 0;
             if let Rule::Gcra(rule) = &mut state.rule {
-                rule.due = account.due.into();
+                rule.due = account.due;
             }
         }
         Guard {
@@ -188,24 +261,27 @@ impl Shared {
         }
     }
 
-    pub(super) fn now(&self) -> u64 {
-        nanos(self.passed())
+    /// The lock, and what has passed.
+    fn lock_at(&self, reading: Reading) -> (Guard<'_>, u64) {
+        let mut state = self.lock();
+        let now = state.now(self.start, reading);
+        (state, now)
     }
 
-    #[inline]
-    fn passed(&self) -> Duration {
-        self.runtime.now().saturating_duration_since(self.start)
-    }
-
-    /// `None`: further away than the clock can name.
-    fn moment(&self, nanos: u64) -> Option<Instant> {
-        self.start.checked_add(Duration::from_nanos(nanos))
+    /// [`lock_at`](Shared::lock_at) in destructors, where a user's clock may not panic.
+    fn lock_quietly(&self) -> (Guard<'_>, u64) {
+        let reading = self.source.read_quietly();
+        let mut state = self.lock();
+        let now = match reading {
+            Some(reading) => state.now(self.start, reading),
+            None => state.passed.now_or_last(None),
+        };
+        (state, now)
     }
 
     /// How long until `n` can be had by somebody who comes now, behind those who wait.
     pub(super) fn wait_for(&self, n: u32) -> Result<Duration, AcquireError> {
-        let now = self.now();
-        let state = self.lock();
+        let (state, now) = self.lock_at(self.source.read());
         match state.refusal(n) {
             Some(error) => Err(error),
             None => {
@@ -219,29 +295,31 @@ impl Shared {
     pub(super) fn try_take(&self, n: u32) -> Result<(), TryAcquireError> {
         match self.take_from_the_word(n) {
             Ok(()) => Ok(()),
-            Err(passed) => self.try_under_the_lock(passed, n),
+            Err(reading) => self.try_under_the_lock(reading, n),
         }
     }
 
-    /// `Err`: ask under the lock; so much time has passed.
+    /// `Err`: ask under the lock; this is what the clock says.
     #[inline(always)]
-    fn take_from_the_word(&self, n: u32) -> Result<(), Duration> {
+    fn take_from_the_word(&self, n: u32) -> Result<(), Reading> {
         let seen = self.word.as_ref().map(|word| (word, word.see()));
-        let passed = self.passed();
-        match seen {
-            Some((word, seen)) if n > 0 && word.take(seen, passed, n) => Ok(()),
-            _ => Err(passed),
+        let reading = self.source.read();
+        if let (Some((word, seen)), (ClockId::REAL, at)) = (seen, reading)
+            && n > 0
+            && word.take(seen, at.saturating_duration_since(self.start), n)
+        {
+            return Ok(());
         }
+        Err(reading)
     }
 
     #[inline(never)]
-    fn try_under_the_lock(&self, passed: Duration, n: u32) -> Result<(), TryAcquireError> {
-        let now = nanos(passed);
-        let mut state = self.lock();
+    fn try_under_the_lock(&self, reading: Reading, n: u32) -> Result<(), TryAcquireError> {
+        let (mut state, now) = self.lock_at(reading);
         if let Some(error) = state.refusal(n) {
             return Err(TryAcquireError::Never(error));
         }
-        if state.line.is_empty() && state.has_slot() && state.rule.fits(now, n) {
+        if state.is_free(now, n) {
             state.take(now, now, n);
             return Ok(());
         }
@@ -257,17 +335,14 @@ impl Shared {
     pub(super) fn take_at_once(&self, n: u32) -> bool {
         match self.take_from_the_word(n) {
             Ok(()) => true,
-            Err(passed) => self.take_under_the_lock(nanos(passed), n),
+            Err(reading) => self.take_under_the_lock(reading, n),
         }
     }
 
     #[inline(never)]
-    fn take_under_the_lock(&self, now: u64, n: u32) -> bool {
-        let mut state = self.lock();
-        let free = state.refusal(n).is_none()
-            && state.line.is_empty()
-            && state.has_slot()
-            && state.rule.fits(now, n);
+    fn take_under_the_lock(&self, reading: Reading, n: u32) -> bool {
+        let (mut state, now) = self.lock_at(reading);
+        let free = state.refusal(n).is_none() && state.is_free(now, n);
         if free {
             state.take(now, now, n);
         }
@@ -275,59 +350,66 @@ impl Shared {
     }
 
     /// Takes `n` at once, or a place in the line.
-    pub(super) fn enter(&self, n: u32, waker: &Waker) -> Result<Option<Place>, AcquireError> {
-        let now = match self.take_from_the_word(n) {
-            Ok(()) => return Ok(None),
-            Err(passed) => nanos(passed),
+    pub(super) fn enter(&self, n: u32, cx: &Context<'_>) -> Result<Entered, AcquireError> {
+        let reading = match self.take_from_the_word(n) {
+            // The word gives without asking when.
+            Ok(()) => return Ok(Entered::Took(0)),
+            Err(reading) => reading,
         };
-        let waker = waker.clone();
-        let mut state = self.lock();
-        if let Some(error) = state.refusal(n) {
-            return Err(error);
+        let mut spare = Spare::none();
+        loop {
+            let (mut state, now) = self.lock_at(reading);
+            if let Some(error) = state.refusal(n) {
+                return Err(error);
+            }
+            if state.is_free(now, n) {
+                return Ok(Entered::Took(state.take(now, now, n)));
+            }
+            if let Some(waker) = spare.take() {
+                state.wanted += u64::from(n);
+                let wait = Wait::Wants { n, since: now };
+                return Ok(Entered::Waits(state.line.enter(wait, waker)));
+            }
+            drop(state);
+            spare.fill(cx);
         }
-        if state.line.is_empty() && state.has_slot() && state.rule.fits(now, n) {
-            state.take(now, now, n);
-            return Ok(None);
-        }
-        state.wanted += u64::from(n);
-        let wait = Wait::Wants { n, since: now };
-        Ok(Some(state.line.enter(wait, waker)))
     }
 
-    pub(super) fn look(&self, place: Place, waker: &Waker) -> Look {
-        let now = self.now();
+    pub(super) fn look(&self, place: Place, cx: &Context<'_>) -> Look {
+        let reading = self.source.read();
+        let mut spare = Spare::none();
         let mut wakers = Wakers::new();
-        let mut state = self.lock();
-        if state.line.is_first(place) {
-            state.serve(now, &mut wakers, false);
-        }
-        let (look, old) = match state.line.get(place) {
-            Some(&Wait::Wants { n, since }) => {
+        let (look, left) = loop {
+            let (mut state, now) = self.lock_at(reading);
+            if state.line.is_first(place) {
+                state.serve(now, &mut wakers, false);
+            }
+            let Some(&Wait::Wants { n, since }) = state.line.get(place) else {
+                break (Look::Granted, state.line.leave(place));
+            };
+            if state.line.renew(place, cx, &mut spare) {
                 let look = if !state.line.is_first(place) {
                     Look::Behind
                 } else if state.has_slot() {
-                    Look::Until(self.moment(state.planned(since, n)))
+                    let planned = state.planned(since, n);
+                    Look::Until(state.passed.on_clock(reading.0, planned))
                 } else {
                     Look::Until(None)
                 };
-                (look, state.line.set_waker(place, waker))
+                break (look, None);
             }
-            _ => {
-                let left = state.line.leave(place);
-                (Look::Granted, left.and_then(|(_, waker)| waker))
-            }
+            drop(state);
+            spare.fill(cx);
         };
-        drop(state);
-        drop(old);
+        discard(left.map(|(_, waker)| waker));
         wakers.wake();
         look
     }
 
     /// A waiter goes. What it was granted goes back.
     pub(super) fn abandon(&self, place: Place) {
-        let now = self.now();
         let mut wakers = Wakers::new();
-        let mut state = self.lock();
+        let (mut state, now) = self.lock_quietly();
         let was_first = state.line.is_first(place);
         let Some((wait, waker)) = state.line.leave(place) else {
             return;
@@ -336,10 +418,7 @@ impl Shared {
         match wait {
             Wait::Wants { n, .. } => state.wanted -= u64::from(n),
             Wait::Granted { n, taken } => {
-                state.rule.give_back(taken, n);
-                state.granted -= u64::from(n);
-                state.refunded += u64::from(n);
-                state.make_room(now);
+                state.give_back(now, taken, n);
                 rouse = true;
             }
         }
@@ -347,7 +426,17 @@ impl Shared {
             state.serve(now, &mut wakers, true);
         }
         drop(state);
-        drop(waker);
+        discard(waker);
+        wakers.wake();
+    }
+
+    /// What was taken at once was never seen.
+    pub(super) fn refund(&self, taken: u64, n: u32) {
+        let mut wakers = Wakers::new();
+        let (mut state, now) = self.lock_quietly();
+        state.give_back(now, taken, n);
+        state.serve(now, &mut wakers, true);
+        drop(state);
         wakers.wake();
     }
 
@@ -359,9 +448,8 @@ impl Shared {
             return;
         }
         drop(state);
-        let now = self.now();
         let mut wakers = Wakers::new();
-        let mut state = self.lock();
+        let (mut state, now) = self.lock_quietly();
         state.make_room(now);
         state.serve(now, &mut wakers, true);
         drop(state);
@@ -369,9 +457,8 @@ impl Shared {
     }
 
     pub(super) fn change(&self, quota: Quota) -> Result<(), AcquireError> {
-        let now = self.now();
         let mut wakers = Wakers::new();
-        let mut state = self.lock();
+        let (mut state, now) = self.lock_at(self.source.read());
         let before = state.rule.clone();
         state.rule.change(now, quota);
         // Those who wait for more than there will ever be would hold up everybody.
@@ -396,9 +483,9 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn is_unused(&self) -> bool {
-        let now = self.now();
-        let state = self.lock();
+    /// Whether nothing would be lost with it.
+    pub(super) fn is_unused(&self, reading: Reading) -> bool {
+        let (state, now) = self.lock_at(reading);
         state.line.is_empty() && state.rule.is_fresh(now)
     }
 }

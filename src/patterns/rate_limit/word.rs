@@ -1,12 +1,13 @@
 //! The uncontended way through a limiter: one compare-and-swap, no lock. `tests/loom` compiles this very file with loom's atomics.
 //!
-//! The word holds the theoretical arrival time of [`Gcra`](super::rule::Gcra), counted from `base`, how many permits were given since, and a bit that says *go by the lock*. While
+//! The word holds the theoretical arrival time of [`Gcra`](super::rule::Gcra) on the clock of the machine, counted from `base`, how many permits were given since, and a bit that says *go by the lock*. While
 //! the bit is clear, permits are taken from the word. The bit is set and cleared under the limiter's lock only: who takes the lock sets it, and carries over
 //! what the word holds; who leaves the lock clears it, unless somebody waits. So nobody passes who waits.
 //!
 //! Each time the bit is cleared, the number of the epoch in the word grows: whoever has computed with another base finds another word, and begins again.
 //!
-//! Where a number does not fit, nothing is taken here, and the lock decides; that also starts a new base.
+//! Where a number does not fit, nothing is taken here, and the lock decides; that also starts a new base. So it is once in a second or two, when the word is out of
+//! date: the limiter's timeline is to see how the clock goes on.
 
 use crate::internal::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,6 +22,10 @@ pub(super) const DUE: u64 = ONE - 1;
 const MOST: u32 = (1 << 14) - 1;
 /// Moments from here on are left to the lock.
 const FAR: u64 = 1 << 62;
+/// How far bases may lie before the clock's own zero, where the timeline is ahead of the clock; and the largest burst.
+const HALF: u64 = FAR / 2;
+/// So many seconds, the running one among them, permits are taken without a look under the lock.
+const FRESH: u64 = 2;
 const NANOS: u64 = 1_000_000_000;
 
 /// A rate in lowest terms: a permit costs `per` units of time, of which a nanosecond has `permits`.
@@ -37,6 +42,8 @@ pub(crate) struct Word {
     word: AtomicU64,
     /// Changed while the bit is set.
     base: AtomicU64,
+    /// The first second that is left to the lock; changed as the base is.
+    until: AtomicU64,
     scale: Scale,
     /// Units of a second.
     second: u64,
@@ -44,18 +51,28 @@ pub(crate) struct Word {
     far: u64,
 }
 
+/// Where the clock stands on the limiter's timeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Anchor {
+    /// By how many nanoseconds the timeline is ahead of the clock, counted from the limiter's start on both.
+    pub(crate) ahead: i64,
+    /// The second that the clock shows, from the limiter's start on.
+    pub(crate) second: u64,
+}
+
 /// The word as it was at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
     word: u64,
     base: u64,
+    until: u64,
 }
 
 /// What the word held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
-    /// When all is paid for, in units.
-    pub(crate) due: u64,
+    /// When all is paid for on the timeline, in units.
+    pub(crate) due: u128,
     /// Permits that were given.
     pub(crate) granted: u64,
 }
@@ -67,6 +84,7 @@ impl Word {
         Word {
             word: AtomicU64::new(BY_THE_LOCK),
             base: AtomicU64::new(0),
+            until: AtomicU64::new(0),
             scale,
             second,
             far: FAR / second,
@@ -78,10 +96,11 @@ impl Word {
     pub(crate) fn see(&self) -> Seen {
         let word = self.word.load(Ordering::Acquire);
         let base = self.base.load(Ordering::Relaxed);
-        Seen { word, base }
+        let until = self.until.load(Ordering::Relaxed);
+        Seen { word, base, until }
     }
 
-    /// Takes `n` permits, so long after the limiter was made. `false`: ask under the lock.
+    /// Takes `n` permits, so long after the limiter was made by the clock of the machine. `false`: ask under the lock.
     #[inline]
     pub(crate) fn take(&self, mut seen: Seen, now: Duration, n: u32) -> bool {
         while let Some(new) = self.after(seen, now, n) {
@@ -104,8 +123,8 @@ impl Word {
     /// Between reading the clock and the swap nothing else can be done, so what needs the time is kept to one product and a few sums.
     #[inline]
     fn after(&self, seen: Seen, now: Duration, n: u32) -> Option<u64> {
-        let Seen { word, base } = seen;
-        if word & BY_THE_LOCK != 0 || now.as_secs() >= self.far || n > MOST {
+        let Seen { word, base, until } = seen;
+        if word & BY_THE_LOCK != 0 || now.as_secs() >= until || n > MOST {
             return None;
         }
         let Scale {
@@ -113,7 +132,7 @@ impl Word {
             per,
             burst,
         } = self.scale;
-        // No product and no sum overflows: `far` and `open` have seen to it that all of them are small enough. From the base on, which may lie ahead.
+        // No product and no sum overflows: `open` has seen to it that all of them are small enough. From the base on, which may lie ahead.
         let part = (permits * u64::from(now.subsec_nanos())).cast_signed() - base.cast_signed();
         let now = part + (self.second * now.as_secs()).cast_signed();
         let ahead = now.max((word & DUE).cast_signed()) + (per * u64::from(n)).cast_signed();
@@ -124,26 +143,36 @@ impl Word {
         Some((word & EPOCH) | count | ahead.cast_unsigned())
     }
 
-    /// Under the lock: from here on it goes by that. What the word held, if it was open.
-    pub(crate) fn close(&self) -> Option<Account> {
+    /// Under the lock: from here on it goes by that. What the word held, if it was open; `anchor` is that of then.
+    pub(crate) fn close(&self, anchor: Anchor) -> Option<Account> {
         let word = self.word.fetch_or(BY_THE_LOCK, Ordering::AcqRel);
-        (word & BY_THE_LOCK == 0).then(|| Account {
-            due: self.base.load(Ordering::Relaxed) + (word & DUE),
-            granted: (word & COUNT) / ONE,
+        (word & BY_THE_LOCK == 0).then(|| {
+            let base = i128::from(self.base.load(Ordering::Relaxed).cast_signed());
+            let due = base + i128::from(word & DUE) + self.ahead(anchor);
+            Account {
+                due: u128::try_from(due).unwrap_or_default(),
+                granted: (word & COUNT) / ONE,
+            }
         })
     }
 
+    fn ahead(&self, anchor: Anchor) -> i128 {
+        i128::from(anchor.ahead) * i128::from(self.scale.permits)
+    }
+
     /// Under the lock, and closed: permits can be taken without it.
-    pub(crate) fn open(&self, due: u128) {
+    pub(crate) fn open(&self, due: u128, anchor: Anchor) {
         let Scale { per, burst, .. } = self.scale;
-        let Some(due) = u64::try_from(due).ok().filter(|due| *due < FAR) else {
-            return;
-        };
-        if per > DUE || burst >= FAR {
+        let due = i128::try_from(due).unwrap_or(i128::MAX) - self.ahead(anchor);
+        let fits = -i128::from(HALF)..i128::from(FAR);
+        if !fits.contains(&due) || per > DUE || burst >= HALF {
             return;
         }
         let epoch = self.word.load(Ordering::Relaxed).wrapping_add(ONE_EPOCH) & EPOCH;
-        self.base.store(due, Ordering::Relaxed);
+        let until = anchor.second.saturating_add(FRESH).min(self.far);
+        self.base
+            .store((due as i64).cast_unsigned(), Ordering::Relaxed);
+        self.until.store(until, Ordering::Relaxed);
         // Not before the base.
         self.word.store(epoch, Ordering::Release);
     }

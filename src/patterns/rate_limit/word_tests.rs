@@ -1,6 +1,6 @@
 //! The word alone; `tests/loom` has its models.
 
-use super::word::{DUE, Scale, Word};
+use super::word::{Anchor, DUE, Scale, Word};
 use std::time::Duration;
 
 const SCALE: Scale = Scale {
@@ -9,9 +9,14 @@ const SCALE: Scale = Scale {
     burst: 40,
 };
 
+const ANCHOR: Anchor = Anchor {
+    ahead: 0,
+    second: 0,
+};
+
 fn open(scale: Scale, due: u128) -> Word {
     let word = Word::new(scale);
-    word.open(due);
+    word.open(due, ANCHOR);
     word
 }
 
@@ -25,12 +30,15 @@ fn it_gives_the_burst_and_then_the_rate() {
     assert!(take(&word, 0, 3) && take(&word, 0, 1) && !take(&word, 0, 1));
     // A permit every three and a third nanoseconds.
     assert!(!take(&word, 3, 1) && take(&word, 4, 1));
-    let account = word.close().expect("it was open");
+    let account = word.close(ANCHOR).expect("it was open");
     assert_eq!((account.due, account.granted), (50, 5));
-    assert!(word.close().is_none() && !take(&word, 1000, 1));
-    word.open(account.due.into());
+    assert!(word.close(ANCHOR).is_none() && !take(&word, 1000, 1));
+    word.open(account.due, ANCHOR);
     assert!(take(&word, 1000, 4) && !take(&word, 1000, 1));
-    assert_eq!(word.close().map(|a| (a.due, a.granted)), Some((3040, 4)));
+    assert_eq!(
+        word.close(ANCHOR).map(|a| (a.due, a.granted)),
+        Some((3040, 4))
+    );
 }
 
 #[test]
@@ -56,8 +64,45 @@ fn epochs_go_round() {
     for n in 0..1000 {
         let now = 100 * n;
         assert!(take(&word, now, 1));
-        let account = word.close().expect("it is open");
-        assert_eq!((account.due, account.granted), (now * 3 + 10, 1));
-        word.open(account.due.into());
+        let account = word.close(ANCHOR).expect("it is open");
+        assert_eq!(
+            (account.due, account.granted),
+            (u128::from(now) * 3 + 10, 1)
+        );
+        word.open(account.due, ANCHOR);
     }
+}
+
+/// In a second of the clock that is 20 nanoseconds behind the timeline.
+#[test]
+fn a_timeline_that_is_ahead_of_the_clock_is_kept_to() {
+    let word = Word::new(SCALE);
+    let behind = Anchor {
+        ahead: 20,
+        second: 0,
+    };
+    // On the timeline all is paid for at 30 nanoseconds, so it is at 10 on the clock.
+    word.open(90, behind);
+    assert!(take(&word, 10, 4) && !take(&word, 10, 1));
+    let account = word.close(behind).expect("it was open");
+    assert_eq!((account.due, account.granted), (130, 4));
+    // Before the clock's own zero.
+    word.open(12, behind);
+    assert!(take(&word, 0, 4) && !take(&word, 0, 1));
+    let account = word.close(behind).expect("it was open");
+    assert_eq!((account.due, account.granted), (100, 4));
+}
+
+#[test]
+fn it_is_out_of_date_after_a_second_or_two() {
+    let word = open(SCALE, 0);
+    let second = 1_000_000_000;
+    assert!(take(&word, 2 * second - 1, 1) && !take(&word, 2 * second, 1));
+    word.close(ANCHOR);
+    let later = Anchor {
+        second: 5,
+        ..ANCHOR
+    };
+    word.open(0, later);
+    assert!(take(&word, 7 * second - 1, 1) && !take(&word, 7 * second, 1));
 }

@@ -215,3 +215,17 @@ fn a_clock_that_goes_back_gives_nothing_away() {
         assert!(rule.at(5 * SECOND, 0, 1) > 5 * SECOND);
     }
 }
+
+#[test]
+fn a_sliding_log_forgets_the_room_of_a_burst() {
+    let quota = Quota::per_second(1_000_000);
+    let mut rule = Sliding::new(quota, u32::MAX);
+    for at in 0..100_000 {
+        rule.take(at, 1);
+    }
+    assert!(rule.log.capacity() >= 100_000);
+    for n in 1..20 {
+        rule.take(n * 2 * SECOND, 1);
+    }
+    assert!(rule.log.capacity() <= 64, "{}", rule.log.capacity());
+}

@@ -8,13 +8,19 @@ use crate::support::check;
 use loom::sync::Arc;
 use loom::thread;
 use std::time::Duration;
-use word::{Scale, Word};
+use word::{Anchor, Scale, Word};
 
 /// A permit in ten nanoseconds, and three at once.
 const SCALE: Scale = Scale {
     permits: 1,
     per: 10,
     burst: 30,
+};
+
+/// The clock alone is the timeline, and shows its first second.
+const ANCHOR: Anchor = Anchor {
+    ahead: 0,
+    second: 0,
 };
 
 #[derive(Default)]
@@ -43,13 +49,13 @@ impl Limiter {
 
     fn locked<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.state.lock();
-        if let Some(account) = self.word.close() {
-            state.due = account.due.into();
+        if let Some(account) = self.word.close(ANCHOR) {
+            state.due = account.due;
             state.granted += account.granted;
         }
         let result = f(&mut state);
         if !state.waiting {
-            self.word.open(state.due);
+            self.word.open(state.due, ANCHOR);
         }
         result
     }
@@ -157,5 +163,35 @@ fn a_moved_base_is_seen() {
         let given = taker.join().expect("no panic");
         assert_eq!(given, 1, "there is room for both");
         assert_eq!(limiter.locked(|state| state.due), 130);
+    });
+}
+
+/// Another clock was used, and the timeline has gone on by ten nanoseconds: the word is anchored anew, and whoever computes with the old one begins again.
+#[test]
+fn a_moved_anchor_is_seen() {
+    check(|| {
+        let limiter = Limiter::new();
+        let taker = {
+            let limiter = limiter.clone();
+            thread::spawn(move || {
+                let word = &limiter.word;
+                u128::from(word.take(word.see(), Duration::from_nanos(100), 3))
+            })
+        };
+        let moved = Anchor {
+            ahead: 10,
+            second: 0,
+        };
+        {
+            let mut state = limiter.state.lock();
+            let account = limiter.word.close(ANCHOR).expect("it was open");
+            state.due = account.due;
+            limiter.word.open(state.due, moved);
+        }
+        let given = taker.join().expect("no panic");
+        let account = limiter.word.close(moved).expect("it was open");
+        // At 100 before, or at 110 after: three permits' worth from there on, and no mixture.
+        let dues = if given == 1 { [130, 140] } else { [0, 0] };
+        assert!(dues.contains(&account.due), "{} {given}", account.due);
     });
 }

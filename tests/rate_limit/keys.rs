@@ -1,0 +1,146 @@
+//! Keys, and clocks, that come back to the set they are used in.
+
+use regatta::Runtime;
+use regatta::rate_limit::{Keyed, Quota, RateLimiter};
+use regatta::runtime::{Backend, BoxFuture, BoxWork};
+use std::cell::Cell;
+use std::hash::{Hash, Hasher};
+use std::sync::{LazyLock, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Fails if it takes too long: a lock that is taken twice is never free again.
+fn in_time(f: impl FnOnce() + Send + 'static) {
+    let (ended, hears) = mpsc::channel();
+    let runs = thread::spawn(move || {
+        f();
+        let _ = ended.send(());
+    });
+    let hangs = hears.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout);
+    assert!(!hangs, "it hangs");
+    runs.join().unwrap();
+}
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static CAME: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Looks another key up, once.
+fn come_back(n: u32) {
+    if DEPTH.get() == 0 {
+        DEPTH.set(1);
+        CAME.set(CAME.get() + 1);
+        let other = KEYS.get(&Key(n + 1));
+        assert!(KEYS.len() <= 3);
+        drop(other);
+        DEPTH.set(0);
+    }
+}
+
+struct Key(u32);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        come_back(self.0);
+        // Only a few, so that they collide.
+        (self.0 % 2).hash(state);
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        come_back(self.0);
+        self.0 == other.0
+    }
+}
+
+impl Eq for Key {}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        come_back(self.0);
+        Key(self.0)
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        come_back(self.0);
+    }
+}
+
+/// A clock that asks how many keys there are.
+struct Asks;
+
+impl Backend for Asks {
+    fn spawn(&self, _: BoxFuture<'static, ()>) {}
+
+    fn spawn_blocking(&self, _: BoxWork) {}
+
+    fn sleep_until(&self, _: Instant) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn now(&self) -> Instant {
+        come_back(0);
+        Runtime::neutral().now()
+    }
+}
+
+static KEYS: LazyLock<Keyed<Key>> = LazyLock::new(|| {
+    let quota = Quota::new(1, Duration::from_millis(1));
+    Keyed::new(
+        3,
+        RateLimiter::builder(quota).runtime(Runtime::custom(Asks)),
+    )
+});
+
+#[test]
+fn keys_and_clocks_may_use_the_very_set() {
+    DEPTH.set(1);
+    LazyLock::force(&KEYS);
+    in_time(|| {
+        for n in 0..1000 {
+            if let Ok(limiter) = KEYS.get(&Key(n % 7)) {
+                let _ = limiter.try_acquire(1);
+            }
+        }
+        assert!(CAME.get() > 1000);
+    });
+    assert!((1..=3).contains(&KEYS.len()));
+}
+
+#[test]
+fn keys_that_collide_are_apart() {
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Same(u32);
+    impl Hash for Same {
+        fn hash<H: Hasher>(&self, _: &mut H) {}
+    }
+    let keys = Keyed::new(50, RateLimiter::builder(Quota::per_hour(1)));
+    for n in 0..50 {
+        assert!(keys.get(&Same(n)).unwrap().try_acquire(1).is_ok());
+    }
+    for n in 0..50 {
+        assert!(keys.get(&Same(n)).unwrap().try_acquire(1).is_err(), "{n}");
+    }
+    assert!(keys.get(&Same(50)).is_err(), "all are in use");
+    assert_eq!(keys.len(), 50);
+}
+
+/// Whichever thread is first makes it; all have the same.
+#[test]
+fn a_new_key_is_made_once_for_all_threads() {
+    for round in 0..200 {
+        let keys = Keyed::new(10, RateLimiter::builder(Quota::per_hour(3)));
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let keys = keys.clone();
+                thread::spawn(move || u32::from(keys.get(&round).unwrap().try_acquire(1).is_ok()))
+            })
+            .collect();
+        let given: u32 = threads.into_iter().map(|t| t.join().unwrap()).sum();
+        assert_eq!((given, keys.len()), (3, 1));
+    }
+}
