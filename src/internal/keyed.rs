@@ -202,11 +202,9 @@ impl<K: Hash + Eq + Clone, V: Kept> Keys<K, V> {
 impl<K, V: Kept> Table<K, V> {
     /// Whether those with this hash are still the ones that were seen.
     fn has_just(&self, hash: u64, seen: &Few<(Shared<K, V>, V)>) -> bool {
-        let now = self.by_hash.get(&hash).into_iter().flat_map(Few::iter);
+        let mut now = self.by_hash.get(&hash).into_iter().flat_map(Few::iter);
         let mut seen = seen.iter();
-        let same = now
-            .map(|entry| seen.next().is_some_and(|(old, _)| Arc::ptr_eq(entry, old)))
-            .all(|same| same);
+        let same = now.all(|entry| seen.next().is_some_and(|(old, _)| Arc::ptr_eq(entry, old)));
         same && seen.next().is_none()
     }
 

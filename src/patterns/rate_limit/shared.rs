@@ -133,7 +133,7 @@ impl State {
         let ahead = i128::from(passed).checked_sub_unsigned(clock.as_nanos())?;
         Some(Anchor {
             ahead: i64::try_from(ahead).ok()?,
-            second: clock.as_secs(),
+            passed: clock,
         })
     }
 

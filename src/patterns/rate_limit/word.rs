@@ -6,8 +6,8 @@
 //!
 //! Each time the bit is cleared, the number of the epoch in the word grows: whoever has computed with another base finds another word, and begins again.
 //!
-//! Where a number does not fit, nothing is taken here, and the lock decides; that also starts a new base. So it is once in a second or two, when the word is out of
-//! date: the limiter's timeline is to see how the clock goes on.
+//! Where a number does not fit, nothing is taken here, and the lock decides; that also starts a new base, which is the moment of then. So it is once in a second, when the
+//! base is out of date: the limiter's timeline is to see how the clock goes on.
 
 use crate::internal::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,10 +22,6 @@ pub(super) const DUE: u64 = ONE - 1;
 const MOST: u32 = (1 << 14) - 1;
 /// Moments from here on are left to the lock.
 const FAR: u64 = 1 << 62;
-/// How far bases may lie before the clock's own zero, where the timeline is ahead of the clock; and the largest burst.
-const HALF: u64 = FAR / 2;
-/// So many seconds, the running one among them, permits are taken without a look under the lock.
-const FRESH: u64 = 2;
 const NANOS: u64 = 1_000_000_000;
 
 /// A rate in lowest terms: a permit costs `per` units of time, of which a nanosecond has `permits`.
@@ -42,8 +38,6 @@ pub(crate) struct Word {
     word: AtomicU64,
     /// Changed while the bit is set.
     base: AtomicU64,
-    /// The first second that is left to the lock; changed as the base is.
-    until: AtomicU64,
     scale: Scale,
     /// Units of a second.
     second: u64,
@@ -56,8 +50,8 @@ pub(crate) struct Word {
 pub(crate) struct Anchor {
     /// By how many nanoseconds the timeline is ahead of the clock, counted from the limiter's start on both.
     pub(crate) ahead: i64,
-    /// The second that the clock shows, from the limiter's start on.
-    pub(crate) second: u64,
+    /// What has passed on the clock.
+    pub(crate) passed: Duration,
 }
 
 /// The word as it was at one moment.
@@ -65,7 +59,6 @@ pub(crate) struct Anchor {
 pub(crate) struct Seen {
     word: u64,
     base: u64,
-    until: u64,
 }
 
 /// What the word held.
@@ -84,7 +77,6 @@ impl Word {
         Word {
             word: AtomicU64::new(BY_THE_LOCK),
             base: AtomicU64::new(0),
-            until: AtomicU64::new(0),
             scale,
             second,
             far: FAR / second,
@@ -96,8 +88,7 @@ impl Word {
     pub(crate) fn see(&self) -> Seen {
         let word = self.word.load(Ordering::Acquire);
         let base = self.base.load(Ordering::Relaxed);
-        let until = self.until.load(Ordering::Relaxed);
-        Seen { word, base, until }
+        Seen { word, base }
     }
 
     /// Takes `n` permits, so long after the limiter was made by the clock of the machine. `false`: ask under the lock.
@@ -123,8 +114,8 @@ impl Word {
     /// Between reading the clock and the swap nothing else can be done, so what needs the time is kept to one product and a few sums.
     #[inline]
     fn after(&self, seen: Seen, now: Duration, n: u32) -> Option<u64> {
-        let Seen { word, base, until } = seen;
-        if word & BY_THE_LOCK != 0 || now.as_secs() >= until || n > MOST {
+        let Seen { word, base } = seen;
+        if word & BY_THE_LOCK != 0 || now.as_secs() >= self.far || n > MOST {
             return None;
         }
         let Scale {
@@ -132,9 +123,12 @@ impl Word {
             per,
             burst,
         } = self.scale;
-        // No product and no sum overflows: `open` has seen to it that all of them are small enough. From the base on, which may lie ahead.
+        // No product and no sum overflows: `far` and `open` have seen to it that all of them are small enough. From the base on, which may lie ahead.
         let part = (permits * u64::from(now.subsec_nanos())).cast_signed() - base.cast_signed();
         let now = part + (self.second * now.as_secs()).cast_signed();
+        if now > self.second.cast_signed() {
+            return None;
+        }
         let ahead = now.max((word & DUE).cast_signed()) + (per * u64::from(n)).cast_signed();
         let count = (word & COUNT) + u64::from(n) * ONE;
         if ahead > now + burst.cast_signed() || ahead > DUE.cast_signed() || count > COUNT {
@@ -147,8 +141,8 @@ impl Word {
     pub(crate) fn close(&self, anchor: Anchor) -> Option<Account> {
         let word = self.word.fetch_or(BY_THE_LOCK, Ordering::AcqRel);
         (word & BY_THE_LOCK == 0).then(|| {
-            let base = i128::from(self.base.load(Ordering::Relaxed).cast_signed());
-            let due = base + i128::from(word & DUE) + self.ahead(anchor);
+            let due = self.base.load(Ordering::Relaxed) + (word & DUE);
+            let due = i128::from(due) + self.ahead(anchor);
             Account {
                 due: u128::try_from(due).unwrap_or_default(),
                 granted: (word & COUNT) / ONE,
@@ -162,18 +156,27 @@ impl Word {
 
     /// Under the lock, and closed: permits can be taken without it.
     pub(crate) fn open(&self, due: u128, anchor: Anchor) {
-        let Scale { per, burst, .. } = self.scale;
-        let due = i128::try_from(due).unwrap_or(i128::MAX) - self.ahead(anchor);
-        let fits = -i128::from(HALF)..i128::from(FAR);
-        if !fits.contains(&due) || per > DUE || burst >= HALF {
+        let Scale {
+            permits,
+            per,
+            burst,
+        } = self.scale;
+        if per > DUE || burst >= FAR || anchor.passed.as_secs() >= self.far {
             return;
         }
+        let base = anchor.passed.as_nanos() * u128::from(permits);
+        let due = i128::try_from(due).unwrap_or(i128::MAX) - self.ahead(anchor);
+        // What was paid for before now is as good as paid for now.
+        let due = u128::try_from(due).unwrap_or_default().saturating_sub(base);
+        let (Ok(base), Some(due)) = (
+            u64::try_from(base),
+            u64::try_from(due).ok().filter(|due| *due <= DUE),
+        ) else {
+            return;
+        };
         let epoch = self.word.load(Ordering::Relaxed).wrapping_add(ONE_EPOCH) & EPOCH;
-        let until = anchor.second.saturating_add(FRESH).min(self.far);
-        self.base
-            .store((due as i64).cast_unsigned(), Ordering::Relaxed);
-        self.until.store(until, Ordering::Relaxed);
+        self.base.store(base, Ordering::Relaxed);
         // Not before the base.
-        self.word.store(epoch, Ordering::Release);
+        self.word.store(epoch | due, Ordering::Release);
     }
 }

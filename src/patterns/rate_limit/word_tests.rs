@@ -11,7 +11,7 @@ const SCALE: Scale = Scale {
 
 const ANCHOR: Anchor = Anchor {
     ahead: 0,
-    second: 0,
+    passed: Duration::ZERO,
 };
 
 fn open(scale: Scale, due: u128) -> Word {
@@ -73,36 +73,42 @@ fn epochs_go_round() {
     }
 }
 
-/// In a second of the clock that is 20 nanoseconds behind the timeline.
+/// On a clock that is 20 nanoseconds behind the timeline.
 #[test]
 fn a_timeline_that_is_ahead_of_the_clock_is_kept_to() {
     let word = Word::new(SCALE);
-    let behind = Anchor {
-        ahead: 20,
-        second: 0,
+    for passed in [0, 10] {
+        let behind = Anchor {
+            ahead: 20,
+            passed: Duration::from_nanos(passed),
+        };
+        // On the timeline all is paid for at 30 nanoseconds, so it is at 10 on the clock.
+        word.open(90, behind);
+        assert!(take(&word, 10, 4) && !take(&word, 10, 1));
+        let account = word.close(behind).expect("it was open");
+        assert_eq!((account.due, account.granted), (130, 4));
+    }
+    let ahead = Anchor {
+        ahead: -20,
+        passed: Duration::from_nanos(30),
     };
-    // On the timeline all is paid for at 30 nanoseconds, so it is at 10 on the clock.
-    word.open(90, behind);
-    assert!(take(&word, 10, 4) && !take(&word, 10, 1));
-    let account = word.close(behind).expect("it was open");
-    assert_eq!((account.due, account.granted), (130, 4));
-    // Before the clock's own zero.
-    word.open(12, behind);
-    assert!(take(&word, 0, 4) && !take(&word, 0, 1));
-    let account = word.close(behind).expect("it was open");
-    assert_eq!((account.due, account.granted), (100, 4));
+    // At 10 on the timeline, it is 30 on the clock.
+    word.open(30, ahead);
+    assert!(take(&word, 30, 4) && !take(&word, 30, 1));
+    let account = word.close(ahead).expect("it was open");
+    assert_eq!((account.due, account.granted), (70, 4));
 }
 
 #[test]
-fn it_is_out_of_date_after_a_second_or_two() {
+fn it_is_out_of_date_after_a_second() {
     let word = open(SCALE, 0);
     let second = 1_000_000_000;
-    assert!(take(&word, 2 * second - 1, 1) && !take(&word, 2 * second, 1));
+    assert!(take(&word, second, 1) && !take(&word, second + 1, 1));
     word.close(ANCHOR);
     let later = Anchor {
-        second: 5,
+        passed: Duration::from_secs(5),
         ..ANCHOR
     };
     word.open(0, later);
-    assert!(take(&word, 7 * second - 1, 1) && !take(&word, 7 * second, 1));
+    assert!(take(&word, 6 * second, 1) && !take(&word, 6 * second + 1, 1));
 }
