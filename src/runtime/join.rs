@@ -2,14 +2,14 @@
 
 use super::Runtime;
 use super::backend::BoxWork;
-use super::unobserved;
+use super::{coop, unobserved};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Why a spawned task ended without a value.
 ///
@@ -112,15 +112,36 @@ impl<T> Cell<T> {
 
     fn end(&self, result: Result<T, JoinError>) {
         let mut s = self.lock();
+        let mut late = None;
         if matches!(s.stage, Stage::Running) {
             s.stage = Stage::Ended(result);
+        } else {
+            late = Some(result);
         }
         let (waiter, task) = (s.waiter.take(), s.task.take());
         drop(s);
-        drop(task);
-        if let Some(w) = waiter {
-            w.wake();
+        quietly(|| drop((late, task)));
+        wake(waiter);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.lock().cancelled
+    }
+}
+
+/// Runs what may be the user's: a destructor, a waker. What it panics with is for the reports: here it ends nothing.
+fn quietly(call: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+        unobserved::put(panic_text(&*payload).unwrap_or("(no message)"));
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(again);
         }
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        quietly(|| waker.wake());
     }
 }
 
@@ -134,12 +155,22 @@ impl<T> Drop for Cell<T> {
     }
 }
 
-/// Settles the handle also when the task is dropped unfinished.
-struct EndGuard<T>(Arc<Cell<T>>);
+/// Settles the handle also when the task is dropped unfinished. Nobody may have kept the handle: then the value goes here.
+struct EndGuard<T>(Option<Arc<Cell<T>>>);
+
+impl<T> EndGuard<T> {
+    fn end(&self, result: Result<T, JoinError>) {
+        if let Some(cell) = &self.0 {
+            cell.end(result);
+        }
+    }
+}
 
 impl<T> Drop for EndGuard<T> {
     fn drop(&mut self) {
-        self.0.end(Err(JoinError(End::Cancelled)));
+        self.end(Err(JoinError(End::Cancelled)));
+        let cell = self.0.take();
+        quietly(|| drop(cell));
     }
 }
 
@@ -162,6 +193,8 @@ impl<T> Drop for EndGuard<T> {
 #[must_use = "a dropped handle lets the task run on unobserved; use a task group to own it"]
 pub struct JoinHandle<T> {
     cell: Arc<Cell<T>>,
+    /// Its unit of the budget is spent, or it has given way for it.
+    paid: bool,
 }
 
 impl<T> JoinHandle<T> {
@@ -171,9 +204,7 @@ impl<T> JoinHandle<T> {
         s.cancelled = true;
         let task = s.task.take();
         drop(s);
-        if let Some(w) = task {
-            w.wake();
-        }
+        wake(task);
     }
 
     /// Whether the task has ended, in whatever way.
@@ -186,7 +217,7 @@ impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         // The task may run for long: nobody is to be woken by it, or kept alive until then.
         let waiter = self.cell.lock().waiter.take();
-        drop(waiter);
+        quietly(|| drop(waiter));
     }
 }
 
@@ -202,17 +233,36 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut s = self.cell.lock();
-        match std::mem::replace(&mut s.stage, Stage::Taken) {
-            Stage::Running => {
-                s.stage = Stage::Running;
-                if !s.waiter.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-                    s.waiter = Some(cx.waker().clone());
+        let this = self.get_mut();
+        if !std::mem::replace(&mut this.paid, true) {
+            ready!(coop::poll_spend(cx));
+        }
+        let mut fresh: Option<Waker> = None;
+        loop {
+            let mut s = this.cell.lock();
+            match std::mem::replace(&mut s.stage, Stage::Taken) {
+                Stage::Running => s.stage = Stage::Running,
+                Stage::Ended(r) => {
+                    drop(s);
+                    return Poll::Ready(r);
                 }
-                Poll::Pending
+                Stage::Taken => {
+                    drop(s);
+                    panic!("JoinHandle polled after it gave its result")
+                }
             }
-            Stage::Ended(r) => Poll::Ready(r),
-            Stage::Taken => panic!("JoinHandle polled after it gave its result"),
+            if s.waiter.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+                return Poll::Pending;
+            }
+            if fresh.is_some() {
+                let old = std::mem::replace(&mut s.waiter, fresh);
+                drop(s);
+                quietly(|| drop(old));
+                return Poll::Pending;
+            }
+            drop(s);
+            // Not under the lock: it is the user's.
+            fresh = Some(cx.waker().clone());
         }
     }
 }
@@ -223,38 +273,71 @@ pin_project_lite::pin_project! {
         #[pin]
         future: Option<F>,
         guard: EndGuard<F::Output>,
+        waker: Option<Waker>,
+    }
+
+    impl<F: Future> PinnedDrop for Joined<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // By its runtime, unfinished: there a panic would end others, or the process.
+            this.drop_future();
+        }
+    }
+}
+
+impl<F: Future> Joined<F> {
+    /// True when the future is gone; otherwise its destructor has panicked, and the handle says so.
+    fn drop_future(self: Pin<&mut Self>) -> bool {
+        let mut this = self.project();
+        match catch_unwind(AssertUnwindSafe(|| this.future.set(None))) {
+            Ok(()) => true,
+            Err(payload) => {
+                this.guard.end(Err(JoinError::panicked(payload)));
+                false
+            }
+        }
     }
 }
 
 impl<F: Future> Future for Joined<F> {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        let cell = &this.guard.0;
-        {
-            let mut s = cell.lock();
-            if s.cancelled {
-                drop(s);
-                // A panic in the task's destructors is the runtime's to report, as for any dropped task.
-                this.future.set(None);
-                cell.end(Err(JoinError(End::Cancelled)));
-                return Poll::Ready(());
-            }
-            if !s.task.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-                s.task = Some(cx.waker().clone());
-            }
-        }
-        let Some(future) = this.future.as_mut().as_pin_mut() else {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.as_mut().project();
+        let Some(cell) = &this.guard.0 else {
             return Poll::Ready(());
         };
-        let result = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(v)) => Ok(v),
-            Err(payload) => Err(JoinError::panicked(payload)),
+        let known = this.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker()));
+        if !known {
+            let mine = Some(cx.waker().clone());
+            let old = std::mem::replace(&mut cell.lock().task, mine);
+            quietly(|| drop(old));
+            *this.waker = Some(cx.waker().clone());
+        }
+        // Whoever cancels raises the flag first and wakes second.
+        if cell.is_cancelled() {
+            if self.as_mut().drop_future() {
+                self.guard.end(Err(JoinError(End::Cancelled)));
+            }
+            return Poll::Ready(());
+        }
+        let Some(future) = this.future.as_pin_mut() else {
+            return Poll::Ready(());
         };
-        this.future.set(None);
-        cell.end(result);
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(value)) => {
+                if self.as_mut().drop_future() {
+                    self.guard.end(Ok(value));
+                } else {
+                    quietly(|| drop(value));
+                }
+            }
+            Err(payload) => {
+                let mut this = self.project();
+                quietly(|| this.future.set(None));
+                this.guard.end(Err(JoinError::panicked(payload)));
+            }
+        }
         Poll::Ready(())
     }
 }
@@ -269,9 +352,10 @@ where
     (
         Joined {
             future: Some(future),
-            guard: EndGuard(cell.clone()),
+            guard: EndGuard(Some(cell.clone())),
+            waker: None,
         },
-        JoinHandle { cell },
+        JoinHandle { cell, paid: false },
     )
 }
 
@@ -285,9 +369,12 @@ where
     let work = Work {
         work,
         runtime,
-        guard: EndGuard(cell.clone()),
+        guard: EndGuard(Some(cell.clone())),
     };
-    (Box::new(move || work.run()), JoinHandle { cell })
+    (
+        Box::new(move || work.run()),
+        JoinHandle { cell, paid: false },
+    )
 }
 
 /// The thread's side. Fields are dropped in this order, so that the handle settles when the closure is gone, also one that never ran.
@@ -304,13 +391,17 @@ impl<T, F: FnOnce() -> T> Work<T, F> {
             runtime,
             guard,
         } = self;
-        if guard.0.lock().cancelled {
-            drop(work);
+        let cancelled = guard.0.as_ref().is_some_and(|cell| cell.is_cancelled());
+        if cancelled {
+            match catch_unwind(AssertUnwindSafe(|| drop(work))) {
+                Ok(()) => {}
+                Err(payload) => guard.end(Err(JoinError::panicked(payload))),
+            }
             return;
         }
         let entered = runtime.enter_blocking();
         let result = catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::panicked);
         drop(entered);
-        guard.0.end(result);
+        guard.end(result);
     }
 }

@@ -112,6 +112,94 @@ async fn the_last_who_waits_is_woken() {
     spawn(task).await.unwrap().unwrap();
 }
 
+/// Its `Drop` panics.
+struct Bomb;
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("no goodbye");
+    }
+}
+
+/// A panic is a panic, also when it comes from what the future held: at its end, or when it is cancelled, before or after its start.
+async fn a_panic_in_a_destructor_is_told_as_a_panic() {
+    let text = |end: Result<(), regatta::runtime::JoinError>| {
+        let payload = end.unwrap_err().into_panic().expect("it panicked");
+        payload.downcast_ref::<&str>().unwrap().to_string()
+    };
+    let held = Bomb;
+    let field = spawn(std::future::poll_fn(move |_| {
+        let _held = &held;
+        std::task::Poll::Ready(())
+    }));
+    assert_eq!(text(field.await), "no goodbye");
+    for wait in [false, true] {
+        let held = Bomb;
+        let begun = Count::new();
+        let up = begun.clone();
+        let task = spawn(async move {
+            let _held = held;
+            up.up();
+            pending::<()>().await
+        });
+        while wait && begun.get() == 0 {
+            yield_now().await;
+        }
+        task.cancel();
+        assert_eq!(text(task.await), "no goodbye");
+    }
+}
+
+/// The last handle is gone when the task ends with a value whose destructor panics: the runtime and everybody on it go on.
+async fn a_value_that_nobody_takes_may_panic_in_its_destructor() {
+    let ended = Count::new();
+    for _ in 0..5 {
+        let up = ended.clone();
+        drop(spawn(async move {
+            yield_now().await;
+            up.up();
+            Bomb
+        }));
+    }
+    while ended.get() < 5 {
+        yield_now().await;
+    }
+    let after = spawn(async {
+        yield_now().await;
+        5
+    });
+    assert_eq!(after.await.unwrap(), 5);
+}
+
+/// A loop around handles that are ready gives way, and loses nothing by it.
+async fn a_loop_over_ready_handles_gives_way() {
+    let others = Count::new();
+    let (up, stop) = (others.clone(), regatta::cancel::CancelToken::new());
+    let stopped = stop.clone();
+    let beside = spawn(async move {
+        while !stopped.is_cancelled() {
+            up.up();
+            yield_now().await;
+        }
+    });
+    let mut tasks = Vec::new();
+    for i in 0..3000 {
+        tasks.push(spawn(async move { i }));
+    }
+    for task in &tasks {
+        while !task.is_finished() {
+            yield_now().await;
+        }
+    }
+    let before = others.get();
+    for (i, task) in tasks.into_iter().enumerate() {
+        assert_eq!(task.await.unwrap(), i);
+    }
+    let turns = others.get() - before;
+    stop.cancel();
+    beside.await.unwrap();
+    assert!(turns >= 3, "{turns} turns");
+}
+
 #[test]
 fn the_neutral_runtime_says_what_to_enable() {
     let error = Runtime::neutral().try_spawn(async {}).unwrap_err();
@@ -145,4 +233,7 @@ regatta::matrix! {
     a_handle_can_be_awaited_in_pieces;
     #[should_panic(expected = "JoinHandle polled after it gave its result")] a_handle_awaited_again_says_so;
     the_last_who_waits_is_woken;
+    a_panic_in_a_destructor_is_told_as_a_panic;
+    a_value_that_nobody_takes_may_panic_in_its_destructor [tokio_current, tokio_multi, smol];
+    a_loop_over_ready_handles_gives_way [sim, tokio_current];
 }

@@ -1,6 +1,7 @@
 //! Leaves nothing behind when a simulation ends.
 
 use super::{Session, text};
+use crate::runtime::unobserved;
 use crate::testing::failure::{Failure, TaskInfo};
 use crate::testing::shared::ROOT;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,7 +36,11 @@ impl Session {
                 let future = self.core.slots.borrow_mut()[slot].future.take();
                 let info = self.shared.lock().tasks[slot].info();
                 self.core.finish(slot);
-                let dropped = self.drop_task(&info, future);
+                // A panic of a spawned future's destructor is kept for its handle, or, without one, is left for us.
+                let dropped = self.drop_task(&info, future).or_else(|| {
+                    let message = unobserved::take()?;
+                    Some(self.panicked(&info, format!("while it was dropped: {message}")))
+                });
                 failure = failure.or(dropped);
             }
         }
