@@ -314,6 +314,19 @@ impl Spare {
         self.0 = Some(cx.waker().clone());
     }
 
+    /// [`Line::renew`] for a waiter that stands in no line.
+    #[must_use = "a waiter whose waker was not taken over waits for ever"]
+    pub(crate) fn renew(&mut self, place: &mut Option<Waker>, cx: &Context<'_>) -> bool {
+        match place {
+            Some(old) if old.will_wake(cx.waker()) => true,
+            _ if self.0.is_none() => false,
+            _ => {
+                std::mem::swap(place, &mut self.0);
+                true
+            }
+        }
+    }
+
     /// For [`Line::enter`]: there, if it was filled.
     pub(crate) fn take(&mut self) -> Option<Waker> {
         self.0.take()

@@ -388,9 +388,24 @@ pub(crate) fn reason() -> Option<Reason> {
     nodes.iter().rev().find_map(|n| n.reason())
 }
 
-/// Whether a scope around the running code is cancelled, or wants to drop it: nothing new is to start then.
+/// Whether a scope around the running code has been cancelled, or wants to drop it: nothing new is to start then. Reads no clock: whoever has a deadline has a timer,
+/// and says so when it has passed.
 pub(crate) fn is_cancelled() -> bool {
-    !is_bare() && (dropping() || reason().is_some())
+    let mut found = false;
+    walk(|mark, flags| {
+        found = is_dropping(mark, flags)
+            || match mark {
+                Mark::Frame(frame) => frame.node.flag(),
+                Mark::Follow(node) | Mark::Below(node) => node.flag(),
+                _ => false,
+            };
+        if found {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    found
 }
 
 /// The earliest deadline around the running code; the present moment when it is cancelled already.

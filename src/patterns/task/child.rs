@@ -1,9 +1,10 @@
 //! A child as the runtime, or the host, sees it.
 
-use super::core::{Alive, Phase, drop_quietly};
+use super::core::{Alive, Phase};
 use super::error::{ErrorGroup, Fault};
 use super::handle::Slot;
 use crate::internal::atomic::Ordering;
+use crate::internal::caught::quietly;
 use crate::internal::reason::Reason;
 use crate::internal::scope::{Mark, Scoped, Step};
 use pin_project_lite::pin_project;
@@ -73,7 +74,8 @@ impl<T, E> ChildOutput<E> for Nested<T, E> {
 
 /// A child's place in its group; given up after its future is gone.
 struct Place<T, E> {
-    slot: Arc<Slot<T>>,
+    /// `None` only at the very end.
+    slot: Option<Arc<Slot<T>>>,
     alive: Arc<Alive<E>>,
     key: Option<usize>,
     settled: bool,
@@ -84,11 +86,25 @@ impl<T, E> Drop for Place<T, E> {
         if !self.settled {
             self.lost();
         }
+        if let Some(slot) = self.slot.take().and_then(Arc::into_inner) {
+            // Nobody has kept the handle, so the value goes here, where a panic of its destructor would be the runtime's. It is the child's.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| slot.discard())) {
+                self.alive.core.panicked(Some(&slot.site), payload);
+            }
+        }
         self.alive.cohort().unregister(self.key.take());
     }
 }
 
 impl<T, E> Place<T, E> {
+    #[inline]
+    fn slot(&self) -> &Slot<T> {
+        match &self.slot {
+            Some(slot) => slot,
+            None => unreachable!("it is taken out when this is dropped"),
+        }
+    }
+
     /// The child was dropped by somebody else: its host, with the line of those that had not started, or its runtime, which stopped.
     #[cold]
     fn lost(&mut self) {
@@ -97,12 +113,14 @@ impl<T, E> Place<T, E> {
         if self.alive.cohort().phase() == Phase::Open {
             core.state.lock().asked.get_or_insert(Reason::Shutdown);
             core.note_cut();
-            core.stop(Reason::Shutdown);
+            core.note_runtime_gone();
+            // No time of grace: the timers have gone with the runtime.
+            core.advance(Phase::Dropping, Reason::Shutdown);
             reason = Some(Reason::Shutdown);
         } else if core.body_phase() >= Phase::Asked && !self.alive.service {
             core.note_cut();
         }
-        self.slot.end(Err(reason.unwrap_or(Reason::ScopeEnded)));
+        self.slot().end(Err(reason.unwrap_or(Reason::ScopeEnded)));
     }
 }
 
@@ -128,7 +146,8 @@ pin_project! {
             // panics must neither abort the process nor keep the others from being dropped. The host gets the panic.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().clear())) {
                 let place = &this.place;
-                place.alive.core.panicked(Some(&place.slot.site), payload);
+                let site = &place.slot().site;
+                place.alive.core.panicked(Some(site), payload);
             }
         }
     }
@@ -145,13 +164,13 @@ impl<F, T, E, K> Child<F, T, E, K> {
         let scoped = Scoped::root(Mark::Below(cohort.node.clone()), future);
         let mut key = None;
         if alive.core.tracked.load(Ordering::Acquire) {
-            cohort.register(&mut key, Waker::noop().clone(), &slot.site);
+            cohort.track(&mut key, &slot.site);
         }
         Child {
             scoped,
             ticket,
             place: Place {
-                slot,
+                slot: Some(slot),
                 alive,
                 key,
                 settled: false,
@@ -184,7 +203,7 @@ where
         let end = loop {
             let phase = cohort.phase();
             let alone =
-                this.place.slot.is_cancelled() || !*this.started && !this.place.slot.start();
+                this.place.slot().is_cancelled() || !*this.started && !this.place.slot().start();
             let drop_now = alone || phase >= Phase::Dropping;
             if drop_now && (!*this.started || phase == Phase::Abandoned) {
                 // Cancelled before it began: it never runs. Abandoned: nobody waits for its shields any more.
@@ -194,7 +213,7 @@ where
                 };
             }
             *this.started = true;
-            if alone && let Some(reason) = this.place.slot.asked() {
+            if alone && let Some(reason) = this.place.slot().asked() {
                 this.scoped.as_mut().cancel(reason);
             }
             if waits && !drop_now {
@@ -218,20 +237,17 @@ where
                 Ok(Step::Gone) => break End::Cancelled(None),
                 Err(payload) => {
                     // What is left of the future may panic again; the first panic is the one that counts.
-                    let cleared = catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().clear()));
-                    drop_quietly(cleared.err());
+                    quietly(|| this.scoped.as_mut().clear());
                     break End::Panic(payload);
                 }
                 Ok(Step::Pending) => {}
             }
             if !this.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
                 // Whoever cancels raises the flag first and wakes second; this registers first and looks second.
-                cohort.register(
-                    &mut this.place.key,
-                    cx.waker().clone(),
-                    &this.place.slot.site,
-                );
-                this.place.slot.watch(cx.waker().clone());
+                if let Some(slot) = &this.place.slot {
+                    cohort.register(&mut this.place.key, cx.waker().clone(), &slot.site);
+                    slot.watch(cx.waker().clone());
+                }
                 *this.waker = Some(cx.waker().clone());
             }
             if drop_now && cohort.phase() != Phase::Abandoned {
@@ -240,7 +256,7 @@ where
             waits = true;
         };
         this.place.settled = true;
-        settle(end, &this.place.slot, &this.place.alive);
+        settle(end, this.place.slot(), &this.place.alive);
         Poll::Ready(())
     }
 }

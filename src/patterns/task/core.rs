@@ -10,6 +10,7 @@ use super::error::Fault;
 use super::handle::Origin;
 use super::policy::OnFailure;
 use crate::internal::atomic::{AtomicBool, AtomicU8, AtomicWaker, Ordering};
+use crate::internal::caught::{discard, quietly};
 use crate::internal::lock::Lock;
 use crate::internal::node::Node;
 use crate::internal::reason::Reason;
@@ -17,7 +18,7 @@ use crate::internal::scope;
 use crate::runtime::{Site, panic_text};
 use slab::Slab;
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Duration;
@@ -64,15 +65,24 @@ impl PhaseCell {
 
 /// A child that waits, or is tracked from its start.
 pub(super) struct Registered {
-    waker: Waker,
+    /// `None`: it has not waited yet, or is being woken.
+    waker: Option<Waker>,
     site: Site,
+}
+
+#[derive(Default)]
+struct Registry {
+    children: Slab<Registered>,
+    /// Somebody is waking them, and goes round once more if it is `again` asked for.
+    waking: bool,
+    again: bool,
 }
 
 /// The children that are cancelled together: the ordinary ones, or the services.
 pub(super) struct Cohort<E> {
     phase: PhaseCell,
     pub(super) node: Arc<Node>,
-    registry: Lock<Slab<Registered>>,
+    registry: Lock<Registry>,
     alive: OnceLock<Weak<Alive<E>>>,
     gone: AtomicBool,
 }
@@ -108,14 +118,42 @@ impl<E> Cohort<E> {
             return;
         }
         self.node.cancel(reason);
-        let wakers: Vec<Waker> = self
-            .registry
-            .lock()
-            .iter()
-            .map(|(_, r)| r.waker.clone())
-            .collect();
-        for waker in wakers {
-            waker.wake();
+        self.wake_all();
+    }
+
+    /// Wakes those who wait, and leaves them their wakers, for the next phase: taken out and put back, for none may be cloned or woken under the lock.
+    fn wake_all(&self) {
+        let mut registry = self.registry.lock();
+        if std::mem::replace(&mut registry.waking, true) {
+            registry.again = true;
+            return;
+        }
+        loop {
+            let children = registry.children.iter_mut();
+            let taken: Vec<(usize, Waker)> = children
+                .filter_map(|(key, r)| Some((key, r.waker.take()?)))
+                .collect();
+            drop(registry);
+            for (_, waker) in &taken {
+                quietly(|| waker.wake_by_ref());
+            }
+            registry = self.registry.lock();
+            let mut left = Vec::new();
+            for (key, waker) in taken {
+                match registry.children.get_mut(key) {
+                    // A place without a waker is the one it came from: whoever enters brings one.
+                    Some(place) if place.waker.is_none() => place.waker = Some(waker),
+                    _ => left.push(waker),
+                }
+            }
+            registry.waking = std::mem::take(&mut registry.again);
+            let again = registry.waking;
+            drop(registry);
+            left.into_iter().for_each(discard);
+            if !again {
+                return;
+            }
+            registry = self.registry.lock();
         }
     }
 
@@ -123,35 +161,48 @@ impl<E> Cohort<E> {
         let mut registry = self.registry.lock();
         let old = match *key {
             Some(k) => registry
+                .children
                 .get_mut(k)
-                .map(|r| std::mem::replace(&mut r.waker, waker)),
+                .and_then(|r| r.waker.replace(waker)),
             None => {
-                *key = Some(registry.insert(Registered {
-                    waker,
+                *key = Some(registry.children.insert(Registered {
+                    waker: Some(waker),
                     site: site.clone(),
                 }));
                 None
             }
         };
         drop(registry);
-        drop(old);
+        discard(old);
+    }
+
+    /// Enters a child that has not run yet, for its name.
+    pub(super) fn track(&self, key: &mut Option<usize>, site: &Site) {
+        let entry = Registered {
+            // Not `None`, by which a waker that is on its way back knows its place.
+            waker: Some(Waker::noop().clone()),
+            site: site.clone(),
+        };
+        *key = Some(self.registry.lock().children.insert(entry));
     }
 
     pub(super) fn unregister(&self, key: Option<usize>) {
         if let Some(key) = key {
             let mut registry = self.registry.lock();
-            let gone = registry.try_remove(key);
+            let children = &mut registry.children;
+            let gone = children.try_remove(key);
             // A peak is not paid for ever after.
-            let spare = (registry.is_empty() && registry.capacity() > 1024)
-                .then(|| std::mem::take(&mut *registry));
+            let spare = (children.is_empty() && children.capacity() > 1024)
+                .then(|| std::mem::take(children));
             drop(registry);
-            drop((gone, spare));
+            discard((gone, spare));
         }
     }
 
     fn names(&self) -> Vec<String> {
         self.registry
             .lock()
+            .children
             .iter()
             .map(|(_, r)| Origin(&r.site).to_string())
             .collect()
@@ -178,7 +229,7 @@ impl<E> Alive<E> {
 impl<E> Drop for Alive<E> {
     fn drop(&mut self) {
         self.cohort().gone.store(true, Ordering::Release);
-        self.core.host.wake();
+        self.core.wake_host();
     }
 }
 
@@ -234,6 +285,8 @@ pub(super) struct Core<E> {
     cut: AtomicBool,
     /// The call has returned, with every future of the group dropped: whoever spawns now has carried a handle out.
     ended: AtomicBool,
+    /// A child was dropped by its runtime, which has ended.
+    runtime_gone: AtomicBool,
     /// Children are registered when they are spawned, not when they first wait: somebody will ask for their names.
     pub(super) tracked: AtomicBool,
 }
@@ -267,6 +320,7 @@ impl<E> Core<E> {
             host: Arc::default(),
             cut: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            runtime_gone: AtomicBool::new(false),
             tracked: AtomicBool::new(false),
         });
         let alive = Arc::new(Alive {
@@ -285,6 +339,19 @@ impl<E> Core<E> {
 
     pub(super) fn body_phase(&self) -> Phase {
         self.body.get()
+    }
+
+    /// A waker is the user's code, and this runs in destructors.
+    pub(super) fn wake_host(&self) {
+        quietly(|| self.host.wake());
+    }
+
+    pub(super) fn note_runtime_gone(&self) {
+        self.runtime_gone.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_runtime_gone(&self) -> bool {
+        self.runtime_gone.load(Ordering::Acquire)
     }
 
     pub(super) fn note_ended(&self) {
@@ -312,7 +379,7 @@ impl<E> Core<E> {
     pub(super) fn stop_children(&self, reason: Reason) {
         self.children.cancel(self.first_phase(), reason);
         // It empties the line, and keeps the time of grace.
-        self.host.wake();
+        self.wake_host();
     }
 
     fn first_phase(&self) -> Phase {
@@ -328,7 +395,7 @@ impl<E> Core<E> {
         self.node.cancel(reason.clone());
         self.children.cancel(to, reason);
         if rose {
-            self.host.wake();
+            self.wake_host();
         }
     }
 
@@ -360,7 +427,7 @@ impl<E> Core<E> {
             }
         };
         drop(state);
-        drop_quietly(spare);
+        discard(spare);
         self.stop(Reason::SiblingFailed);
     }
 
@@ -368,13 +435,5 @@ impl<E> Core<E> {
         let mut names = self.children.names();
         names.extend(self.services.names());
         names
-    }
-}
-
-/// A payload may panic in its destructor; there is nobody left to tell.
-pub(super) fn drop_quietly(payload: Option<Box<dyn Any + Send>>) {
-    let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-    if let Err(again) = dropped {
-        std::mem::forget(again);
     }
 }

@@ -3,17 +3,18 @@
 use super::core::{Alive, Core, Parts, Phase};
 use super::error::{ErrorGroup, Fault};
 use super::home::{Inbox, Line};
+use crate::internal::caught::{discard, quietly};
 use crate::internal::label;
 use crate::internal::reason::Reason;
 use crate::internal::scope::{self, DropWatch, Hold, Mark, Scoped, Step};
 use crate::internal::slots::Slots;
-use crate::runtime::{Runtime, Sleep};
+use crate::runtime::{Runtime, Sleep, coop};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Children polled by the host. `B` is a boxed child.
@@ -72,6 +73,10 @@ pin_project! {
         // In boxes: few groups need either, and all are moved.
         grace: Option<Pin<Box<Sleep>>>,
         closing: Option<Pin<Box<Sleep>>>,
+        // The timer of `closing` is none of the runtime's, which has ended.
+        elsewhere: bool,
+        // Its unit of the budget is spent, or it has given way for it.
+        paid: bool,
         over: bool,
     }
 }
@@ -116,6 +121,8 @@ impl<T, E, F, B, H: Line + ?Sized> Drive<T, E, F, B, H> {
             outer: false,
             grace: None,
             closing: None,
+            elsewhere: false,
+            paid: false,
             over: false,
         }
     }
@@ -136,6 +143,10 @@ where
         if *this.over {
             // Cancelled by a scope around it, which drops it next.
             return Poll::Pending;
+        }
+        if !std::mem::replace(this.paid, true) {
+            // Before anything has begun: a loop around groups that never wait gives way, too.
+            ready!(coop::poll_spend(cx));
         }
         let core = this.guard.core.clone();
         // First of all: whatever changes from here on wakes us.
@@ -181,8 +192,7 @@ where
                 }
                 Err(payload) => {
                     core.panicked(None, payload);
-                    let cleared = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().clear()));
-                    super::core::drop_quietly(cleared.err());
+                    quietly(|| this.body.as_mut().clear());
                     true
                 }
             };
@@ -212,6 +222,9 @@ where
         poll_grace(&core, this.grace, cx);
         let ending = core.body_phase() != Phase::Open
             || *this.body_done && (children_gone || core.children.phase() != Phase::Open);
+        if core.is_runtime_gone() && !std::mem::replace(this.elsewhere, true) {
+            *this.closing = None;
+        }
         if ending && poll_closing(&core, this.closing, cx) {
             // Those in line have not started, so they are dropped and not named.
             core.abandon();
@@ -220,7 +233,9 @@ where
             if !*this.body_done {
                 names.insert(0, "the body of the group".to_owned());
             }
-            this.body.as_mut().clear();
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.body.as_mut().clear())) {
+                core.panicked(None, payload);
+            }
             *this.in_place = None;
             this.guard.ended = true;
             *this.over = true;
@@ -244,7 +259,7 @@ fn poll_grace<E>(core: &Core<E>, grace: &mut Option<Pin<Box<Sleep>>>, cx: &mut C
     }
     if grace.is_none() {
         let limit = core.state.lock().grace;
-        *grace = Some(sleep_for(limit));
+        *grace = Some(sleep_for(core, limit));
     }
     let over = grace
         .as_mut()
@@ -271,15 +286,21 @@ fn poll_closing<E>(
         let Some(limit) = core.state.lock().close_within else {
             return false;
         };
-        *closing = Some(sleep_for(limit));
+        *closing = Some(sleep_for(core, limit));
     }
     closing
         .as_mut()
         .is_some_and(|t| t.as_mut().poll_unbudgeted(cx).is_ready())
 }
 
-fn sleep_for(limit: Duration) -> Pin<Box<Sleep>> {
-    Box::pin(Runtime::current().sleep(limit))
+/// On the runtime of the host, as long as it lives.
+fn sleep_for<E>(core: &Core<E>, limit: Duration) -> Pin<Box<Sleep>> {
+    let runtime = if core.is_runtime_gone() {
+        Runtime::neutral()
+    } else {
+        Runtime::current()
+    };
+    Box::pin(runtime.sleep(limit))
 }
 
 /// What the call gives, once everybody is gone or left behind.
@@ -295,11 +316,15 @@ fn resolve<T, E>(core: &Core<E>, value: Option<T>, stragglers: Vec<String>) -> E
         .with_stragglers(stragglers)
         .some();
     if let Some(panic) = panic {
-        drop(value);
-        panic.resume(errors.map_or(0, |e| e.len()));
+        let lost = errors.as_ref().map_or(0, ErrorGroup::len);
+        discard((value, errors));
+        panic.resume(lost);
     }
     match (errors, value) {
-        (Some(errors), _) => Poll::Ready(Err(errors)),
+        (Some(errors), value) => {
+            discard(value);
+            Poll::Ready(Err(errors))
+        }
         (None, Some(value)) if !core.was_cut() => Poll::Ready(Ok(value)),
         // Cut short by a scope around the group, which drops it now.
         _ => Poll::Pending,

@@ -1,6 +1,7 @@
 //! The limit of a group: who may run, and who waits for a turn, in order.
 
 use super::home::{Home, Line, Push};
+use crate::internal::line::wake;
 use crate::internal::lock::{Lock, Locked};
 use crate::runtime::Site;
 use std::collections::BTreeMap;
@@ -16,9 +17,9 @@ enum Queued<B> {
     Caller(Arc<Lock<Turn>>),
 }
 
-/// Where a caller's wait stands.
+/// Where a caller's wait stands. Changes under the lock of the gate, so that a caller who leaves knows whether its turn has come.
 pub(super) enum Turn {
-    Waiting(Waker),
+    Waiting(Option<Waker>),
     /// It is this caller's turn, and counted as running.
     Granted,
     /// The group is ending: nobody's turn comes any more.
@@ -116,10 +117,16 @@ impl<B, P: Push<B> + ?Sized> Home<B, P> {
             && let Some((_, next)) = gate.queue.pop_first()
         {
             gate.running += 1;
-            drop(gate);
             match next {
-                Queued::Child(site, child) => self.push.push(&site, child),
-                Queued::Caller(turn) => end_wait(&turn, Turn::Granted),
+                Queued::Child(site, child) => {
+                    drop(gate);
+                    self.push.push(&site, child);
+                }
+                Queued::Caller(turn) => {
+                    let waiter = end_wait(&turn, Turn::Granted);
+                    drop(gate);
+                    waiter.map(wake);
+                }
             }
             gate = self.gate.lock();
         }
@@ -158,19 +165,23 @@ impl<B, P: Push<B> + ?Sized> Line for Home<B, P> {
             .values()
             .filter(|q| matches!(q, Queued::Child(..)))
             .count();
+        let waiters: Vec<Waker> = queue
+            .values()
+            .filter_map(|q| match q {
+                Queued::Child(..) => None,
+                Queued::Caller(turn) => end_wait(turn, Turn::Over),
+            })
+            .collect();
         drop(gate);
-        for queued in queue.into_values() {
-            match queued {
-                Queued::Child(_, child) => drop(child),
-                Queued::Caller(turn) => end_wait(&turn, Turn::Over),
-            }
-        }
+        waiters.into_iter().for_each(wake);
+        drop(queue);
     }
 }
 
-fn end_wait(turn: &Lock<Turn>, end: Turn) {
-    let before = std::mem::replace(&mut *turn.lock(), end);
-    if let Turn::Waiting(waker) = before {
-        waker.wake();
+/// Gives the waker of who waited, to be woken after unlocking.
+fn end_wait(turn: &Lock<Turn>, end: Turn) -> Option<Waker> {
+    match std::mem::replace(&mut *turn.lock(), end) {
+        Turn::Waiting(waker) => waker,
+        _ => None,
     }
 }

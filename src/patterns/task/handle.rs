@@ -1,16 +1,18 @@
 //! [`Task`]: the handle of a child, and the slot it shares with the child.
 
 use crate::internal::atomic::{AtomicBool, Ordering};
+use crate::internal::caught::discard;
 use crate::internal::label;
+use crate::internal::line::{Spare, wake};
 use crate::internal::lock::{Lock, Locked};
 use crate::internal::reason::{Cancelled, Reason};
 use crate::internal::scope;
-use crate::runtime::Site;
+use crate::runtime::{Site, coop};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 enum Stage<T> {
     Running,
@@ -110,14 +112,24 @@ impl<T> Slot<T> {
         };
         drop(s);
         if let Some(w) = wakes {
-            w.wake();
+            wake(w);
         }
     }
 
     /// Has the child woken by its handle. Only for wakers that changed; the caller looks at `is_cancelled` afterwards.
     pub(super) fn watch(&self, waker: Waker) {
         let old = self.state.lock().child.replace(waker);
-        drop(old);
+        if let Some(old) = old {
+            discard(old);
+        }
+    }
+
+    /// Drops the value that nobody takes any more. May panic: it is the user's.
+    pub(super) fn discard(&self) {
+        if std::mem::needs_drop::<T>() {
+            let stage = std::mem::replace(&mut self.state.lock().stage, Stage::Taken);
+            drop(stage);
+        }
     }
 
     /// Settles the slot; the first call counts.
@@ -134,9 +146,11 @@ impl<T> Slot<T> {
         }
         let (waiter, child) = (s.waiter.take(), s.child.take());
         drop(s);
-        drop((late, child));
+        if late.is_some() || child.is_some() {
+            discard((late, child));
+        }
         if let Some(w) = waiter {
-            w.wake();
+            wake(w);
         }
     }
 }
@@ -157,14 +171,44 @@ impl<T> Slot<T> {
 ///
 /// # Cancel safety
 ///
-/// Awaiting `&mut task` can be dropped and repeated; the value stays in the handle.
+/// Awaiting `&mut task` can be dropped and repeated; the value stays in the handle. The waker of the last who waited stays until the handle is dropped, or somebody else
+/// waits; [`outcome`](Task::outcome) takes it along.
 pub struct Task<T> {
     slot: Arc<Slot<T>>,
+    /// Its unit of the budget is spent, or it has given way for it.
+    paid: bool,
+    /// A waker of whoever waits lies in the slot.
+    watching: bool,
+}
+
+impl<T> Drop for Task<T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.stop_watching();
+        if std::thread::panicking() {
+            // A second panic, of its value, would end the process.
+            let _ =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.slot.discard_done()));
+        }
+    }
 }
 
 impl<T> Task<T> {
     pub(super) fn new(slot: Arc<Slot<T>>) -> Self {
-        Task { slot }
+        Task {
+            slot,
+            paid: false,
+            watching: false,
+        }
+    }
+
+    /// Nobody waits for it any more: the child may run for long, and is to keep no waker until then.
+    #[inline]
+    pub(super) fn stop_watching(&mut self) {
+        if std::mem::take(&mut self.watching) {
+            let waiter = self.slot.state.lock().waiter.take();
+            discard(waiter);
+        }
     }
 
     /// Waits for the end of the child, whatever it is. `Err` when it ended without a value; the reason tells how:
@@ -210,26 +254,7 @@ impl<T> Task<T> {
     ///
     /// When the value was taken before.
     pub fn try_outcome(&mut self) -> Option<Result<T, Cancelled>> {
-        self.take(self.slot.state.lock())
-    }
-
-    fn take(&self, mut s: Locked<'_, State<T>>) -> Option<Result<T, Cancelled>> {
-        match std::mem::replace(&mut s.stage, Stage::Taken) {
-            Stage::Running => {
-                s.stage = Stage::Running;
-                None
-            }
-            Stage::Done(v) => Some(Ok(v)),
-            Stage::Ended(reason) => {
-                // Unlike a value, the reason can be told again.
-                s.stage = Stage::Ended(reason.clone());
-                Some(Err(Cancelled::new(reason)))
-            }
-            Stage::Taken => {
-                drop(s);
-                panic!("{self} has given its value already")
-            }
-        }
+        self.slot.take(self.slot.state.lock())
     }
 
     /// Cancels this child alone: it is dropped at its next suspension, after its cleanup and shields. Does nothing when it has ended.
@@ -260,29 +285,73 @@ impl<T> Task<T> {
         self.slot.site.name.as_deref()
     }
 
-    /// Ready when the child has ended; takes nothing.
-    pub(super) fn poll_finished(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_end(cx).map(drop)
+    /// Ready when the child has ended; takes nothing, and spends nothing.
+    pub(super) fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.slot.poll_end(&mut self.watching, cx).map(drop)
     }
 
     /// The end of the child, taken under one lock.
-    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Cancelled>>> {
-        self.poll_end(cx).map(|s| self.take(s))
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Cancelled>>> {
+        if !std::mem::replace(&mut self.paid, true) {
+            ready!(coop::poll_spend(cx));
+        }
+        let ended = self.slot.poll_end(&mut self.watching, cx);
+        ended.map(|s| self.slot.take(s))
+    }
+}
+
+impl<T> Slot<T> {
+    fn take(&self, mut s: Locked<'_, State<T>>) -> Option<Result<T, Cancelled>> {
+        match std::mem::replace(&mut s.stage, Stage::Taken) {
+            Stage::Running => {
+                s.stage = Stage::Running;
+                None
+            }
+            Stage::Done(v) => Some(Ok(v)),
+            Stage::Ended(reason) => {
+                // Unlike a value, the reason can be told again.
+                s.stage = Stage::Ended(reason.clone());
+                Some(Err(Cancelled::new(reason)))
+            }
+            Stage::Taken => {
+                drop(s);
+                panic!("{} has given its value already", Origin(&self.site))
+            }
+        }
     }
 
-    /// Ready, with the lock, when the child has ended.
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Locked<'_, State<T>>> {
-        let mut s = self.slot.state.lock();
-        if !matches!(s.stage, Stage::Running) {
-            return Poll::Ready(s);
-        }
-        if !s.waiter.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            let old = s.waiter.replace(cx.waker().clone());
+    /// The value of a child that has ended, should there be one.
+    fn discard_done(&self) {
+        let mut s = self.state.lock();
+        let done = matches!(s.stage, Stage::Done(_))
+            .then(|| std::mem::replace(&mut s.stage, Stage::Taken));
+        drop(s);
+        drop(done);
+    }
+
+    /// Ready, with the lock, when the child has ended. `watching`: whether a waker of ours lies there.
+    fn poll_end(&self, watching: &mut bool, cx: &Context<'_>) -> Poll<Locked<'_, State<T>>> {
+        let mut spare = Spare::none();
+        loop {
+            let mut s = self.state.lock();
+            if !matches!(s.stage, Stage::Running) {
+                *watching = false;
+                let Some(unused) = spare.take() else {
+                    return Poll::Ready(s);
+                };
+                drop(s);
+                discard(unused);
+                continue;
+            }
+            *watching = true;
+            if spare.renew(&mut s.waiter, cx) {
+                drop(s);
+                label::set("a task");
+                return Poll::Pending;
+            }
             drop(s);
-            drop(old);
+            spare.fill(cx);
         }
-        label::set("a task");
-        Poll::Pending
     }
 }
 
@@ -322,12 +391,13 @@ impl<T> Future for Task<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        match std::task::ready!(self.poll_outcome(cx)) {
+        let this = self.get_mut();
+        match ready!(this.poll_outcome(cx)) {
             Some(Ok(value)) => Poll::Ready(value),
             // The group of the failed child is failing and this code is in it: it will be dropped here.
             Some(Err(_)) if scope::dropping() || scope::reason().is_some() => Poll::Pending,
             Some(Err(end)) => {
-                panic!("awaited {self}, which ended without a value ({end}): use `Task::outcome`")
+                panic!("awaited {this}, which ended without a value ({end}): use `Task::outcome`")
             }
             None => Poll::Pending,
         }
@@ -341,11 +411,18 @@ pub struct Outcome<'a, T> {
     task: &'a mut Task<T>,
 }
 
+impl<T> Drop for Outcome<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.task.stop_watching();
+    }
+}
+
 impl<T> Future for Outcome<'_, T> {
     type Output = Result<T, Cancelled>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match std::task::ready!(self.task.poll_outcome(cx)) {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match ready!(self.task.poll_outcome(cx)) {
             Some(end) => Poll::Ready(end),
             None => Poll::Pending,
         }

@@ -2,6 +2,7 @@
 
 use super::gate::Gate;
 use crate::internal::atomic::AtomicWaker;
+use crate::internal::caught::quietly;
 use crate::internal::lock::Lock;
 use crate::runtime::{BoxFuture, Runtime, Site};
 use std::fmt;
@@ -84,7 +85,9 @@ impl<B> Push<B> for Arc<Inbox<B>> {
         drop(waiting);
         match refused {
             Some(child) => drop(child),
-            None => self.host.wake(),
+            None => {
+                quietly(|| self.host.wake());
+            }
         }
     }
 }

@@ -5,19 +5,32 @@ use super::gate::Turn;
 use super::group::{Plan, TaskGroup};
 use super::handle::Task;
 use crate::internal::label;
+use crate::internal::line::Spare;
 use crate::internal::lock::Lock;
+use crate::internal::scope;
+use crate::runtime::coop;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Spawns a child when its turn has come; made by [`TaskGroup::spawn_when_free`].
 #[must_use = "futures do nothing unless polled"]
 pub struct SpawnWhenFree<'g, 'env, E, F> {
     group: &'g TaskGroup<'env, E>,
     work: Option<(Plan, F)>,
-    place: Option<(u64, Arc<Lock<Turn>>)>,
+    place: Place,
+    /// Its unit of the budget is spent, or it has given way for it.
+    paid: bool,
+}
+
+/// Where the caller stands.
+enum Place {
+    Outside,
+    InLine(u64, Arc<Lock<Turn>>),
+    /// The child may start; `true`: its turn is counted.
+    Free(bool),
 }
 
 // The future in it is never polled here, only moved into the child.
@@ -28,7 +41,46 @@ impl<'g, 'env, E, F> SpawnWhenFree<'g, 'env, E, F> {
         SpawnWhenFree {
             group,
             work: Some((plan, future)),
-            place: None,
+            place: Place::Outside,
+            paid: false,
+        }
+    }
+
+    /// Out of the line, or the turn to the next.
+    fn leave(&mut self) {
+        let home = &self.group.home;
+        match std::mem::replace(&mut self.place, Place::Outside) {
+            Place::InLine(key, turn) => home.leave(key, &turn),
+            Place::Free(true) => drop(home.ticket()),
+            Place::Free(false) | Place::Outside => {}
+        }
+    }
+
+    /// Into the line, if there is no turn at once.
+    fn enter(&mut self, cx: &Context<'_>) -> Place {
+        let home = &self.group.home;
+        if !home.is_limited() {
+            return Place::Free(false);
+        }
+        let mut turn = None;
+        loop {
+            // Before the lock: it may read a clock.
+            let ending = self.group.is_cancelled();
+            let mut gate = home.gate.lock();
+            if gate.is_open() || ending {
+                drop(gate);
+                return Place::Free(false);
+            }
+            if gate.try_enter() {
+                drop(gate);
+                return Place::Free(true);
+            }
+            if let Some(turn) = turn.take() {
+                return Place::InLine(gate.enqueue_caller(Arc::clone(&turn)), turn);
+            }
+            drop(gate);
+            // Not under the lock: it is the user's.
+            turn = Some(Arc::new(Lock::new(Turn::Waiting(Some(cx.waker().clone())))));
         }
     }
 }
@@ -36,7 +88,7 @@ impl<'g, 'env, E, F> SpawnWhenFree<'g, 'env, E, F> {
 impl<E, F> fmt::Debug for SpawnWhenFree<'_, '_, E, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SpawnWhenFree")
-            .field("waiting", &self.place.is_some())
+            .field("waiting", &matches!(self.place, Place::InLine(..)))
             .finish_non_exhaustive()
     }
 }
@@ -51,35 +103,27 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Task<T>> {
         let this = self.get_mut();
-        let admitted = match &this.place {
-            None if !this.group.home.is_limited() => false,
-            None => {
-                let mut gate = this.group.home.gate.lock();
-                if gate.is_open() || this.group.is_cancelled() {
-                    false
-                } else if gate.try_enter() {
-                    true
-                } else {
-                    let turn = Arc::new(Lock::new(Turn::Waiting(cx.waker().clone())));
-                    this.place = Some((gate.enqueue_caller(turn.clone()), turn));
-                    label::set("a turn in its task group");
-                    return Poll::Pending;
-                }
-            }
-            Some((_, turn)) => {
-                let mut turn = turn.lock();
-                match &mut *turn {
-                    Turn::Waiting(waker) => {
-                        waker.clone_from(cx.waker());
-                        label::set("a turn in its task group");
-                        return Poll::Pending;
-                    }
-                    Turn::Granted => true,
-                    Turn::Over => false,
-                }
-            }
+        if scope::is_cancelled() && !this.group.is_cancelled() {
+            // Nothing starts for a caller that is cancelled. It may live on for its grace, or for somebody's cleanup; then whoever cancelled drops it.
+            this.leave();
+            label::set("its end: it is cancelled, and spawns no more");
+            return Poll::Pending;
+        }
+        if let Place::Outside = this.place {
+            this.place = this.enter(cx);
+        } else if let Place::InLine(_, turn) = &this.place
+            && let Some(free) = look(turn, cx)
+        {
+            this.place = free;
+        }
+        let Place::Free(admitted) = this.place else {
+            label::set("a turn in its task group");
+            return Poll::Pending;
         };
-        this.place = None;
+        if !std::mem::replace(&mut this.paid, true) {
+            ready!(coop::poll_spend(cx));
+        }
+        this.place = Place::Outside;
         let Some((mut plan, future)) = this.work.take() else {
             panic!("`spawn_when_free` polled after it ended")
         };
@@ -88,10 +132,27 @@ where
     }
 }
 
+/// Whether the turn has come, or comes no more.
+fn look(turn: &Lock<Turn>, cx: &Context<'_>) -> Option<Place> {
+    let mut spare = Spare::none();
+    loop {
+        let mut turn = turn.lock();
+        match &mut *turn {
+            Turn::Waiting(waker) => {
+                if spare.renew(waker, cx) {
+                    return None;
+                }
+            }
+            Turn::Granted => return Some(Place::Free(true)),
+            Turn::Over => return Some(Place::Free(false)),
+        }
+        drop(turn);
+        spare.fill(cx);
+    }
+}
+
 impl<E, F> Drop for SpawnWhenFree<'_, '_, E, F> {
     fn drop(&mut self) {
-        if let Some((key, turn)) = self.place.take() {
-            self.group.home.leave(key, &turn);
-        }
+        self.leave();
     }
 }

@@ -4,14 +4,17 @@ use super::core::Core;
 use super::error::Fault;
 use super::group::{Plan, TaskGroup};
 use super::handle::Task;
+use crate::internal::caught::discard;
 use crate::internal::label;
+use crate::internal::line::{Spare, wake};
 use crate::internal::lock::Lock;
 use crate::internal::reason::{Cancelled, Reason};
+use crate::runtime::coop;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 enum Stage<V> {
     Starting,
@@ -49,10 +52,10 @@ impl<V> Ready<V> {
         };
         let waiter = signal.waiter.take();
         drop(signal);
-        drop(unwanted);
         if let Some(w) = waiter {
-            w.wake();
+            wake(w);
         }
+        drop(unwanted);
     }
 }
 
@@ -95,6 +98,8 @@ pub struct Start<V, E> {
     core: Arc<Core<E>>,
     name: Option<Arc<str>>,
     task: Task<()>,
+    /// Its unit of the budget is spent, or it has given way for it.
+    paid: bool,
 }
 
 impl<V, E> fmt::Debug for Start<V, E> {
@@ -144,6 +149,7 @@ where
         core: group.core.clone(),
         name,
         task,
+        paid: false,
     }
 }
 
@@ -154,8 +160,30 @@ impl<V, E> Future for Start<V, E> {
         let this = self.get_mut();
         // Before the signal, so that a task found finished has said all it had to say.
         let finished = this.task.poll_finished(cx).is_ready();
+        let mut spare = Spare::none();
+        loop {
+            let mut signal = this.signal.lock();
+            if finished || !matches!(signal.stage, Stage::Starting) {
+                break;
+            }
+            if spare.renew(&mut signal.waiter, cx) {
+                drop(signal);
+                label::set("a task to get ready");
+                return Poll::Pending;
+            }
+            drop(signal);
+            spare.fill(cx);
+        }
+        // What it came to stays where it is meanwhile.
+        if !std::mem::replace(&mut this.paid, true) {
+            ready!(coop::poll_spend(cx));
+        }
         let mut signal = this.signal.lock();
-        match std::mem::replace(&mut signal.stage, Stage::Over) {
+        let waiter = signal.waiter.take();
+        let stage = std::mem::replace(&mut signal.stage, Stage::Over);
+        drop(signal);
+        discard(waiter);
+        match stage {
             Stage::Ready(value) => return Poll::Ready(Ok(value)),
             Stage::Failed => {
                 if let Some(error) = this.error.lock().take() {
@@ -163,13 +191,7 @@ impl<V, E> Future for Start<V, E> {
                 }
             }
             Stage::Over | Stage::Unattended => panic!("`start` polled after it ended"),
-            Stage::Starting if finished => {}
-            Stage::Starting => {
-                signal.stage = Stage::Starting;
-                signal.waiter = Some(cx.waker().clone());
-                label::set("a task to get ready");
-                return Poll::Pending;
-            }
+            Stage::Starting => {}
         }
         Poll::Ready(Err(match this.task.try_outcome() {
             Some(Err(cancelled)) => StartError::Cancelled(cancelled),
@@ -185,9 +207,9 @@ impl<V, E> Drop for Start<V, E> {
             return;
         }
         let before = std::mem::replace(&mut signal.stage, Stage::Unattended);
-        signal.waiter = None;
+        let waiter = signal.waiter.take();
         drop(signal);
-        drop(before);
+        discard((before, waiter));
         // An error that nobody will read here is the group's.
         if let Some(error) = self.error.lock().take() {
             self.core.failed(Fault::Leaf(self.name.take(), error));

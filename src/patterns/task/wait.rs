@@ -1,6 +1,7 @@
 //! [`wait`]: look after several tasks until something happens.
 
 use super::handle::Task;
+use crate::runtime::coop;
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -51,10 +52,13 @@ pub enum When {
 /// });
 /// ```
 pub async fn wait<T>(tasks: &mut Vec<Task<T>>, when: When) -> Vec<Task<T>> {
+    coop::spend().await;
+    let waits = Waits(tasks);
     poll_fn(|cx| {
         // Every task is asked, so that every one that runs has our waker.
+        let tasks = &mut *waits.0;
         let mut ended = 0;
-        for task in tasks.iter() {
+        for task in tasks.iter_mut() {
             ended += usize::from(task.poll_finished(cx).is_ready());
         }
         let enough = ended == tasks.len()
@@ -70,5 +74,14 @@ pub async fn wait<T>(tasks: &mut Vec<Task<T>>, when: When) -> Vec<Task<T>> {
         }
     })
     .await;
-    tasks.extract_if(.., |task| task.is_finished()).collect()
+    waits.0.extract_if(.., |task| task.is_finished()).collect()
+}
+
+/// Takes the wakers out of those that run on, also when the wait is dropped.
+struct Waits<'a, T>(&'a mut Vec<Task<T>>);
+
+impl<T> Drop for Waits<'_, T> {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(Task::stop_watching);
+    }
 }
