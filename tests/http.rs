@@ -22,6 +22,9 @@ mod redirects;
 mod requests;
 #[path = "http/server.rs"]
 mod server;
+#[cfg(all(feature = "tokio", feature = "smol"))]
+#[path = "http/statics.rs"]
+mod statics;
 #[path = "http/times.rs"]
 mod times;
 #[path = "http/tls.rs"]

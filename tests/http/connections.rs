@@ -1,7 +1,7 @@
 //! Connections: kept when they are clean, closed when they are not, and never too many.
 
 use super::ground::{MS, spawn};
-use super::server::{Server, answer};
+use super::server::{Server, answer, serving};
 use futures::io::AsyncWriteExt;
 use regatta::integrations::http::{ErrorKind, HttpClient};
 use regatta::runtime::net::memory::Network;
@@ -75,6 +75,38 @@ async fn a_half_closed_connection_costs_no_request() {
         .filter(|h| h.starts_with("POST"))
         .count();
     assert_eq!(posts, 10);
+}
+
+/// In the middle of five handshakes, with more who wait.
+async fn a_close_opens_no_connection() {
+    for _ in 0..5 {
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let counts = accepted.clone();
+        // It never says a word.
+        let (builder, port) = serving(&["a.example:443"], move |stream| {
+            let counts = counts.clone();
+            async move {
+                counts.fetch_add(1, SeqCst);
+                let _kept = stream;
+                std::future::pending::<()>().await;
+            }
+        });
+        let client = builder.limit(5).build().unwrap();
+        let asks = (0..20).map(|_| {
+            let request = client.get(&format!("https://a.example{port}/"));
+            spawn(async move { request.await.map(drop).unwrap_err().kind() })
+        });
+        let asks: Vec<_> = asks.collect();
+        while accepted.load(SeqCst) < 5 {
+            time::sleep(MS).await;
+        }
+        assert!(client.close(Duration::from_secs(60)).await.is_complete());
+        for ask in asks {
+            assert_eq!(ask.await.unwrap(), ErrorKind::Closed);
+        }
+        time::sleep(MS * 5).await;
+        assert_eq!(accepted.load(SeqCst), 5);
+    }
 }
 
 async fn what_was_not_read_to_its_end_is_closed() {
@@ -297,6 +329,7 @@ async fn a_name_without_address_fails_at_once_for_all() {
 }
 
 regatta::matrix! {
+    a_close_opens_no_connection;
     a_clean_connection_is_used_again;
     what_the_server_closes_is_not_used_again;
     a_half_closed_connection_costs_no_request;

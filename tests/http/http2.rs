@@ -130,6 +130,12 @@ async fn talk(stream: Stream, seen: Arc<Seen>, requests: usize) {
     }
 }
 
+/// A client of a server, which runs where this is called.
+#[cfg(all(feature = "tokio", feature = "smol"))]
+pub(crate) async fn builder() -> Builder {
+    plain(ALL).await.0
+}
+
 async fn plain(requests: usize) -> (Builder, Arc<Seen>) {
     let seen = Arc::new(Seen::default());
     let sees = seen.clone();

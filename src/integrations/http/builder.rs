@@ -251,7 +251,8 @@ impl Builder {
         self
     }
 
-    /// Where connections live and time is read. Default: the runtime that is current in [`build`](Builder::build).
+    /// One runtime for all connections, which requests on all runtimes then share; when it is gone, requests fail. Default: none, and
+    /// [each runtime has its own](super#several-runtimes).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self
@@ -287,12 +288,15 @@ impl Builder {
         }
         let base = self.base.map(|base| address::parse(&base, None));
         let base = base.transpose()?;
-        let runtime = self.runtime.unwrap_or_else(Runtime::current);
+        let runtime = self.runtime;
         let transport = self.transport.unwrap_or_else(|| {
             let asks = runtime.clone();
             let system: Box<Resolver> = Box::new(move |host, port| {
                 let runtime = asks.clone();
-                Box::pin(async move { resolve_on(&runtime, &host, port).await })
+                Box::pin(async move {
+                    let runtime = runtime.unwrap_or_else(Runtime::current);
+                    resolve_on(&runtime, &host, port).await
+                })
             });
             let resolver = self.resolver.unwrap_or(system);
             Box::new(Tcp {
@@ -318,12 +322,15 @@ impl Builder {
             runtime: runtime.clone(),
         });
         let host = move |origin: &Origin| Host::new(origin.clone(), maker.clone());
-        let pool = Keyed::builder(host)
+        let mut pool = Keyed::builder(host);
+        if let Some(runtime) = runtime {
+            pool = pool.runtime(runtime);
+        }
+        let pool = pool
             .max_size(self.limit)
             .max_per_key(self.limit_per_host)
             .idle_timeout(self.keep_alive)
             .connect_timeout(self.connect_timeout)
-            .runtime(runtime.clone())
             .name("http")
             .build()
             .map_err(|e| HttpError::bad(format!("no client: {e}")).because(e))?;
@@ -347,7 +354,6 @@ impl Builder {
                 settings,
                 base,
                 pool,
-                runtime,
             }),
         })
     }

@@ -134,7 +134,7 @@ pub(super) struct Maker {
     #[cfg(feature = "http2")]
     pub(super) http2: http2::Mode,
     #[cfg(feature = "http2")]
-    pub(super) runtime: Runtime,
+    pub(super) runtime: Option<Runtime>,
 }
 
 /// The pool's manager for one origin.
@@ -142,7 +142,7 @@ pub(super) struct Host {
     pub(super) origin: Origin,
     pub(super) maker: Arc<Maker>,
     #[cfg(feature = "http2")]
-    pub(super) hub: http2::Hub,
+    pub(super) hub: http2::Hubs,
 }
 
 impl Host {
@@ -151,7 +151,7 @@ impl Host {
             origin,
             maker,
             #[cfg(feature = "http2")]
-            hub: http2::Hub::default(),
+            hub: http2::Hubs::default(),
         }
     }
 
@@ -192,8 +192,10 @@ impl Manager for Host {
     async fn connect(&self) -> Result<Connection, HttpError> {
         #[cfg(feature = "http2")]
         match self.maker.http2 {
-            http2::Mode::Offered if self.origin.is_https() => return self.hub.connect(self).await,
-            http2::Mode::Known => return self.hub.connect(self).await,
+            http2::Mode::Offered if self.origin.is_https() => {
+                return self.hub.here().connect(self).await;
+            }
+            http2::Mode::Known => return self.hub.here().connect(self).await,
             _ => {}
         }
         let (stream, _) = self.open().await?;

@@ -1,6 +1,7 @@
 //! Addresses of hosts: kept for a while, asked for once at a time, and not too many.
 
 use crate::internal::lock::Lock;
+use crate::internal::timeline::Timeline;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::sync::Mutex;
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ type Key = (String, u16);
 
 #[derive(Clone)]
 struct Answer {
+    /// On the timeline.
     until: Instant,
     found: Result<Vec<SocketAddr>, (io::ErrorKind, String)>,
 }
@@ -44,6 +46,8 @@ pub(super) struct Dns {
     ttl: Duration,
     capacity: usize,
     entries: Lock<Entries>,
+    /// Whoever asks has a clock of its own.
+    timeline: Lock<Timeline>,
 }
 
 impl Dns {
@@ -53,7 +57,13 @@ impl Dns {
             ttl,
             capacity,
             entries: Lock::new(Entries::default()),
+            timeline: Lock::new(Timeline::new()),
         }
+    }
+
+    fn now(&self, runtime: &Runtime) -> Instant {
+        let (clock, at) = Timeline::read(runtime);
+        self.timeline.lock().now(clock, at)
     }
 
     pub(super) async fn look_up(
@@ -67,12 +77,13 @@ impl Dns {
         }
         let slot = self.slot((host.to_owned(), port));
         let mut known = slot.lock().await;
+        let now = self.now(runtime);
         let answer = match &*known {
-            Some(answer) if runtime.now() < answer.until => answer.clone(),
+            Some(answer) if now < answer.until => answer.clone(),
             _ => {
                 let found = (self.resolver)(host.to_owned(), port).await;
                 let kept = if found.is_ok() { self.ttl } else { FAILED_FOR };
-                let now = runtime.now();
+                let now = self.now(runtime);
                 let answer = Answer {
                     until: now.checked_add(kept).unwrap_or(now),
                     found: found.map_err(|e| (e.kind(), e.to_string())),

@@ -11,7 +11,7 @@ use super::connection::{Connection, Host, Maker, Sent, Talk};
 use super::error::HttpError;
 use super::io::{Duplex, Io};
 use crate::internal::lock::Lock;
-use crate::runtime::{Runtime, Site};
+use crate::runtime::{Runtime, RuntimeId, Site};
 use crate::sync::{Event, Mutex};
 use http::header;
 use http::uri::{Authority, Scheme, Uri};
@@ -31,7 +31,29 @@ pub(super) enum Mode {
     Known,
 }
 
-/// What the turns of one host have in common.
+/// The hubs of one host: each runtime has its own, for a connection lives on the one that has its task.
+#[derive(Default)]
+pub(super) struct Hubs(Lock<Vec<(RuntimeId, Arc<Hub>)>>);
+
+impl Hubs {
+    /// That of the current runtime. Those that nobody uses any more are forgotten.
+    pub(super) fn here(&self) -> Arc<Hub> {
+        let here = Runtime::current().id();
+        let mut hubs = self.0.lock();
+        if let Some((_, hub)) = hubs.iter().find(|(id, _)| *id == here) {
+            return hub.clone();
+        }
+        let unused = |(_, hub): &mut (_, Arc<Hub>)| Arc::strong_count(hub) == 1 && hub.is_over();
+        let unused: Vec<_> = hubs.extract_if(.., unused).collect();
+        let hub = Arc::<Hub>::default();
+        hubs.push((here, hub.clone()));
+        drop(hubs);
+        drop(unused);
+        hub
+    }
+}
+
+/// What the turns of one host on one runtime have in common.
 #[derive(Default)]
 pub(super) struct Hub {
     /// Held while a connection is opened that others may share: who comes meanwhile waits for it, instead of opening one, too.
@@ -58,6 +80,10 @@ pub(super) struct Turn {
 }
 
 impl Hub {
+    fn is_over(&self) -> bool {
+        self.state.lock().shared.strong_count() == 0
+    }
+
     fn turn(&self) -> Option<Turn> {
         let shared = self.state.lock().shared.upgrade()?;
         (!shared.sender.is_closed()).then_some(Turn { shared })
@@ -106,7 +132,8 @@ impl Drop for Ends {
 }
 
 async fn open(maker: &Maker, origin: &Origin, stream: Box<dyn Duplex>) -> Result<Turn, HttpError> {
-    let spawner = Spawner(maker.runtime.clone());
+    let runtime = maker.runtime.clone();
+    let spawner = Spawner(runtime.unwrap_or_else(Runtime::current));
     let most = u32::try_from(maker.max_header_bytes).unwrap_or(u32::MAX);
     let handshake = http2::Builder::new(spawner.clone())
         .max_header_list_size(most)

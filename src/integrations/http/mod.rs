@@ -44,6 +44,12 @@
 //!
 //! **TLS** is rustls with `ring`, and trusts the authorities that browsers trust (Mozilla's list, compiled in), and your own. Nothing is installed for the whole process.
 //!
+//! # Several runtimes
+//!
+//! A client may stand in a `static`, and be used by one runtime after the other (each `#[tokio::test]` is one), or by several side by side. A connection is used on the runtime it
+//! was opened on, and nowhere else, for it dies with that one's reactor; the limits count those of all runtimes, and one that lies idle makes room for one on another. Requests
+//! that wait for a connection when their runtime ends fail; nobody else notices. [`Builder::runtime`] names one runtime for all.
+//!
 //! HTTP/1.1 is hyper's protocol machine, without a task for each connection: whoever waits for an answer drives its connection. **HTTP/2**, where the client is
 //! [told to](Builder::http2) and the server agrees, is feature `http2`. There is no proxy and no cookie jar.
 //! The limits and their defaults are aiohttp's.
@@ -78,7 +84,6 @@ pub use response::{Chunks, Response};
 pub use transport::Transport;
 
 use crate::pool::{Keyed, Report};
-use crate::runtime::Runtime;
 use builder::Settings;
 use connection::Host;
 use std::fmt;
@@ -96,7 +101,6 @@ struct Inner {
     settings: Settings,
     base: Option<(Url, Origin)>,
     pool: Keyed<Origin, Host>,
-    runtime: Runtime,
 }
 
 impl Inner {
@@ -109,7 +113,7 @@ impl Inner {
 }
 
 impl HttpClient {
-    /// A client with the defaults, on the current runtime.
+    /// A client with the defaults.
     ///
     /// # Errors
     ///

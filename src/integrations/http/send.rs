@@ -8,12 +8,14 @@ use super::error::{ErrorKind, HttpError, Limit};
 use super::limits::{Limits, Times};
 use super::redirect::{self, Next, Trail};
 use super::response::Response;
+use crate::cancel;
 use crate::internal::lock::Lock;
 use crate::policy::{Advice, Cause, Failure, Policy};
 use crate::pool::{ConnectError, GetError};
+use crate::runtime::Runtime;
 use http::header::{self, HeaderMap};
 use http::{Method, StatusCode};
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -98,7 +100,7 @@ enum Failed {
 
 /// Sends under the policy, if there is one.
 pub(super) async fn send(client: &Inner, job: Job) -> Result<Response, HttpError> {
-    let limits = Limits::start(client.runtime.clone(), job.times);
+    let limits = Limits::start(Runtime::current(), job.times);
     match &client.settings.policy {
         None => {
             let most = job.max_body;
@@ -233,8 +235,16 @@ async fn attempt(
         let then = limits.again();
         let unwanted = Response::new(hop.url.clone(), answer, lease, limits, u64::MAX, false);
         unwanted.drain(DRAIN).await?;
+        nothing_new().await;
         limits = then;
         hop = follow(hop, next)?;
+    }
+}
+
+/// Goes no further once the caller is cancelled: whoever did that drops it.
+async fn nothing_new() {
+    if cancel::check().is_err() {
+        pending::<()>().await;
     }
 }
 
@@ -319,7 +329,8 @@ async fn exchange(
         };
         // A connection that others share may go on without this request, and refuse it again and again.
         resends += usize::from(lease.is_shared());
-        let may_resend = used && resends <= RESENDS;
+        // Nothing new is begun for a caller that is cancelled.
+        let may_resend = used && resends <= RESENDS && cancel::check().is_ok();
         drop(lease);
         let unsent = failed.take_message();
         let was_unsent = unsent.is_some();

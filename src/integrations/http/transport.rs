@@ -29,21 +29,20 @@ impl Transport for Network {
     }
 }
 
-/// TCP on the runtime of the client.
+/// TCP on the runtime that was given to the client, or the one that the connection is for.
 pub(super) struct Tcp {
-    pub(super) runtime: Runtime,
+    pub(super) runtime: Option<Runtime>,
     pub(super) dns: Dns,
 }
 
 impl Transport for Tcp {
     fn connect<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, io::Result<Box<dyn Duplex>>> {
         Box::pin(async move {
-            let addresses = self
-                .dns
-                .look_up(&self.runtime, origin.host(), origin.port());
+            let runtime = self.runtime.clone().unwrap_or_else(Runtime::current);
+            let addresses = self.dns.look_up(&runtime, origin.host(), origin.port());
             let mut last = None;
             for address in addresses.await? {
-                match TcpStream::connect_on(&self.runtime, address).await {
+                match TcpStream::connect_on(&runtime, address).await {
                     Ok(stream) => {
                         // Requests are written whole: nothing is gained by gathering.
                         stream.set_nodelay(true)?;
