@@ -85,10 +85,11 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for CallError<E> {
+    /// What lies below the call's error, whose own text is this one's.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            CallError::Refused(shed) => Some(shed),
-            CallError::Failed(error) => Some(error),
+            CallError::Refused(_) => None,
+            CallError::Failed(error) => error.source(),
         }
     }
 }

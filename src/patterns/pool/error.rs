@@ -51,14 +51,7 @@ impl fmt::Display for BuildError {
     }
 }
 
-impl std::error::Error for BuildError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            BuildError::NoRuntime(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for BuildError {}
 
 /// Why [`resize`](super::Pool::resize) did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,9 +123,10 @@ impl<E: fmt::Display> fmt::Display for ConnectError<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for ConnectError<E> {
+    /// What lies below the manager's error, which is part of this one's own text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ConnectError::Failed(error) => Some(error),
+            ConnectError::Failed(error) => error.source(),
             _ => None,
         }
     }
@@ -161,10 +155,10 @@ impl<E: fmt::Display> fmt::Display for GetError<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for GetError<E> {
+    /// What lies below the manager's error, which is part of this one's own text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            GetError::Closed => None,
-            GetError::TimedOut(error) => Some(error),
+            GetError::Closed | GetError::TimedOut(_) => None,
             GetError::Connect(error) => error.source(),
         }
     }
@@ -258,9 +252,10 @@ impl<E: fmt::Display> fmt::Display for CheckError<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for CheckError<E> {
+    /// What lies below the manager's error, which is part of this one's own text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            CheckError::Failed(error) => Some(error),
+            CheckError::Failed(error) => error.source(),
             _ => None,
         }
     }

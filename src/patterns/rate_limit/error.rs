@@ -58,14 +58,7 @@ impl fmt::Display for TryAcquireError {
     }
 }
 
-impl std::error::Error for TryAcquireError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            TryAcquireError::NotYet { .. } => None,
-            TryAcquireError::Never(error) => Some(error),
-        }
-    }
-}
+impl std::error::Error for TryAcquireError {}
 
 /// A [`Keyed`](super::Keyed) limiter has no place for another key: all it knows were used a moment ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

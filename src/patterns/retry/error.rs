@@ -80,10 +80,11 @@ impl<E: fmt::Display> fmt::Display for RetryError<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for RetryError<E> {
+    /// What lies below the last error, which is part of this one's own text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.last {
-            Failed::With(error) => Some(error),
-            Failed::TimedOut(elapsed) => Some(elapsed),
+            Failed::With(error) => error.source(),
+            Failed::TimedOut(_) => None,
         }
     }
 }

@@ -33,9 +33,10 @@ impl<E: fmt::Display> fmt::Display for JobError<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for JobError<E> {
+    /// What lies below the job's error, which is part of this one's own text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            JobError::Failed(error) => Some(error),
+            JobError::Failed(error) => error.source(),
             _ => None,
         }
     }

@@ -51,14 +51,7 @@ impl fmt::Display for PortalError {
     }
 }
 
-impl std::error::Error for PortalError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            PortalError::Cancelled(cancelled) => Some(cancelled),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for PortalError {}
 
 enum Stage<T> {
     Running,

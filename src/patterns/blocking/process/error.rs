@@ -73,9 +73,10 @@ impl fmt::Display for ProcessError {
 }
 
 impl std::error::Error for ProcessError {
+    /// What lies below the system's error, which is part of this one's own text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ProcessError::Start(e) | ProcessError::Io(e) => Some(e),
+            ProcessError::Start(e) | ProcessError::Io(e) => e.source(),
             _ => None,
         }
     }
