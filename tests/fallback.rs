@@ -55,6 +55,21 @@ async fn the_call_is_dropped_before_the_other_begins() {
     assert_eq!(others, Ok(1));
 }
 
+async fn a_loop_of_calls_that_are_ready_lets_others_run() {
+    let endless = async {
+        loop {
+            let call = fallback(ready(Err::<u32, _>("down")), |_| ready(Ok::<_, &str>(1)));
+            call.await.unwrap();
+        }
+    };
+    let others = async {
+        for _ in 0..3 {
+            futures_lite::future::yield_now().await;
+        }
+    };
+    futures_lite::future::or(endless, others).await;
+}
+
 /// With borrows on all sides, inside a future that must be `Send`.
 async fn a_fallback_can_be_spawned() {
     fn spawnable<F: Future + Send + 'static>(future: F) -> F {
@@ -84,5 +99,6 @@ regatta::matrix! {
     other_errors_come_back_as_they_are;
     a_cancelled_call_has_no_fallback;
     the_call_is_dropped_before_the_other_begins;
+    a_loop_of_calls_that_are_ready_lets_others_run;
     a_fallback_can_be_spawned;
 }

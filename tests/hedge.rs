@@ -142,6 +142,45 @@ async fn cancelled_it_sends_nobody_after() {
     assert_eq!((answer.unwrap(), calls.into_inner()), (Ok(1), 1));
 }
 
+/// It takes longer to clean up than until the next attempt would begin.
+async fn nobody_is_sent_after_a_cancelled_attempt_that_cleans_up() {
+    let token = CancelToken::new();
+    let calls = AtomicU32::new(0);
+    let call = || {
+        calls.fetch_add(1, SeqCst);
+        cancel::on_cancel(pending::<Answer>(), time::sleep(SECOND))
+    };
+    let stop = async {
+        time::sleep(100 * MS).await;
+        token.cancel();
+    };
+    let run = token.run(hedge(250 * MS, call).max_attempts(9));
+    let (answer, ()) = futures_lite::future::zip(run, stop).await;
+    assert!(answer.is_err());
+    assert_eq!((calls.into_inner(), now()), (1, 1100 * MS));
+}
+
+async fn a_hook_that_panics_ends_nothing() {
+    let began = Mutex::new(Vec::new());
+    let attempts = [(9 * SECOND, Ok(1)), (SECOND, Ok(2))];
+    let answer = hedge(SECOND, script(&attempts, &began)).on_hedge(|_| panic!("in the log"));
+    assert_eq!((answer.await, now()), (Ok(2), 2 * SECOND));
+}
+
+async fn a_loop_of_calls_that_answer_at_once_lets_others_run() {
+    let endless = async {
+        loop {
+            hedge(SECOND, || ready(Ok::<_, ()>(1))).await.unwrap();
+        }
+    };
+    let others = async {
+        for _ in 0..3 {
+            futures_lite::future::yield_now().await;
+        }
+    };
+    futures_lite::future::or(endless, others).await;
+}
+
 async fn a_panic_goes_on_in_the_caller() {
     let call = || async { std::panic::panic_any("oh no") };
     let hedged = hedge::<_>(SECOND, || async {
@@ -270,6 +309,9 @@ regatta::matrix! {
     the_losers_are_cancelled_and_their_cleanup_is_waited_for [sim];
     no_delay_begins_all_at_once_and_an_endless_one_no_second [sim];
     cancelled_it_sends_nobody_after [sim];
+    nobody_is_sent_after_a_cancelled_attempt_that_cleans_up [sim];
+    a_hook_that_panics_ends_nothing [sim];
+    a_loop_of_calls_that_answer_at_once_lets_others_run;
     a_panic_goes_on_in_the_caller;
     a_percentile_hedges_the_slow_few [sim];
     when_all_get_slow_few_are_hedged_in_the_long_run [sim];

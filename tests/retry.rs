@@ -6,6 +6,8 @@
 
 #[path = "retry/guides.rs"]
 mod guides;
+#[path = "retry/promises.rs"]
+mod promises;
 
 use regatta::cancel::{self, CancelToken, Reason};
 use regatta::retry::{Backoff, Budget, Failed, GaveUp, Jitter, retry, retry_with};

@@ -28,6 +28,7 @@
 //! **One after the other.** The call has ended and is dropped before the fallback begins.
 
 use crate::internal::scope;
+use crate::runtime::coop;
 use std::future::Future;
 
 /// Awaits `future`; when it fails, what `other` makes of the error.
@@ -88,6 +89,7 @@ where
     G: FnOnce(E) -> H,
     H: Future<Output = Result<T, E>>,
 {
+    coop::spend().await;
     // Awaited by value: it is dropped here, before the other begins.
     match future.await {
         Err(error) if scope::reason().is_none() && when(&error) => other(error).await,

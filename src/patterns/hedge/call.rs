@@ -2,7 +2,9 @@
 
 use super::delay::Delay;
 use super::race::Race;
+use crate::internal::caught::quietly;
 use crate::internal::member::Member;
+use crate::runtime::coop;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -53,6 +55,8 @@ pin_project! {
 
 enum Stage<F: Future> {
     Fresh,
+    /// Gave way to others, and goes on.
+    Rested,
     On(Race<F>),
     Over,
 }
@@ -84,7 +88,8 @@ impl<'a, C: Call> Hedge<'a, C> {
         self
     }
 
-    /// Is called when a further attempt begins, with its number, from 2 on: for logs and counters.
+    /// Is called when a further attempt begins, with its number, from 2 on: for logs and counters. What it panics
+    /// with goes no further.
     pub fn on_hedge(mut self, hook: impl FnMut(u32) + Send + 'a) -> Self {
         self.hook = Some(Box::new(hook));
         self
@@ -97,6 +102,12 @@ impl<C: Call> Future for Hedge<'_, C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Stage::Fresh = this.race {
+            // Before anything has happened; a first attempt that is ready would never let anybody else run.
+            let spent = coop::poll_spend(cx);
+            *this.race = Stage::Rested;
+            ready!(spent);
+        }
+        if let Stage::Rested = this.race {
             *this.race = Stage::On(Race::new(this.delay));
             this.first.set(Some(Member::new((this.call)())));
         }
@@ -105,11 +116,12 @@ impl<C: Call> Future for Hedge<'_, C> {
         };
         let begin = |number| {
             if let Some(hook) = this.hook {
-                hook(number);
+                quietly(|| hook(number));
             }
             (this.call)()
         };
-        let output = ready!(race.poll(this.first, cx, (this.delay, *this.most), begin));
+        let limits = (&*this.delay, *this.most);
+        let output = ready!(race.poll(this.first, cx, limits, begin, || true));
         *this.race = Stage::Over;
         Poll::Ready(output)
     }
@@ -118,7 +130,7 @@ impl<C: Call> Future for Hedge<'_, C> {
 impl<C: Call> fmt::Debug for Hedge<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let started = match &self.race {
-            Stage::Fresh => Some(0),
+            Stage::Fresh | Stage::Rested => Some(0),
             Stage::On(race) => Some(race.started()),
             Stage::Over => None,
         };

@@ -30,6 +30,8 @@ struct Rest<F: Future> {
     timer: Option<Pin<Box<Sleep>>>,
     /// Somebody has; the others are on their way out.
     won: bool,
+    /// Nobody has, and the others, who have called nothing, are on their way out.
+    idle: bool,
     /// The winner's value, or the last error.
     result: Option<F::Output>,
 }
@@ -96,6 +98,9 @@ where
     }
 
     /// Polls them all, and begins further ones with `begin`, which is given their number, from 2 on. Not to be called again after it was ready.
+    ///
+    /// `at_work` says whether any of the further ones has come to its call: one that still waits for its permission
+    /// does not hold up an error of the first.
     #[inline]
     pub(crate) fn poll(
         &mut self,
@@ -103,6 +108,7 @@ where
         cx: &mut Context<'_>,
         (delay, most): (&Delay, u32),
         begin: impl FnMut(u32) -> F,
+        at_work: impl Fn() -> bool,
     ) -> Poll<F::Output> {
         // The usual case: nobody else is there.
         if self.rest.is_none()
@@ -120,7 +126,7 @@ where
                 None => unreachable!("nobody told it to go"),
             };
         }
-        self.go_on(first, cx, (delay, most), begin)
+        self.go_on(first, cx, (delay, most), begin, at_work)
     }
 
     #[inline(never)]
@@ -130,6 +136,7 @@ where
         cx: &mut Context<'_>,
         (delay, most): (&Delay, u32),
         mut begin: impl FnMut(u32) -> F,
+        at_work: impl Fn() -> bool,
     ) -> Poll<F::Output> {
         // The first has just been polled.
         let mut polled = self.rest.is_none();
@@ -140,6 +147,7 @@ where
                 wait: delay.now(),
                 timer: None,
                 won: false,
+                idle: false,
                 result: None,
             })
         });
@@ -161,7 +169,7 @@ where
                 Poll::Ready(Some(Ended {
                     is_first,
                     output: Some(output),
-                })) if !rest.won => {
+                })) if !(rest.won || rest.idle && output.is_err()) => {
                     if output.is_ok() {
                         rest.won = true;
                         rest.timer = None;
@@ -175,16 +183,25 @@ where
                         dismiss(&mut rest.others);
                     }
                     rest.result = Some(output);
+                    if !rest.won && first.is_none() && !at_work() {
+                        // All that were called have failed, and a failure is not hedged. Told now: the place that has
+                        // just become free is not for them.
+                        rest.idle = true;
+                        dismiss(&mut rest.others);
+                    }
                 }
                 // What a loser finishes with is dropped.
                 Poll::Ready(Some(_)) => {}
                 Poll::Ready(None) => match rest.result.take() {
                     Some(result) => return Poll::Ready(result),
-                    None => unreachable!("attempts go without an output only when one has won"),
+                    None => unreachable!("attempts go without an output only when another has one"),
                 },
                 Poll::Pending => {
                     label::set("a hedged call");
-                    let Some(wait) = rest.wait.filter(|_| !rest.won && rest.started < most) else {
+                    let Some(wait) = rest
+                        .wait
+                        .filter(|_| !rest.won && !rest.idle && rest.started < most)
+                    else {
                         return Poll::Pending;
                     };
                     if !wait.is_zero() {

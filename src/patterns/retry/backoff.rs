@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 type Custom = dyn Fn() -> Box<dyn Iterator<Item = Duration> + Send> + Send + Sync;
 
 #[derive(Clone)]
@@ -38,7 +40,8 @@ pub struct Backoff {
     shape: Shape,
     /// Of an exponential one.
     factor: f64,
-    max_delay: Duration,
+    /// `None`: nobody has chosen one.
+    max_delay: Option<Duration>,
     attempts: u32,
     jitter: Jitter,
     seed: Option<u64>,
@@ -55,7 +58,7 @@ impl fmt::Debug for Backoff {
             Shape::Fibonacci(d) => out.field("fibonacci", d),
             Shape::Custom(_) => out.field("custom", &format_args!("..")),
         };
-        out.field("max_delay", &self.max_delay)
+        out.field("max_delay", &self.cap())
             .field("attempts", &self.attempts)
             .field("jitter", &self.jitter)
             .finish()
@@ -67,7 +70,7 @@ impl Backoff {
         Backoff {
             shape,
             factor: 2.0,
-            max_delay: Duration::from_secs(60),
+            max_delay: None,
             attempts: 5,
             jitter: Jitter::None,
             seed: None,
@@ -129,10 +132,23 @@ impl Backoff {
         self
     }
 
-    /// No delay is longer than this. Default: a minute.
+    /// No delay is longer than this. Default: a minute for delays that grow from less than that, so that endless
+    /// attempts stay apart by no more; no limit for
+    /// those that begin with a minute or more, for [`constant`](Backoff::constant) and for
+    /// [`custom`](Backoff::custom) ones.
     pub const fn max_delay(mut self, limit: Duration) -> Self {
-        self.max_delay = limit;
+        self.max_delay = Some(limit);
         self
+    }
+
+    fn cap(&self) -> Duration {
+        match (self.max_delay, &self.shape) {
+            (Some(limit), _) => limit,
+            (None, Shape::Exponential(first) | Shape::Fibonacci(first)) if *first < MINUTE => {
+                MINUTE
+            }
+            (None, _) => Duration::MAX,
+        }
     }
 
     /// How often it is tried in all, the first time included. Default: 5; for [`custom`](Backoff::custom) delays, as many as they allow. `u32::MAX` is no limit.
@@ -183,6 +199,8 @@ impl Backoff {
                 Some(seed) => Rng::with_seed(seed),
                 None => Rng::with_seed(fastrand::u64(..)),
             },
+            cap: self.cap(),
+            span: Duration::ZERO,
             backoff: self.clone(),
             custom,
             left: self.attempts - 1,
@@ -218,6 +236,7 @@ impl IntoIterator for Backoff {
 pub struct Delays {
     backoff: Backoff,
     custom: Option<Box<dyn Iterator<Item = Duration> + Send>>,
+    cap: Duration,
     rng: Rng,
     left: u32,
     /// The next delay, before cap and jitter.
@@ -226,6 +245,8 @@ pub struct Delays {
     before: Duration,
     /// What was given last; decorrelated jitter goes on from it.
     last: Duration,
+    /// How far callers that wait for something else are spread, with the delay that was given last.
+    span: Duration,
 }
 
 impl fmt::Debug for Delays {
@@ -247,6 +268,16 @@ fn times(delay: Duration, factor: f64) -> Duration {
 }
 
 impl Delays {
+    /// What comes on top where somebody else has said how long to wait, who has perhaps said so to many: anything
+    /// from zero to the delay that was given last, and no more
+    /// than `most`. Zero without a jitter.
+    pub(super) fn spread(&mut self, most: Duration) -> Duration {
+        match self.backoff.jitter {
+            Jitter::None => Duration::ZERO,
+            _ => between(&mut self.rng, Duration::ZERO, self.span.min(most)),
+        }
+    }
+
     fn step(&mut self) -> Option<Duration> {
         let now = self.base;
         self.base = match &self.backoff.shape {
@@ -273,8 +304,9 @@ impl Iterator for Delays {
             self.left -= 1;
         }
         let base = self.step()?;
-        let cap = self.backoff.max_delay;
+        let cap = self.cap;
         let capped = base.min(cap);
+        self.span = capped;
         let delay = match self.backoff.jitter {
             Jitter::None => capped,
             Jitter::Full => between(&mut self.rng, Duration::ZERO, capped),

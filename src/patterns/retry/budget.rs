@@ -1,6 +1,8 @@
 //! [`Budget`]: how much may be retried in all.
 
 use crate::internal::lock::Lock;
+use crate::internal::timeline::Timeline;
+use crate::runtime::{ClockId, Runtime};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +12,9 @@ use std::time::{Duration, Instant};
 /// Every call pays in `ratio`, every retry takes 1 out; what was paid in counts for ten seconds. A small number of retries a second is
 /// allowed whatever was paid in, so that seldom calls can be retried. Where the budget is empty, the error comes back at once
 /// ([`GaveUp::Budget`](super::GaveUp::Budget)). The scheme is that of Finagle's `RetryBudget`.
+///
+/// A budget keeps no runtime, so it may stand in a `static`: the clock is that of whoever uses it. Under another
+/// clock it goes on from where it was left.
 ///
 /// # Examples
 ///
@@ -44,6 +49,7 @@ const SLOT: Duration = Duration::from_secs(1);
 
 /// What was paid in and taken out in each of the last ten seconds.
 struct Window {
+    timeline: Timeline,
     start: Option<Instant>,
     /// The second, counted from the start, that the newest slot stands for.
     newest: u64,
@@ -51,11 +57,11 @@ struct Window {
 }
 
 impl Window {
-    /// Makes the slot of `now` the newest one.
-    fn turn(&mut self, now: Instant) -> &mut f64 {
+    /// Makes the slot of now, as this clock shows it, the newest one.
+    fn turn(&mut self, (clock, at): (ClockId, Instant)) -> &mut f64 {
+        let now = self.timeline.now(clock, at);
         let start = *self.start.get_or_insert(now);
         let second = now.saturating_duration_since(start).as_secs() / SLOT.as_secs();
-        // A clock that goes back stays in the newest slot.
         let passed = second.saturating_sub(self.newest).min(SLOTS as u64);
         for n in 1..=passed {
             self.slots[((self.newest + n) % SLOTS as u64) as usize] = 0.0;
@@ -84,6 +90,7 @@ impl Budget {
                 ratio,
                 reserve: per_second * SLOTS as f64,
                 window: Lock::new(Window {
+                    timeline: Timeline::new(),
                     start: None,
                     newest: 0,
                     slots: [0.0; SLOTS],
@@ -92,8 +99,12 @@ impl Budget {
         }
     }
 
-    /// How many retries it would allow now, at the time `now` of the runtime's clock.
+    /// How many retries it would allow now, at the time `now` of the current runtime's clock.
     pub fn balance(&self, now: Instant) -> f64 {
+        self.balance_at((Runtime::current().clock(), now))
+    }
+
+    fn balance_at(&self, now: (ClockId, Instant)) -> f64 {
         let mut window = self.inner.window.lock();
         window.turn(now);
         self.balance_of(&window)
@@ -103,12 +114,12 @@ impl Budget {
         window.slots.iter().sum::<f64>() + self.inner.reserve
     }
 
-    pub(crate) fn pay_in(&self, now: Instant) {
+    pub(crate) fn pay_in(&self, now: (ClockId, Instant)) {
         let ratio = self.inner.ratio;
         *self.inner.window.lock().turn(now) += ratio;
     }
 
-    pub(super) fn take_out(&self, now: Instant) -> bool {
+    pub(super) fn take_out(&self, now: (ClockId, Instant)) -> bool {
         let mut window = self.inner.window.lock();
         window.turn(now);
         // Ten times 0.1 are a little less than 1.
@@ -133,27 +144,29 @@ impl fmt::Debug for Budget {
 mod tests {
     use super::*;
 
-    fn start() -> Instant {
-        crate::runtime::Runtime::neutral().now()
+    /// By the real clock, this long after some moment.
+    fn clock() -> impl Fn(Duration) -> (ClockId, Instant) {
+        let start = Runtime::neutral().now();
+        move |after| (ClockId::REAL, start + after)
     }
 
     #[test]
     fn what_was_paid_in_counts_for_ten_seconds() {
-        let (budget, start) = (Budget::new(0.5, 0.0), start());
-        assert!(!budget.take_out(start));
+        let (budget, at) = (Budget::new(0.5, 0.0), clock());
+        assert!(!budget.take_out(at(Duration::ZERO)));
         for _ in 0..4 {
-            budget.pay_in(start);
+            budget.pay_in(at(Duration::ZERO));
         }
-        assert!(budget.take_out(start + 9 * SLOT));
-        assert!(!budget.take_out(start + 10 * SLOT));
+        assert!(budget.take_out(at(9 * SLOT)));
+        assert!(!budget.take_out(at(10 * SLOT)));
         // The retry that was taken is forgotten, too.
-        assert_eq!(budget.balance(start + 100 * SLOT), 0.0);
+        assert_eq!(budget.balance_at(at(100 * SLOT)), 0.0);
     }
 
     #[test]
     fn the_reserve_comes_back() {
-        let (budget, start) = (Budget::new(0.0, 0.3), start());
-        let taken = |at| (0..9).filter(|_| budget.take_out(start + at)).count();
+        let (budget, at) = (Budget::new(0.0, 0.3), clock());
+        let taken = |after| (0..9).filter(|_| budget.take_out(at(after))).count();
         assert_eq!(taken(Duration::ZERO), 3);
         assert_eq!(taken(9 * SLOT), 0);
         assert_eq!(taken(10 * SLOT), 3);
@@ -161,10 +174,10 @@ mod tests {
 
     #[test]
     fn a_clock_that_goes_back_harms_nothing() {
-        let (budget, start) = (Budget::new(1.0, 0.0), start());
-        budget.pay_in(start + 20 * SLOT);
-        budget.pay_in(start);
-        assert_eq!(budget.balance(start), 2.0);
+        let (budget, at) = (Budget::new(1.0, 0.0), clock());
+        budget.pay_in(at(20 * SLOT));
+        budget.pay_in(at(Duration::ZERO));
+        assert_eq!(budget.balance_at(at(Duration::ZERO)), 2.0);
     }
 
     #[test]

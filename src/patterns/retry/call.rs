@@ -194,6 +194,9 @@ macro_rules! options {
             }
 
             /// What an error says about when to come back, such as the `Retry-After` of HTTP: the delay is at least that, beyond the backoff's own limit. `None`: it says nothing.
+            ///
+            /// Many may be told the same. With a [`Jitter`](super::Jitter), anything from zero to the backoff's own
+            /// delay comes on top, as far as a deadline allows.
             pub fn retry_after(mut self, hint: impl FnMut(&$error) -> Option<Duration> + Send + 'a) -> Self {
                 self.plan.options().after = Some(Box::new(hint));
                 self
@@ -205,7 +208,7 @@ macro_rules! options {
                 self
             }
 
-            /// Is called before every delay: for logs and counters.
+            /// Is called before every delay: for logs and counters. What it panics with goes no further.
             ///
             /// # Examples
             ///

@@ -32,15 +32,22 @@
 //! # How it behaves
 //!
 //! **Cancellation is no failure.** When a scope around the call is cancelled, the call is dropped like every future; an attempt that gives an error
-//! meanwhile is the last one ([`GaveUp::Cancelled`]).
+//! meanwhile is the last one ([`GaveUp::Cancelled`]). Where the scope gives it time, a delay is broken off, and the
+//! last error comes back at once: no attempt
+//! begins after the cancellation but the first.
 //!
 //! **Deadlines are looked ahead to.** A delay that would end after the deadline of a scope around the call, or after
 //! [`total_timeout`](Retry::total_timeout), is not begun: the last error comes back at once, not when it is too late.
 //!
+//! **Who only looks on ends nothing.** What a hook of [`on_retry`](Retry::on_retry) panics with goes no further. A
+//! panic of the call, of a closure that decides, or of a hook
+//! that is awaited, goes on in the caller.
+//!
 //! **The last error comes back**, with how often it was tried and why not again. There is no delay after the last attempt. Errors need not be `Clone`.
 //!
-//! **What it costs.** A call that works at once pays for nothing but a few moves: no clock, no timer, and no allocation but for a backoff that is not borrowed. A zero delay touches no timer;
-//! after 128 failures in a row without a delay the other tasks get a turn.
+//! **What it costs.** A call that works at once pays for nothing but a few moves: no clock, no timer, and no
+//! allocation but for a backoff that is not borrowed. A zero delay touches no timer,
+//! but every attempt spends from the budget of its task, so that others get their turns.
 
 mod backoff;
 mod budget;
@@ -56,7 +63,7 @@ pub use call::{Call, Retry, RetryWith, StatefulFuture};
 pub use error::{Failed, GaveUp, RetryError};
 pub use jitter::Jitter;
 pub use run::Retrying;
-pub(crate) use tries::Tries;
+pub(crate) use tries::{Tries, unless_cancelled};
 
 use std::borrow::Cow;
 

@@ -3,9 +3,12 @@
 use super::backoff::Backoff;
 use super::budget::Budget;
 use super::error::{Failed, GaveUp, RetryError};
-use super::tries::Tries;
-use crate::runtime::{BoxFuture, Runtime, Sleep};
-use crate::time::{Timeout, timeout};
+use super::tries::{Tries, unless_cancelled};
+use crate::internal::caught::quietly;
+use crate::internal::scope;
+use crate::internal::timeline::Timeline;
+use crate::runtime::{BoxFuture, Runtime, coop};
+use crate::time::{Timeout, sleep, timeout};
 use pin_project_lite::pin_project;
 use std::borrow::Cow;
 use std::future::Future;
@@ -60,6 +63,8 @@ pin_project! {
     #[project = PhaseProj]
     pub(super) enum Phase<'a, F> {
         Fresh,
+        // Gave way to others, and goes on.
+        Rested,
         Attempt { #[pin] attempt: F },
         Rare { rare: Box<Step<'a, F>> },
         Over,
@@ -70,7 +75,8 @@ pin_project! {
 pub(super) enum Step<'a, F> {
     Limited(Pin<Box<Timeout<F>>>),
     Hook(BoxFuture<'a, ()>, Duration),
-    Sleep(Pin<Box<Sleep>>),
+    /// Ends with `None` when the call is cancelled meanwhile.
+    Sleep(BoxFuture<'static, Option<()>>),
 }
 
 /// Makes the attempts.
@@ -92,6 +98,8 @@ struct Rare<'a, E> {
     owned: Option<Backoff>,
     options: Option<Options<'a, E>>,
     tries: Option<Box<Tries>>,
+    /// How the last attempt failed, until the next begins.
+    last: Option<Failed<E>>,
 }
 
 impl<E> Default for Rare<'_, E> {
@@ -100,6 +108,7 @@ impl<E> Default for Rare<'_, E> {
             owned: None,
             options: None,
             tries: None,
+            last: None,
         }
     }
 }
@@ -143,9 +152,33 @@ impl<'a, E> Plan<'a, E> {
         tries.map_or(0, |tries| tries.attempts)
     }
 
-    fn gives_way(&mut self, delay: Duration) -> bool {
-        let tries = self.rare.as_mut().and_then(|rare| rare.tries.as_mut());
-        tries.is_some_and(|tries| tries.gives_way(delay))
+    /// The call was cancelled between two attempts: there is no further one.
+    fn cancelled(&mut self) -> Option<RetryError<E>> {
+        let rare = self.rare.as_mut()?;
+        let last = rare.last.take()?;
+        let tries = rare.tries.as_ref()?;
+        Some(gives_up(tries, GaveUp::Cancelled, last))
+    }
+
+    /// [`cancelled`](Plan::cancelled), if it is; what there was otherwise is dropped before the next attempt begins.
+    fn goes_on(&mut self) -> Result<(), RetryError<E>> {
+        if let Some(rare) = &mut self.rare
+            && rare.last.is_some()
+        {
+            if scope::reason().is_some()
+                && let Some(error) = self.cancelled()
+            {
+                return Err(error);
+            }
+            self.forget();
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.last = None;
+        }
     }
 }
 
@@ -161,9 +194,18 @@ where
     A: Attempts<F>,
     F: Future,
 {
-    if matches!(*phase, Phase::Fresh) && !plan.has_options() {
-        let attempt = attempts.begin();
-        phase.set(Phase::Attempt { attempt });
+    if matches!(*phase, Phase::Fresh) {
+        // Before anything has happened; a first attempt that is ready would never let anybody else run.
+        if coop::poll_spend(cx).is_pending() {
+            phase.set(Phase::Rested);
+            return Poll::Pending;
+        }
+        if plan.has_options() {
+            phase.set(Phase::Rested);
+        } else {
+            let attempt = attempts.begin();
+            phase.set(Phase::Attempt { attempt });
+        }
     }
     loop {
         let ended = match phase.as_mut().project() {
@@ -186,16 +228,31 @@ where
                 Step::Hook(hook, delay) => {
                     ready!(hook.as_mut().poll(cx));
                     let delay = *delay;
-                    ready!(wait(phase.as_mut(), plan.gives_way(delay), delay, cx));
+                    wait(phase.as_mut(), delay);
                     continue;
                 }
                 Step::Sleep(sleep) => {
-                    ready!(sleep.as_mut().poll(cx));
-                    phase.set(Phase::Fresh);
+                    if ready!(sleep.as_mut().poll(cx)).is_none()
+                        && let Some(error) = plan.cancelled()
+                    {
+                        phase.set(Phase::Over);
+                        return Poll::Ready(Err(error));
+                    }
+                    phase.set(Phase::Rested);
                     continue;
                 }
             },
             PhaseProj::Fresh => {
+                let spent = coop::poll_spend(cx);
+                phase.set(Phase::Rested);
+                ready!(spent);
+                continue;
+            }
+            PhaseProj::Rested => {
+                if let Err(error) = plan.goes_on() {
+                    phase.set(Phase::Over);
+                    return Poll::Ready(Err(error));
+                }
                 let attempt = attempts.begin();
                 phase.set(begin(attempt, plan));
                 continue;
@@ -210,9 +267,7 @@ where
             Err(failed) => failed,
         };
         match next(plan, failed) {
-            Ok((delay, None)) => {
-                ready!(wait(phase.as_mut(), plan.gives_way(delay), delay, cx));
-            }
+            Ok((delay, None)) => wait(phase.as_mut(), delay),
             Ok((delay, Some(hook))) => {
                 let rare = Box::new(Step::Hook(hook, delay));
                 phase.set(Phase::Rare { rare });
@@ -237,9 +292,9 @@ fn begin<'a, F: Future, E>(attempt: F, plan: &mut Plan<'a, E>) -> Phase<'a, F> {
     };
     let first = tries.is_none();
     if first && (options.total.is_some() || options.budget.is_some()) {
-        let now = Runtime::current().now();
+        let (clock, now) = Timeline::read(&Runtime::current());
         if let Some(budget) = &options.budget {
-            budget.pay_in(now);
+            budget.pay_in((clock, now));
         }
         tries.get_or_insert_with(Tries::new).end =
             options.total.and_then(|limit| now.checked_add(limit));
@@ -265,6 +320,7 @@ fn next<'a, E>(plan: &mut Plan<'a, E>, failed: Failed<E>) -> Next<'a, E> {
         owned,
         options,
         tries,
+        last,
     } = &mut **plan.rare.get_or_insert_default();
     let Some(backoff) = lent.or(owned.as_ref()) else {
         unreachable!("a backoff is lent or owned")
@@ -272,7 +328,10 @@ fn next<'a, E>(plan: &mut Plan<'a, E>, failed: Failed<E>) -> Next<'a, E> {
     let tries = tries.get_or_insert_with(Tries::new);
     let Some(options) = options else {
         return match tries.next(backoff, None, || Some(Duration::ZERO)) {
-            Ok(delay) => Ok((delay, None)),
+            Ok(delay) => {
+                *last = Some(failed);
+                Ok((delay, None))
+            }
             Err(gave_up) => Err(gives_up(tries, gave_up, failed)),
         };
     };
@@ -300,9 +359,11 @@ fn next<'a, E>(plan: &mut Plan<'a, E>, failed: Failed<E>) -> Next<'a, E> {
         delay,
     };
     if let Some(hook) = &mut options.hook {
-        hook(&retrying);
+        // It only looks on: what it panics with ends nothing.
+        quietly(|| hook(&retrying));
     }
     let hook = options.async_hook.as_mut().map(|hook| hook(&retrying));
+    *last = Some(failed);
     Ok((delay, hook))
 }
 
@@ -314,24 +375,13 @@ fn gives_up<E>(tries: &Tries, gave_up: GaveUp, last: Failed<E>) -> RetryError<E>
     }
 }
 
-/// Goes on to the next attempt at once, or after the delay. Pending once in a while, for the others.
-fn wait<F: Future>(
-    mut phase: Pin<&mut Phase<'_, F>>,
-    gives_way: bool,
-    delay: Duration,
-    cx: &Context<'_>,
-) -> Poll<()> {
+/// Goes on to the next attempt at once, or after the delay.
+fn wait<F: Future>(mut phase: Pin<&mut Phase<'_, F>>, delay: Duration) {
     if delay.is_zero() {
         // A zero delay never touches a timer.
         phase.set(Phase::Fresh);
-        if gives_way {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        return Poll::Ready(());
+        return;
     }
-    let sleep = Step::Sleep(Box::pin(crate::time::sleep(delay)));
-    let rare = Box::new(sleep);
+    let rare = Box::new(Step::Sleep(Box::pin(unless_cancelled(sleep(delay)))));
     phase.set(Phase::Rare { rare });
-    Poll::Ready(())
 }

@@ -3,12 +3,14 @@
 use super::backoff::{Backoff, Delays};
 use super::budget::Budget;
 use super::error::GaveUp;
+use crate::cancel;
 use crate::internal::scope;
+use crate::internal::timeline::Timeline;
 use crate::runtime::Runtime;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
-
-/// So many failures in a row that waited for nothing, and the other tasks get a turn.
-const STREAK: u32 = 128;
 
 /// The attempts of one call. Made when it is needed: from the first failure on, or when there is a total deadline.
 pub(crate) struct Tries {
@@ -16,8 +18,6 @@ pub(crate) struct Tries {
     pub(super) attempts: u32,
     /// When all has to be over.
     pub(super) end: Option<Instant>,
-    /// Attempts in a row that failed without waiting.
-    streak: u32,
 }
 
 impl Tries {
@@ -26,7 +26,6 @@ impl Tries {
             delays: None,
             attempts: 0,
             end: None,
-            streak: 0,
         })
     }
 
@@ -45,28 +44,54 @@ impl Tries {
             return Err(GaveUp::NotRetryable);
         };
         let delays = self.delays.get_or_insert_with(|| backoff.delays());
-        let delay = delays.next().ok_or(GaveUp::Attempts)?.max(hint);
+        let mut delay = delays.next().ok_or(GaveUp::Attempts)?.max(hint);
         if !delay.is_zero() || self.end.is_some() || budget.is_some() {
-            let now = Runtime::current().now();
+            let (clock, now) = Timeline::read(&Runtime::current());
             let earliest = scope::deadline().into_iter().chain(self.end).min();
+            if !hint.is_zero() {
+                // Who said when to come back may have said so to many, who must not come back together. The last of
+                // the time is not spent on it.
+                let room = earliest.map_or(Duration::MAX, |end| {
+                    let left = end.saturating_duration_since(now);
+                    left.saturating_sub(delay.saturating_add(Duration::from_nanos(1)))
+                });
+                delay = delay.max(hint.saturating_add(delays.spread(room)));
+            }
             let begins = now.checked_add(delay);
             if earliest.is_some_and(|end| begins.is_none_or(|begins| begins >= end)) {
                 return Err(GaveUp::Deadline);
             }
-            if budget.is_some_and(|budget| !budget.take_out(now)) {
+            if budget.is_some_and(|budget| !budget.take_out((clock, now))) {
                 return Err(GaveUp::Budget);
             }
         }
         Ok(delay)
     }
+}
 
-    /// The next attempt begins after this delay. Whether the others should have a turn before it.
-    pub(crate) fn gives_way(&mut self, delay: Duration) -> bool {
-        self.streak = if delay.is_zero() { self.streak + 1 } else { 0 };
-        let gives_way = self.streak == STREAK;
-        if gives_way {
-            self.streak = 0;
+/// Waits on behalf of something that is to begin afterwards. `None`: a scope around the caller is cancelled, so
+/// nothing begins any more, and what the wait may have been given goes
+/// back with it.
+///
+/// It says so one poll late: whoever does not give time to act on a cancellation drops the caller at its next
+/// suspension, which is this.
+pub(crate) async fn unless_cancelled<W: Future>(wait: W) -> Option<W::Output> {
+    let mut wait = pin!(wait);
+    let mut cancelled = pin!(cancel::cancelled());
+    let mut over = false;
+    poll_fn(|cx| {
+        if over {
+            return Poll::Ready(None);
         }
-        gives_way
-    }
+        if scope::dropping() {
+            return Poll::Pending;
+        }
+        if cancelled.as_mut().poll(cx).is_ready() {
+            over = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        wait.as_mut().poll(cx).map(Some)
+    })
+    .await
 }

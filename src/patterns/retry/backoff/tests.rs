@@ -36,6 +36,34 @@ fn delays_follow_their_formulas() {
 }
 
 #[test]
+fn nobody_waits_less_than_was_asked_for_where_no_limit_was_set() {
+    let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+    let list = |b: Backoff| b.delays().map(|d| d.as_secs()).collect::<Vec<_>>();
+    assert_eq!(list(Backoff::constant(hour)), [3600; 4]);
+    assert_eq!(
+        list(Backoff::exponential(5 * minute)),
+        [300, 600, 1200, 2400]
+    );
+    assert_eq!(list(Backoff::exponential(minute)), [60, 120, 240, 480]);
+    assert_eq!(
+        list(Backoff::fibonacci(Duration::from_secs(90))),
+        [90, 90, 180, 270]
+    );
+    assert_eq!(
+        list(Backoff::custom(move || [hour, 2 * hour])),
+        [3600, 7200]
+    );
+    // Endless attempts that began close together stay within a minute of each other.
+    let endless = Backoff::exponential(Duration::from_secs(1)).max_attempts(u32::MAX);
+    assert_eq!(endless.delays().nth(5), Some(32 * MS * 1000));
+    assert!(endless.delays().skip(6).take(1000).all(|d| d == minute));
+    // What was set counts, whatever the first delay.
+    assert_eq!(list(Backoff::constant(hour).max_delay(minute)), [60; 4]);
+    let longer = Backoff::exponential(Duration::from_secs(40)).max_delay(hour);
+    assert_eq!(list(longer), [40, 80, 160, 320]);
+}
+
+#[test]
 fn huge_delays_stay_at_the_cap() {
     let most = Duration::MAX;
     for backoff in [
