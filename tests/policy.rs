@@ -10,6 +10,8 @@ mod events;
 mod layers;
 #[path = "policy/promises.rs"]
 mod promises;
+#[path = "policy/robust.rs"]
+mod robust;
 
 use regatta::circuit_breaker::{CircuitBreaker, State};
 use regatta::policy::{Cause, Layer, Policy};

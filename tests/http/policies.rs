@@ -203,10 +203,22 @@ async fn who_has_no_time_to_come_back_gets_the_answer() {
     assert_eq!(page.retry_after(), Some(MS * 3_600_000));
     assert_eq!(page.text().await.unwrap(), "later");
     assert_eq!(server.heads().len(), 1);
-    // A number beyond any clock.
-    let server = busy(1, "retry-after: 18446744073709551615\r\n").await;
-    let client = server.builder().policy(thrice()).build().unwrap();
-    assert_eq!(client.get("/429").await.unwrap().status().as_u16(), 429);
+    // A number beyond any clock, and beyond any number.
+    let beyond = [
+        "retry-after: 18446744073709551615\r\n",
+        "retry-after: 99999999999999999999\r\n",
+    ];
+    for header in beyond {
+        let server = busy(1, header).await;
+        let client = server.builder().policy(thrice()).build().unwrap();
+        let page = client.get("/429").await.unwrap();
+        assert_eq!(page.status().as_u16(), 429);
+        assert_eq!(
+            page.retry_after(),
+            Some(std::time::Duration::from_secs(u64::MAX))
+        );
+        assert_eq!(server.heads().len(), 1);
+    }
 }
 
 regatta::matrix! {

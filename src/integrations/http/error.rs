@@ -61,6 +61,8 @@ pub enum ErrorKind {
     Redirect,
     /// [`error_for_status`](super::Response::error_for_status): the server said no.
     Status(StatusCode),
+    /// A scope around the request was cancelled while it waited under the policy: for a layer, or for its next attempt.
+    Cancelled,
     /// The client was [closed](super::HttpClient::close).
     Closed,
 }
@@ -180,8 +182,13 @@ impl fmt::Debug for HttpError {
 }
 
 impl Error for HttpError {
+    /// The cause, or, where the message tells it already, what lies below that.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let source = self.inner.source.as_ref()?;
-        Some(&**source)
+        let mut source: Option<&(dyn Error + 'static)> =
+            self.inner.source.as_ref().map(|source| &**source as _);
+        while let Some(told) = source.filter(|s| self.inner.message.contains(&s.to_string())) {
+            source = told.source();
+        }
+        source
     }
 }

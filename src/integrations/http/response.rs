@@ -126,7 +126,9 @@ impl Response {
     pub fn retry_after(&self) -> Option<Duration> {
         let text = |name| self.headers.get(name)?.to_str().ok().map(str::trim);
         let after = text(header::RETRY_AFTER)?;
-        if let Ok(seconds) = after.parse() {
+        if !after.is_empty() && after.bytes().all(|b| b.is_ascii_digit()) {
+            // More than fits is the most there is (RFC 9111, 1.2.2), not "come at once".
+            let seconds = after.parse().unwrap_or(u64::MAX);
             return Some(Duration::from_secs(seconds));
         }
         let then = httpdate::parse_http_date(after).ok()?;

@@ -168,6 +168,10 @@ fn answer_of(failure: Failure<Failed>) -> Result<Response, HttpError> {
             ErrorKind::Refused { layer, retry_after },
             text,
         )),
+        Cause::Cancelled => Err(HttpError::new(
+            ErrorKind::Cancelled,
+            "the request was cancelled while it waited under the policy",
+        )),
         Cause::TimedOut { layer, .. } => {
             let kind = ErrorKind::TimedOut(Limit::Policy(layer));
             Err(HttpError::new(kind, text))

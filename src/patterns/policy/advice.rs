@@ -9,7 +9,9 @@ use std::time::Duration;
 pub enum Advice {
     /// Another attempt is worth it.
     Retry,
-    /// Another attempt is worth it, not before this time has passed: the `Retry-After` of HTTP. It may be longer than the backoff's own limit.
+    /// Another attempt is worth it, not before this time has passed: the `Retry-After` of HTTP. It may be longer than
+    /// the backoff's own limit; a jitter
+    /// is added to it.
     RetryAfter(Duration),
     /// It would fail again.
     GiveUp,

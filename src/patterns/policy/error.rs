@@ -80,12 +80,15 @@ pub enum Cause<E> {
         /// The limit.
         elapsed: Elapsed,
     },
+    /// A scope around the call was cancelled while it waited, for a layer or for its next attempt: nothing more was
+    /// called.
+    Cancelled,
 }
 
 impl<E> Cause<E> {
     pub(super) fn layer(&self) -> Option<Layer> {
         match self {
-            Cause::Failed(_) => None,
+            Cause::Failed(_) | Cause::Cancelled => None,
             Cause::Refused { layer, .. } | Cause::TimedOut { layer, .. } => Some(*layer),
         }
     }
@@ -106,7 +109,7 @@ impl<E> Failure<E> {
     pub fn into_error(self) -> Option<E> {
         match self.cause {
             Cause::Failed(error) => Some(error),
-            Cause::Refused { .. } | Cause::TimedOut { .. } => None,
+            Cause::Refused { .. } | Cause::TimedOut { .. } | Cause::Cancelled => None,
         }
     }
 
@@ -124,7 +127,7 @@ impl<E> Failure<E> {
     pub fn retry_after(&self) -> Option<Duration> {
         match self.cause {
             Cause::Refused { retry_after, .. } => retry_after,
-            Cause::Failed(_) | Cause::TimedOut { .. } => None,
+            Cause::Failed(_) | Cause::TimedOut { .. } | Cause::Cancelled => None,
         }
     }
 }
@@ -140,6 +143,7 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
                 }
             }
             Cause::TimedOut { layer, elapsed } => write!(f, "{layer}: {elapsed}")?,
+            Cause::Cancelled => f.write_str("cancelled while it waited to be called")?,
         }
         if self.attempts > 1 {
             write!(f, " (after {} attempts)", self.attempts)?;
@@ -149,11 +153,11 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for Failure<E> {
+    /// What lies below the call's error, which is part of this one's own text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.cause {
-            Cause::Failed(error) => Some(error),
-            Cause::TimedOut { elapsed, .. } => Some(elapsed),
-            Cause::Refused { .. } => None,
+            Cause::Failed(error) => error.source(),
+            Cause::TimedOut { .. } | Cause::Refused { .. } | Cause::Cancelled => None,
         }
     }
 }

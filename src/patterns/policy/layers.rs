@@ -6,6 +6,7 @@ use super::observer::Event;
 use crate::bulkhead::Bulkhead;
 use crate::circuit_breaker::CircuitBreaker;
 use crate::hedge::Delay;
+use crate::internal::caught::quietly;
 use crate::load_shed::LoadShed;
 use crate::rate_limit::RateLimiter;
 use crate::retry::{Backoff, Budget};
@@ -43,12 +44,32 @@ impl Layers {
             meter.record(event);
         }
         if let Some(observer) = &self.observer {
-            observer(event);
+            // It may be told from a destructor, and it only looks on.
+            quietly(|| observer(event));
         }
     }
 }
 
 impl Policy {
+    /// Whether it makes each call once at most: it neither retries nor hedges.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::{policy::Policy, retry::Backoff};
+    /// use std::time::Duration;
+    ///
+    /// let policy = Policy::new().timeout(Duration::from_secs(5));
+    /// assert!(policy.calls_once());
+    /// assert!(!policy.retry(Backoff::constant(Duration::ZERO)).calls_once());
+    /// ```
+    pub fn calls_once(&self) -> bool {
+        self.layers.as_ref().is_none_or(|layers| {
+            layers.backoff.as_ref().is_none_or(|b| b.attempts() == 1)
+                && layers.hedge.as_ref().is_none_or(|(_, calls)| *calls == 1)
+        })
+    }
+
     fn set(mut self, set: impl FnOnce(&mut Layers)) -> Self {
         set(Arc::make_mut(self.layers.get_or_insert_default()));
         self
@@ -166,7 +187,7 @@ impl Policy {
         Some(meter.read())
     }
 
-    /// Is told what happens; called where it happens, so it should be quick.
+    /// Is told what happens; called where it happens, so it should be quick. What it panics with goes no further.
     ///
     /// # Examples
     ///

@@ -48,9 +48,15 @@
 //! **Refused is not failed.** [`Failure`] tells which layer ended the call, and when to come back. What a layer refuses is not retried: it would be refused again.
 //!
 //! **What an error means** says [`run_when`](Policy::run_when): worth a retry or not, not before such a time, or an answer like "not found", which speaks for the service.
-//! An error that a call gives while a scope around it is cancelled means nothing: it is not retried, and counts as a dropped call.
+//! An error that a call gives while a scope around it is cancelled means nothing: it is not retried, and counts as a
+//! dropped call. A call that is cancelled while it waits, for a layer or for
+//! its next attempt, calls nothing any more: it is dropped, or, where the scope gives it time, comes back at once
+//! with [`Cause::Cancelled`].
 //!
 //! **Shared state is shared.** Clones of a policy have the same limiter, breaker and bulkhead, and each of them may be in several policies.
+//!
+//! **A failure is not hedged.** Where a call has failed, and a hedge has not yet got its place or permit, the hedge
+//! is given up, and the error comes back at once.
 //!
 //! **One observer** sees what the layers do: [`Policy::observer`]. [`Policy::measured`] counts it, with latencies; see [`Stats`].
 //!
@@ -96,6 +102,7 @@ pub use meter::{Counts, Stats};
 pub use observer::{Ended, Event};
 
 use crate::retry::Call;
+use crate::runtime::coop;
 use layers::Layers;
 use std::fmt;
 use std::sync::Arc;
@@ -138,6 +145,8 @@ impl Policy {
     /// Dropping it drops the calls that are running. A permit or a place it waited for goes to the next; circuit breaker and bulkhead count it by their rules for dropped calls.
     #[inline]
     pub async fn run<C: Call>(&self, mut call: C) -> Result<C::Value, Failure<C::Error>> {
+        // Before anything has happened; a call that is ready would never let anybody else run.
+        coop::spend().await;
         match &self.layers {
             Some(layers) => run::run(layers, call, |_| Advice::Retry).await,
             None => call().await.map_err(unprotected),
@@ -183,6 +192,7 @@ impl Policy {
         mut call: C,
         judge: impl Fn(&C::Error) -> A + Send + Sync,
     ) -> Result<C::Value, Failure<C::Error>> {
+        coop::spend().await;
         match &self.layers {
             Some(layers) => run::run(layers, call, |error| judge(error).into()).await,
             None => call().await.map_err(unprotected),

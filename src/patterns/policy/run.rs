@@ -10,15 +10,15 @@ use crate::circuit_breaker::{self, Verdict};
 use crate::hedge::Race;
 use crate::internal::member::Member;
 use crate::internal::scope;
+use crate::internal::timeline::Timeline;
 use crate::load_shed::{self, LoadShed};
 use crate::rate_limit::RateLimiter;
-use crate::retry::{Call, Tries};
-use crate::runtime::Runtime;
+use crate::retry::{Call, Tries, unless_cancelled};
+use crate::runtime::{Runtime, coop};
 use crate::time;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// An attempt that gave no value. In a box: what works comes back through all layers, and should be small.
 type Missed<E> = Box<Miss<E>>;
@@ -37,6 +37,25 @@ fn missed<E>(cause: Cause<E>, advice: Advice) -> Missed<E> {
 struct Scene<'a, J> {
     watch: Watch<'a>,
     judge: J,
+    /// Hedges that were let through and have not ended. All on one task; atomic because futures that borrow it are
+    /// sent around between polls.
+    at_work: AtomicU32,
+}
+
+/// A hedge that was let through.
+struct AtWork<'s>(&'s AtomicU32);
+
+impl<'s> AtWork<'s> {
+    fn begin(count: &'s AtomicU32) -> Self {
+        count.fetch_add(1, Relaxed);
+        AtWork(count)
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// A call under way.
@@ -59,7 +78,11 @@ where
 {
     let watch = Watch::new(layers);
     let mut run = Run {
-        scene: Scene { watch, judge },
+        scene: Scene {
+            watch,
+            judge,
+            at_work: AtomicU32::new(0),
+        },
         call,
     };
     let mut held = None;
@@ -111,7 +134,9 @@ async fn enter_late<'a, E>(
 ) -> Result<load_shed::Held<'a>, Cause<E>> {
     let since = watch.now();
     watch.time_passes();
-    let pass = shed.hold().await;
+    let Some(pass) = unless_cancelled(shed.hold()).await else {
+        return Err(Cause::Cancelled);
+    };
     let pass = pass.map_err(|_| watch.refused(Layer::LoadShed, since, None))?;
     watch.waited(Layer::LoadShed, since);
     Ok(pass)
@@ -125,24 +150,26 @@ where
 {
     let layers = run.scene.watch.layers;
     if let (Some(budget), Some(_)) = (&layers.budget, &layers.backoff) {
-        budget.pay_in(Runtime::current().now());
+        budget.pay_in(Timeline::read(&Runtime::current()));
     }
     let mut tries = None;
     loop {
         run.scene.watch.next_attempt();
         let ended = match &layers.hedge {
-            None => attempt(&run.scene, &mut run.call).await,
+            None => attempt(&run.scene, None, &mut run.call).await,
             Some((delay, most)) => {
                 let (scene, call) = (&run.scene, &mut run.call);
                 let mut race = Race::new(delay);
-                let mut first = pin!(Some(Member::new(hedged(scene, call))));
+                let mut first = pin!(Some(Member::new(hedged(scene, None, call))));
                 let mut further = |number| {
                     scene.watch.time_passes();
                     let attempt = scene.watch.attempt();
                     layers.tell(&Event::Hedged { attempt, number });
-                    hedged(scene, call)
+                    hedged(scene, Some(&scene.at_work), call)
                 };
-                poll_fn(|cx| race.poll(first.as_mut(), cx, (delay, *most), &mut further)).await
+                let limits = (delay, *most);
+                let at_work = || scene.at_work.load(Relaxed) > 0;
+                poll_fn(|cx| race.poll(first.as_mut(), cx, limits, &mut further, at_work)).await
             }
         };
         let watch = &run.scene.watch;
@@ -164,31 +191,22 @@ where
         // What the attempt gave is not kept over the delay.
         drop(missed);
         watch.time_passes();
-        let gives_way = tries.gives_way(delay);
-        if gives_way || !delay.is_zero() {
-            Box::pin(pause(gives_way, delay)).await;
+        if delay.is_zero() {
+            coop::spend().await;
+        } else if Box::pin(unless_cancelled(time::sleep(delay)))
+            .await
+            .is_none()
+        {
+            return Err(self::missed(Cause::Cancelled, Advice::GiveUp));
         }
     }
-}
-
-async fn pause(mut gives_way: bool, delay: Duration) {
-    if !delay.is_zero() {
-        return time::sleep(delay).await;
-    }
-    poll_fn(|cx| {
-        if std::mem::take(&mut gives_way) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    })
-    .await;
 }
 
 /// An attempt beside others, which are all of this one type.
 #[inline]
 fn hedged<'s, 'w, C, J>(
     scene: &'s Scene<'w, J>,
+    at_work: Option<&'s AtomicU32>,
     call: &mut C,
 ) -> impl Future<Output = Result<C::Value, Missed<C::Error>>> + use<'s, 'w, C, J>
 where
@@ -197,16 +215,20 @@ where
 {
     // In a box, for what goes into a future by an argument takes its room several times.
     let future = Box::pin(call());
-    attempt(scene, move || future)
+    attempt(scene, at_work, move || future)
 }
 
 /// One call through the layers that see each of them.
-async fn attempt<F, T, E, J>(scene: &Scene<'_, J>, call: impl FnOnce() -> F) -> Result<T, Missed<E>>
+async fn attempt<F, T, E, J>(
+    scene: &Scene<'_, J>,
+    at_work: Option<&AtomicU32>,
+    call: impl FnOnce() -> F,
+) -> Result<T, Missed<E>>
 where
     F: Future<Output = Result<T, E>>,
     J: Fn(&E) -> Advice,
 {
-    let Scene { watch, judge } = scene;
+    let Scene { watch, judge, .. } = scene;
     let layers = watch.layers;
     let mut entry = Entry::default();
     let entered = match enter(watch, &mut entry) {
@@ -218,6 +240,7 @@ where
         // It would be refused again: when it is worth another try, the caller is told.
         return Err(missed(cause, Advice::GiveUp));
     }
+    let _at_work = at_work.map(AtWork::begin);
     let began = watch.now();
     let ended = {
         let mut call = pin!(call());
@@ -311,9 +334,10 @@ async fn wait<'a, E>(watch: &Watch<'a>, entry: &mut Entry<'a>) -> Result<(), Cau
     let mut since = watch.now();
     watch.time_passes();
     if let (Some(bulkhead), None) = (&layers.bulkhead, &entry.place) {
-        match bulkhead.hold().await {
-            Ok(held) => entry.place = Some(held),
-            Err(_) => return Err(watch.refused(Layer::Bulkhead, since, None)),
+        match unless_cancelled(bulkhead.hold()).await {
+            Some(Ok(held)) => entry.place = Some(held),
+            None => return Err(Cause::Cancelled),
+            Some(Err(_)) => return Err(watch.refused(Layer::Bulkhead, since, None)),
         }
         watch.waited(Layer::Bulkhead, since);
         since = watch.now();
@@ -324,8 +348,10 @@ async fn wait<'a, E>(watch: &Watch<'a>, entry: &mut Entry<'a>) -> Result<(), Cau
         {
             return Err(watch.refused(Layer::RateLimit, since, Some(wait)));
         }
-        if let Err(never) = rate.acquire(1).await {
-            unreachable!("one permit can always be had: {never}");
+        match unless_cancelled(rate.acquire(1)).await {
+            Some(Ok(())) => {}
+            None => return Err(Cause::Cancelled),
+            Some(Err(never)) => unreachable!("one permit can always be had: {never}"),
         }
         watch.waited(Layer::RateLimit, since);
     }
