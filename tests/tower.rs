@@ -5,6 +5,10 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[cfg(feature = "tokio")]
+#[path = "tower/orders.rs"]
+mod orders;
+
 use futures_util::future::BoxFuture;
 use regatta::bulkhead::Bulkhead;
 use regatta::circuit_breaker::{CircuitBreaker, State};
@@ -20,6 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tower::limit::ConcurrencyLimit;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -140,7 +145,7 @@ async fn every_attempt_is_made_with_a_service_that_is_ready() {
 
 async fn readiness_is_not_given_away() {
     let mut service = protect(Policy::new(), Careful::echo());
-    // Ready, then cloned: the clone has to be polled anew, and the first still is.
+    // Ready, then cloned: each call polls a service of its own.
     poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
     let mut clone = service.clone();
     assert_eq!(ask(&mut clone, "clone").await.unwrap(), "clone");
@@ -149,12 +154,12 @@ async fn readiness_is_not_given_away() {
     assert!(!service.into_inner().ready);
 }
 
-async fn a_service_that_is_never_ready_fails_at_the_door() {
+async fn a_service_that_is_never_ready_fails_its_attempt() {
     let mut inner = Careful::echo();
     inner.broken = true;
     let mut service = protect(Policy::new(), inner);
     let failure = ask(&mut service, "hello").await.unwrap_err();
-    assert_eq!((failure.attempts, failure.layer()), (0, None));
+    assert_eq!((failure.attempts, failure.layer()), (1, None));
     assert_eq!(failure.into_error(), Some(Trouble("broken")));
 }
 
@@ -250,6 +255,88 @@ async fn a_dropped_call_frees_what_it_held() {
     assert_eq!(service.policy().stats().unwrap().dropped, 1);
 }
 
+/// A place for one call at a time, reserved when it is polled ready: what deadlocks when a call keeps it over a wait.
+async fn no_place_of_a_limit_below_is_kept_over_a_wait() {
+    for (places, waits) in [(1, Duration::ZERO), (1, MS), (3, Duration::ZERO)] {
+        let inner = Careful::new(|n, request: &str| {
+            let request = request.to_owned();
+            async move {
+                futures_lite::future::yield_now().await;
+                // Two of three fail, each call until its third attempt at the latest.
+                if n % 3 == 0 {
+                    Ok(request)
+                } else {
+                    Err(Trouble("down"))
+                }
+            }
+        });
+        let policy = Policy::new()
+            .retry(Backoff::constant(waits).max_attempts(50))
+            .bulkhead(Bulkhead::new(places, 1000));
+        let limited = ConcurrencyLimit::new(inner, 1);
+        let service = PolicyLayer::new(policy).layer(limited);
+        task::task_group(async |g| {
+            for n in 0..50 {
+                let mut service = service.clone();
+                g.spawn(async move {
+                    let answer = ask(&mut service, &n.to_string()).await;
+                    assert_eq!(answer.unwrap(), n.to_string());
+                });
+            }
+            Ok::<_, Infallible>(())
+        })
+        .await
+        .unwrap();
+    }
+}
+
+/// Polled ready and left lying, as a balancer does with services it does not choose; dropped half way.
+async fn a_service_that_is_ready_and_not_called_holds_nothing() {
+    let limited = ConcurrencyLimit::new(Careful::echo(), 1);
+    let service = PolicyLayer::new(Policy::new()).layer(limited);
+    let mut idle = service.clone();
+    poll_fn(|cx| Service::<String>::poll_ready(&mut idle, cx))
+        .await
+        .unwrap();
+    let never_polled = service.clone().call("never".into());
+    let mut other = service.clone();
+    let answer = time::timeout(20 * SECOND, ask(&mut other, "other")).await;
+    assert_eq!(answer.expect("nobody is in its way").unwrap(), "other");
+    drop((idle, never_polled));
+}
+
+/// A request that cannot be cloned, as the bodies of servers.
+async fn a_policy_for_one_attempt_takes_requests_that_cannot_be_cloned() {
+    #[derive(Debug, PartialEq)]
+    struct Body(u32);
+    #[derive(Clone)]
+    struct Server;
+    impl Service<Body> for Server {
+        type Response = Body;
+        type Error = &'static str;
+        type Future = std::future::Ready<Result<Body, &'static str>>;
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, body: Body) -> Self::Future {
+            ready(Ok(body))
+        }
+    }
+    let policy = Policy::new()
+        .timeout(60 * SECOND)
+        .bulkhead(Bulkhead::new(1, 1))
+        .retry(Backoff::constant(MS).max_attempts(1));
+    let layer = PolicyLayer::once(policy).judge(|_: &&'static str| Advice::Retry);
+    let mut service = layer.layer(Server);
+    assert_eq!(service.call(Body(7)).await, Ok(Body(7)));
+}
+
+#[test]
+#[should_panic(expected = "a policy that retries or hedges (retry 5 attempts)")]
+fn a_retry_needs_requests_that_can_be_cloned() {
+    let _ = PolicyLayer::once(Policy::new().retry(Backoff::constant(MS)));
+}
+
 /// As a library's author uses it: with any service that fits.
 #[test]
 fn a_protected_service_is_a_service_like_others() {
@@ -272,9 +359,12 @@ fn a_protected_service_is_a_service_like_others() {
 regatta::matrix! {
     every_attempt_is_made_with_a_service_that_is_ready;
     readiness_is_not_given_away;
-    a_service_that_is_never_ready_fails_at_the_door;
+    a_service_that_is_never_ready_fails_its_attempt;
     errors_are_judged;
     a_late_answer_is_hedged_and_a_hung_one_timed_out [sim];
     clones_of_the_layer_share_its_limits;
     a_dropped_call_frees_what_it_held;
+    no_place_of_a_limit_below_is_kept_over_a_wait;
+    a_service_that_is_ready_and_not_called_holds_nothing;
+    a_policy_for_one_attempt_takes_requests_that_cannot_be_cloned;
 }

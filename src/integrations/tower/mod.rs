@@ -59,10 +59,16 @@
 //!
 //! # How it behaves
 //!
-//! **Readiness.** The first attempt is made with the very service that was polled ready. Every further one, a retry or a hedge, takes a clone and polls that ready first, within its
-//! attempt; an error of that is an error of the attempt.
+//! **Readiness.** A protected service is always ready. Every attempt takes a clone of the service, polls that ready
+//! when it has its place and its permit, and calls it at once: tower's limits and
+//! buffers reserve a place when they are polled ready, and a call that kept one while it waits could wait for itself.
+//! An error of polling it ready is an error of the attempt, and the
+//! attempt timeout spans it. So a `LoadShed` around a protected service sees no load: bound what waits with the
+//! policy's own [bulkhead](Policy::bulkhead) or
+//! [load shedding](Policy::load_shed).
 //!
-//! **Requests are cloned** for every attempt. What cannot be cloned (a body that is a stream) has to be collected first.
+//! **Requests are cloned** for every attempt. What cannot be cloned (a body that is a stream) has to be collected
+//! first, or is called [once](PolicyLayer::once).
 //!
 //! **What is a failure** says the service's error. A response that means one, such as 503, has to be made an error below this layer.
 //!
@@ -70,10 +76,12 @@
 
 mod future;
 mod judge;
+mod requests;
 mod service;
 
 pub use future::ResponseFuture;
 pub use judge::{EveryError, Judge, Judged};
+pub use requests::{Cloned, Once, Requests};
 pub use service::Protected;
 
 use crate::policy::{Advice, Policy};
@@ -81,20 +89,56 @@ use tower_layer::Layer;
 
 /// Puts a [`Policy`] around services; see the [module](self).
 #[derive(Clone, Debug)]
-pub struct PolicyLayer<J = EveryError> {
+pub struct PolicyLayer<J = EveryError, Q = Cloned> {
     policy: Policy,
     judge: J,
+    requests: Q,
 }
 
 impl PolicyLayer {
-    /// Every error is worth a retry, where the policy has any.
+    /// Every error is worth a retry, where the policy has any. Requests must be `Clone`; see
+    /// [`once`](PolicyLayer::once).
     pub fn new(policy: Policy) -> Self {
-        let judge = EveryError(());
-        PolicyLayer { policy, judge }
+        PolicyLayer {
+            policy,
+            judge: EveryError(()),
+            requests: Cloned(()),
+        }
     }
 }
 
-impl<J> PolicyLayer<J> {
+impl PolicyLayer<EveryError, Once> {
+    /// For a policy that makes one attempt, such as that of a server: requests need not be `Clone`.
+    ///
+    /// # Panics
+    ///
+    /// When the policy retries or hedges, which takes a second request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::integrations::tower::PolicyLayer;
+    /// use regatta::policy::Policy;
+    /// use std::time::Duration;
+    ///
+    /// let layer = PolicyLayer::once(Policy::new().timeout(Duration::from_secs(10)));
+    /// # drop(layer);
+    /// ```
+    #[track_caller]
+    pub fn once(policy: Policy) -> Self {
+        assert!(
+            policy.calls_once(),
+            "PolicyLayer::once was given a policy that retries or hedges ({policy}): use PolicyLayer::new, with requests that are Clone"
+        );
+        PolicyLayer {
+            policy,
+            judge: EveryError(()),
+            requests: Once(()),
+        }
+    }
+}
+
+impl<J, Q> PolicyLayer<J, Q> {
     /// Says what an error calls for: an [`Advice`], or whether it is worth a retry. Default: all are.
     ///
     /// # Examples
@@ -113,18 +157,20 @@ impl<J> PolicyLayer<J> {
     pub fn judge<E, A: Into<Advice>>(
         self,
         judge: impl Fn(&E) -> A + Send + Sync + 'static,
-    ) -> PolicyLayer<Judged<E>> {
+    ) -> PolicyLayer<Judged<E>, Q> {
         PolicyLayer {
             policy: self.policy,
             judge: Judged::new(judge),
+            requests: self.requests,
         }
     }
 }
 
-impl<S, J: Clone> Layer<S> for PolicyLayer<J> {
-    type Service = Protected<S, J>;
+impl<S, J: Clone, Q: Clone> Layer<S> for PolicyLayer<J, Q> {
+    type Service = Protected<S, J, Q>;
 
-    fn layer(&self, inner: S) -> Protected<S, J> {
-        Protected::new(inner, self.policy.clone(), self.judge.clone())
+    fn layer(&self, inner: S) -> Protected<S, J, Q> {
+        let (policy, judge) = (self.policy.clone(), self.judge.clone());
+        Protected::new(inner, policy, judge, self.requests.clone())
     }
 }

@@ -2,25 +2,29 @@
 
 use super::future::ResponseFuture;
 use super::judge::{EveryError, Judge};
-use crate::policy::{Cause, Failure, Policy};
+use super::requests::{Cloned, Requests};
+use crate::policy::{Failure, Policy};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use tower_service::Service;
 
 /// A service whose calls are protected by a [`Policy`]; made by [`PolicyLayer`](super::PolicyLayer).
 #[derive(Clone, Debug)]
-pub struct Protected<S, J = EveryError> {
+pub struct Protected<S, J = EveryError, Q = Cloned> {
+    // Never polled ready itself, so that it never holds a reservation.
     inner: S,
     policy: Policy,
     judge: J,
+    requests: Q,
 }
 
-impl<S, J> Protected<S, J> {
-    pub(super) fn new(inner: S, policy: Policy, judge: J) -> Self {
+impl<S, J, Q> Protected<S, J, Q> {
+    pub(super) fn new(inner: S, policy: Policy, judge: J, requests: Q) -> Self {
         Protected {
             inner,
             policy,
             judge,
+            requests,
         }
     }
 
@@ -40,44 +44,44 @@ impl<S, J> Protected<S, J> {
     }
 }
 
-impl<S, J, R> Service<R> for Protected<S, J>
+impl<S, J, Q, R> Service<R> for Protected<S, J, Q>
 where
     S: Service<R> + Clone + Send + 'static,
     S::Future: Send,
     S::Response: Send + 'static,
     S::Error: Send + Sync + 'static,
     J: Judge<S::Error> + Clone + Send + Sync + 'static,
-    R: Clone + Send + 'static,
+    Q: Requests<R> + Clone + Send + 'static,
+    R: Send + 'static,
 {
     type Response = S::Response;
     type Error = Failure<S::Error>;
     type Future = ResponseFuture<S::Response, S::Error>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx).map_err(|error| Failure {
-            attempts: 0,
-            cause: Cause::Failed(error),
-        })
+    /// Always ready: what would be reserved here would be kept while the call waits for its place, and by callers who
+    /// poll many services and call one.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let spare = self.inner.clone();
-        // A clone is not ready: the one that is makes the first attempt.
-        let mut ready = Some(std::mem::replace(&mut self.inner, spare.clone()));
+        let inner = self.inner.clone();
         let (policy, judge) = (self.policy.clone(), self.judge.clone());
+        let requests = self.requests.clone();
+        let mut request = Some(request);
         ResponseFuture::new(Box::pin(async move {
             let call = move || {
-                let (request, ready) = (request.clone(), ready.take());
-                let further = ready.is_none().then(|| spare.clone());
+                let mut service = inner.clone();
+                let request = requests.next(&mut request);
                 async move {
-                    match (ready, further) {
-                        (Some(mut ready), _) => ready.call(request).await,
-                        (None, Some(mut further)) => {
-                            poll_fn(|cx| further.poll_ready(cx)).await?;
-                            further.call(request).await
-                        }
-                        (None, None) => unreachable!("it is one of them"),
-                    }
+                    let Some(request) = request else {
+                        unreachable!("a policy for one attempt makes one")
+                    };
+                    // Reserved and used in one breath.
+                    poll_fn(|cx| service.poll_ready(cx)).await?;
+                    let answer = service.call(request);
+                    drop(service);
+                    answer.await
                 }
             };
             policy.run_when(call, |error| judge.judge(error)).await
