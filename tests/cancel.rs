@@ -12,6 +12,8 @@ mod cleanups;
 mod combinators;
 #[path = "cancel/foreign.rs"]
 mod foreign;
+#[path = "cancel/giving_way.rs"]
+mod giving_way;
 #[path = "support/ground.rs"]
 mod ground;
 #[path = "cancel/models.rs"]

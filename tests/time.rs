@@ -6,6 +6,8 @@
 
 #[path = "time/deadlines.rs"]
 mod deadlines;
+#[path = "time/giving_way.rs"]
+mod giving_way;
 #[path = "support/ground.rs"]
 mod ground;
 #[path = "time/intervals.rs"]

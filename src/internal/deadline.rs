@@ -1,11 +1,13 @@
 //! A deadline that can be moved while work runs under it.
 //!
 //! Invariants:
-//! * The lock is held alone; no waker is woken or dropped under it.
+//! * The lock is held alone; no waker is cloned, woken or dropped under it.
 //! * Once noticed, a passed deadline stays passed: from then on moving it is refused.
 //! * Everybody who keeps the deadline is woken when it is moved: several tasks may work under one deadline.
 
+use super::line::wake;
 use super::lock::Lock;
+use super::node::release;
 use super::reason::Elapsed;
 use crate::runtime::Runtime;
 use slab::Slab;
@@ -24,7 +26,8 @@ struct State {
     when: When,
     limit: Option<Duration>,
     passed: bool,
-    keepers: Slab<Waker>,
+    /// `None`: woken already, and on its way to give a new one.
+    keepers: Slab<Option<Waker>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,11 +95,10 @@ impl DeadlineCell {
             return Err(TooLate);
         }
         (state.when, state.limit) = (when, limit);
-        let woken: Vec<Waker> = state.keepers.iter().map(|(_, w)| w.clone()).collect();
+        let keepers = state.keepers.iter_mut();
+        let woken: Vec<Waker> = keepers.filter_map(|(_, waker)| waker.take()).collect();
         drop(state);
-        for waker in woken {
-            waker.wake();
-        }
+        woken.into_iter().for_each(wake);
         Ok(())
     }
 
@@ -136,7 +138,7 @@ impl Keeper {
 
     /// Has `waker` woken whenever the deadline is moved.
     pub(crate) fn keep(&mut self, waker: &Waker) {
-        let copy = waker.clone();
+        let copy = Some(waker.clone());
         let mut state = self.cell.state.lock();
         let old = match self.key.and_then(|key| state.keepers.get_mut(key)) {
             Some(slot) => std::mem::replace(slot, copy),
@@ -153,7 +155,10 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            let old = self.cell.state.lock().keepers.try_remove(key);
+            let mut state = self.cell.state.lock();
+            let old = state.keepers.try_remove(key);
+            release(&mut state.keepers);
+            drop(state);
             drop(old);
         }
     }

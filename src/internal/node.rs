@@ -1,7 +1,7 @@
 //! The nodes of the cancellation tree: a flag that is read for a nanosecond, and a lock for everything else.
 //!
 //! Invariants:
-//! * A node's lock is held alone: no second node is locked, no waker woken and nothing dropped under it.
+//! * A node's lock is held alone: no second node is locked, no waker cloned or woken, and nothing dropped under it.
 //! * `reason` is set once, under the lock; the flag follows it before the lock is released.
 //! * A node with a reason has no waiters and no children: both were drained when it was set, and registering is refused after.
 //! * A child is removed from its parents when it is dropped, so bookkeeping is bounded by what is alive.
@@ -10,6 +10,7 @@
 
 use super::atomic::{AtomicBool, Ordering};
 use super::deadline::DeadlineCell;
+use super::line::wake;
 use super::lock::Lock;
 use super::reason::Reason;
 use crate::runtime::Runtime;
@@ -271,9 +272,7 @@ impl Node {
                 child.raise(&reason, &mut wakers, &mut children);
             }
         }
-        for waker in wakers {
-            waker.wake();
-        }
+        wakers.into_iter().for_each(wake);
         true
     }
 

@@ -3,7 +3,7 @@
 use super::deadline::{DeadlineCell, Keeper};
 use super::reason::Elapsed;
 use super::scope::{self, Mark, Scoped, Step, is_doomed, stamp};
-use crate::runtime::{Runtime, Sleep};
+use crate::runtime::{Runtime, Sleep, coop};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -22,6 +22,8 @@ pin_project! {
         wait: Waiting,
         // Somebody may move the deadline.
         moves: bool,
+        // Work that is ready at once spends, too: a loop around it gives way now and then.
+        has_paid: bool,
         // The deadline has passed; the future is dropped as soon as its shields allow.
         expired: bool,
     }
@@ -96,6 +98,7 @@ impl<F> Timed<F> {
             scoped: Scoped::new(mark, future),
             wait: Waiting(ManuallyDrop::new(None)),
             moves,
+            has_paid: false,
             expired: false,
         }
     }
@@ -125,6 +128,10 @@ impl<F: Future> Future for Timed<F> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_mut().project();
+        if !*this.has_paid {
+            *this.has_paid = true;
+            ready!(coop::poll_spend(cx));
+        }
         match this.scoped.step(cx, *this.expired) {
             Step::Ready(value) => Poll::Ready(Ok(value)),
             step => self.go_on(step, cx),

@@ -308,7 +308,82 @@ async fn a_cancelled_group_inside_does_not_fail_the_outer_one() {
     assert_eq!(got.unwrap(), 2);
 }
 
+// A yield is a suspension, and whoever cancels itself is cut at the next one.
+async fn a_body_that_cancels_itself_is_cut_at_a_yield() {
+    let passed = Count::default();
+    let went = passed.clone();
+    let cut: Never<()> = group(async |g| {
+        g.cancel_with("enough");
+        yield_now().await;
+        drop(went.one());
+        Ok(())
+    })
+    .await;
+    let errors = cut.unwrap_err();
+    assert_eq!(errors.cancelled(), Some(&Reason::from("enough")));
+    // Also after it had been suspended, and with others to wait for.
+    let went = passed.clone();
+    let cut: Never<()> = group(async |g| {
+        drop(g.spawn(for_ever()));
+        sleep(1).await;
+        g.cancel_with("enough");
+        yield_now().await;
+        drop(went.one());
+        Ok(())
+    })
+    .await;
+    assert!(cut.unwrap_err().cancelled().is_some());
+    assert_eq!(passed.get(), 0);
+}
+
+async fn a_child_that_cancels_its_group_is_cut_at_a_yield() {
+    for first_poll in [true, false] {
+        let passed = Count::default();
+        let went = passed.clone();
+        let cut: Never<()> = group(async |g| {
+            let own = g.clone();
+            drop(g.spawn(async move {
+                if !first_poll {
+                    sleep(1).await;
+                }
+                own.cancel_with("enough");
+                yield_now().await;
+                drop(went.one());
+            }));
+            pending().await
+        })
+        .await;
+        assert!(cut.unwrap_err().cancelled().is_some());
+        assert_eq!(passed.get(), 0);
+    }
+}
+
+// Its cleanup hears of it in the same poll, and runs.
+async fn what_cancels_itself_is_cleaned_up() {
+    let (cleaned, passed) = (Count::default(), Count::default());
+    let (clean, went) = (cleaned.clone(), passed.clone());
+    let cut: Never<()> = group(async |g| {
+        let work = async {
+            g.cancel_with("enough");
+            yield_now().await;
+            drop(went.one());
+        };
+        let clean = async {
+            yield_now().await;
+            std::mem::forget(clean.one());
+        };
+        cancel::finally(work, clean).await;
+        Ok(())
+    })
+    .await;
+    assert!(cut.unwrap_err().cancelled().is_some());
+    assert_eq!((cleaned.get(), passed.get()), (1, 0));
+}
+
 regatta::matrix! {
+    a_body_that_cancels_itself_is_cut_at_a_yield;
+    a_child_that_cancels_its_group_is_cut_at_a_yield;
+    what_cancels_itself_is_cleaned_up;
     a_cancelled_host_cancels_and_joins_its_children;
     a_host_cancelled_at_the_end_of_its_group_still_joins;
     errors_of_children_win_over_an_outer_cancellation;

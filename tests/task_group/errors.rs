@@ -230,3 +230,49 @@ fn a_deep_tree_of_groups_is_taken_apart() {
     assert!(rest.is_none());
     assert_eq!(hits.unwrap().into_first(), Some(7));
 }
+
+/// One group around the other, `depth` of them, made from the inside out.
+fn deep(depth: u32) -> ErrorGroup<u32> {
+    let leaf = scope::<(), u32, _, _>(async |_| Err(7));
+    let mut errors = futures::executor::block_on(leaf).unwrap_err();
+    for _ in 1..depth {
+        let inner = Err::<(), _>(errors);
+        errors = futures::executor::block_on(scope::<(), u32, _, _>(async |g| {
+            g.spawn_nested(std::future::ready(inner));
+            Ok(())
+        }))
+        .unwrap_err();
+    }
+    errors
+}
+
+const DEEP: u32 = 30_000;
+
+#[test]
+fn no_tree_is_too_deep() {
+    drop(deep(DEEP));
+    let errors = deep(DEEP).clone();
+    assert_eq!((errors.len(), errors.first()), (1, Some(&7)));
+    let errors = errors.map(|e| e + 1);
+    let (hits, rest) = errors.split(|e| *e == 8);
+    assert!(rest.is_none());
+    let (taken, rest) = hits
+        .unwrap()
+        .extract(|e| if e == 8 { Ok(e) } else { Err(e) });
+    assert!(taken == [8] && rest.is_none());
+    assert_eq!(deep(DEEP).flatten().into_first(), Some(7));
+    // A panic of the closure drops the rest.
+    let split = std::panic::catch_unwind(|| deep(DEEP).map(|_| panic!("by the user") as u8));
+    assert!(split.is_err());
+}
+
+#[test]
+fn what_a_deep_tree_prints_grows_with_its_depth_and_not_with_its_square() {
+    let size = |depth| format!("{:?}", deep(depth)).len();
+    let (small, large) = (size(1_000), size(10_000));
+    assert!(large < small * 12, "{small}, {large}");
+    let shown = format!("{:?}", deep(100));
+    let last = shown.lines().last().unwrap().trim_start();
+    assert_eq!(last, "└─ [100 levels down] 7");
+    assert_eq!(shown.lines().count(), 101);
+}

@@ -5,6 +5,8 @@ use regatta::cancel::CancelToken;
 use regatta::time::{self, Deadline};
 use regatta::{Runtime, cancel};
 use std::future::{Future, pending};
+use std::pin::{Pin, pin};
+use std::task::{Context, Waker};
 use tokio::runtime::Builder;
 
 fn without_time<F: Future>(future: F) -> String {
@@ -39,6 +41,65 @@ fn what_needs_no_timer_needs_no_enable_time() {
         let token = CancelToken::new();
         token.cancel();
         assert!(token.run(pending::<()>()).await.is_err());
+    });
+}
+
+#[test]
+fn a_moment_at_the_end_of_the_clock_can_be_taken_back() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        const YEAR: u64 = 365 * 86_400;
+        for years in [0, 1, 20, 40, 1_000] {
+            let age = now().elapsed().as_secs();
+            for end in [i64::MAX as u64, i64::MAX as u64 - age] {
+                let far = std::time::Duration::from_secs(end - years * YEAR);
+                let mut sleep = pin!(time::sleep(far));
+                let polled = |s: &mut Pin<&mut time::Sleep>| {
+                    let mut cx = Context::from_waker(Waker::noop());
+                    s.as_mut().poll(&mut cx).is_pending()
+                };
+                assert!(polled(&mut sleep));
+                sleep.as_mut().reset(None);
+                assert!(polled(&mut sleep));
+                sleep.as_mut().reset(now().checked_add(far));
+                assert!(polled(&mut sleep));
+                sleep.as_mut().reset(Some(now()));
+                sleep.await;
+                let deadline = Deadline::after(far);
+                let mut work = pin!(deadline.run(pending::<()>()));
+                let mut cx = Context::from_waker(Waker::noop());
+                assert!(work.as_mut().poll(&mut cx).is_pending());
+                deadline.lift().unwrap();
+                assert!(work.as_mut().poll(&mut cx).is_pending());
+                deadline.move_to_after(far).unwrap();
+                assert!(work.as_mut().poll(&mut cx).is_pending());
+                deadline.move_to(now()).unwrap();
+                assert!(work.await.is_err());
+            }
+        }
+    });
+}
+
+/// The last moment that the clock can name, or nearly.
+#[test]
+fn the_last_moment_of_the_clock_is_no_panic() {
+    let mut step = std::time::Duration::from_secs(1 << 62);
+    let mut last = now();
+    while step > std::time::Duration::ZERO {
+        match last.checked_add(step) {
+            Some(later) => last = later,
+            None => step /= 2,
+        }
+    }
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut sleep = pin!(time::sleep_until(last));
+        assert!(sleep.as_mut().poll(&mut cx).is_pending());
+        sleep.as_mut().reset(None);
+        assert!(sleep.as_mut().poll(&mut cx).is_pending());
+        let mut work = pin!(time::timeout_at(last, pending::<()>()));
+        assert!(work.as_mut().poll(&mut cx).is_pending());
     });
 }
 

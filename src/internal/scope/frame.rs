@@ -2,6 +2,8 @@
 
 use super::mark::Mark;
 use crate::internal::atomic::{AtomicBool, AtomicUsize, AtomicWaker, Ordering};
+use crate::internal::caught::quietly;
+use crate::internal::line::wake;
 use crate::internal::lock::Lock;
 use crate::internal::node::{Node, release};
 use crate::internal::reason::Elapsed;
@@ -47,7 +49,7 @@ impl Frame {
         drop(watchers);
         let told = !woken.is_empty();
         for (_, waker) in woken {
-            waker.wake();
+            wake(waker);
         }
         told
     }
@@ -69,14 +71,19 @@ impl Frame {
         if self.shields.fetch_sub(1, Ordering::AcqRel) == 1 {
             // Not "if it is dropping": this thread may see the old flag while the owner sees the old count, and both would sleep. Who is not
             // dropping has nobody registered.
-            self.owner.wake();
+            quietly(|| self.owner.wake());
         }
     }
 
     /// `None` when the scope is dropping already.
     pub(super) fn watch(&self, waker: Waker) -> Option<usize> {
         let mut watchers = self.watchers.lock();
-        (!self.is_dropping()).then(|| watchers.insert(waker))
+        if self.is_dropping() {
+            drop(watchers);
+            drop(waker);
+            return None;
+        }
+        Some(watchers.insert(waker))
     }
 
     pub(super) fn unwatch(&self, key: usize) {

@@ -2,7 +2,7 @@
 
 use super::frame::Frame;
 use super::mark::Mark;
-use super::stack::{Entry, cutting, granted, push};
+use super::stack::{Entry, Grant, cutting, granted, push};
 use crate::internal::deadline::DeadlineCell;
 use crate::internal::node::Node;
 use crate::internal::reason::{Elapsed, Reason};
@@ -162,9 +162,13 @@ impl<F: Future> Scoped<F> {
             if !tell(this.entry, again) && again {
                 return give_up(this.entry, this.future, cx);
             }
-            // What gave way beside us, or in an earlier poll, says nothing about us. A second poll is about what the
-            // first left.
-            beside = !again && coop::take_gave_way();
+            if !again {
+                this.entry.use_grant();
+                // What gave way beside us, or in an earlier poll, says nothing about us. A second poll is about what
+                // the
+                // first one left.
+                beside = coop::take_gave_way();
+            }
         }
         let step = self.as_mut().once(cx);
         if !matches!(step, Step::Pending) {
@@ -210,18 +214,30 @@ fn give_up<F: Future>(
         if is_shielded(entry, cx) {
             return Step::Pending;
         }
-        if !entry.was_granted() && coop::take_gave_way() {
-            // Scopes further out that are about to give up the same work see it as well.
-            coop::note_gave_way();
-            if !granted() {
-                entry.grant();
-                cx.waker().wake_by_ref();
-                return Step::Pending;
-            }
+        if may_go_on(entry) {
+            cx.waker().wake_by_ref();
+            return Step::Pending;
         }
     }
     future.set(None);
     Step::Gone
+}
+
+/// Whether work that is about to be dropped has one more poll to come, because it only gave way.
+fn may_go_on(entry: &mut Entry) -> bool {
+    // It may be asked twice in a poll, by scopes further out that cut it as well.
+    let owed = match entry.grant() {
+        Grant::Pending => true,
+        Grant::Used => false,
+        // Nor is there another poll when a scope around it has used up its own.
+        Grant::None => coop::take_gave_way() && !granted(),
+    };
+    if owed {
+        entry.owe();
+        // Scopes further out that are about to give up the same work see it as well.
+        coop::note_gave_way();
+    }
+    owed
 }
 
 /// A scope that still is a seed was never asked about, so nothing in it is shielded.

@@ -45,8 +45,10 @@ impl Flags {
     /// The scope's future waits, and is polled a second time in one poll of its owner, for those in it who have to hear that it is dropping.
     const CUT: u8 = 4;
     const POLLED: u8 = 8;
-    /// What only gave way had one more poll before it is dropped.
-    const GRANTED: u8 = 32;
+    /// What only gave way has one more poll to come before it is dropped.
+    const OWED: u8 = 32;
+    /// It has had it.
+    const GRANTED: u8 = 64;
     /// Only on the stack: what lies there is to go back to the owner. Without it the owner has kept all there is to it, and nobody has looked.
     const LENT: u8 = 16;
 
@@ -59,6 +61,13 @@ impl Flags {
     fn has(self, flag: u8) -> bool {
         self.0 & flag != 0
     }
+}
+
+/// Whether work that only gave way has one more poll before it is dropped.
+pub(super) enum Grant {
+    None,
+    Pending,
+    Used,
 }
 
 impl Entry {
@@ -78,12 +87,25 @@ impl Entry {
         self.flags.has(Flags::POLLED)
     }
 
-    pub(super) fn was_granted(&self) -> bool {
-        self.flags.has(Flags::GRANTED)
+    pub(super) fn grant(&self) -> Grant {
+        if self.flags.has(Flags::GRANTED) {
+            Grant::Used
+        } else if self.flags.has(Flags::OWED) {
+            Grant::Pending
+        } else {
+            Grant::None
+        }
     }
 
-    pub(super) fn grant(&mut self) {
-        self.flags.0 |= Flags::GRANTED;
+    pub(super) fn owe(&mut self) {
+        self.flags.0 |= Flags::OWED;
+    }
+
+    /// Here is the poll that was owed, if one was.
+    pub(super) fn use_grant(&mut self) {
+        if self.flags.has(Flags::OWED) {
+            self.flags.0 |= Flags::GRANTED;
+        }
     }
 
     pub(super) fn set_cut(&mut self, cut: bool) {

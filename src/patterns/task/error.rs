@@ -1,8 +1,9 @@
 //! [`ErrorGroup`]: every error of a group, with the names of the tasks.
 
 use crate::internal::reason::Reason;
-use std::fmt;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::{mem, vec};
 
 /// One entry of an [`ErrorGroup`]. Public only because a sealed trait mentions it; no path leads here.
 #[derive(Clone)]
@@ -11,6 +12,29 @@ pub enum Fault<E> {
     Leaf(Option<Arc<str>>, E),
     /// The errors of a group inside.
     Group(ErrorGroup<E>),
+}
+
+/// The faults of one group. A tree may be deep, so nothing here calls itself for the groups inside, not even to drop them.
+pub(super) struct Faults<E>(pub(super) Vec<Fault<E>>);
+
+impl<E> Faults<E> {
+    fn take(mut self) -> vec::IntoIter<Fault<E>> {
+        mem::take(&mut self.0).into_iter()
+    }
+}
+
+impl<E> Drop for Faults<E> {
+    fn drop(&mut self) {
+        if !self.0.iter().any(|f| matches!(f, Fault::Group(_))) {
+            return;
+        }
+        let mut pending = mem::take(&mut self.0);
+        while let Some(fault) = pending.pop() {
+            if let Fault::Group(mut group) = fault {
+                pending.append(&mut group.faults.0);
+            }
+        }
+    }
 }
 
 impl<E> Fault<E> {
@@ -22,7 +46,7 @@ impl<E> Fault<E> {
                 cancelled: Some(reason),
                 stragglers,
                 ..
-            }) if faults.is_empty() && stragglers.is_empty() && reason != Reason::Shutdown => {
+            }) if faults.0.is_empty() && stragglers.is_empty() && reason != Reason::Shutdown => {
                 Ok(reason)
             }
             other => Err(other),
@@ -55,19 +79,52 @@ impl<E> Fault<E> {
 ///     assert_eq!(errors.into_first().as_deref(), Some("full"));
 /// });
 /// ```
-#[derive(Clone)]
 pub struct ErrorGroup<E> {
-    label: Option<Arc<str>>,
-    faults: Vec<Fault<E>>,
-    cancelled: Option<Reason>,
-    stragglers: Vec<String>,
+    pub(super) label: Option<Arc<str>>,
+    pub(super) faults: Faults<E>,
+    pub(super) cancelled: Option<Reason>,
+    pub(super) stragglers: Vec<String>,
+}
+
+/// What is to become of an error when its tree is taken apart.
+enum Side<L, R> {
+    Left(L),
+    Right(R),
+    Gone,
+}
+
+/// A group that is being taken apart; what is not in a fault goes to the right.
+struct Level<E, L, R> {
+    group: ErrorGroup<R>,
+    rest: vec::IntoIter<Fault<E>>,
+    left: Vec<Fault<L>>,
+}
+
+impl<E, L, R> Level<E, L, R> {
+    fn open(group: ErrorGroup<E>) -> Self {
+        Level {
+            group: ErrorGroup {
+                label: group.label,
+                faults: Faults(Vec::new()),
+                cancelled: group.cancelled,
+                stragglers: group.stragglers,
+            },
+            rest: group.faults.take(),
+            left: Vec::new(),
+        }
+    }
+
+    fn close(self) -> (ErrorGroup<L>, ErrorGroup<R>) {
+        let left = ErrorGroup::new(self.group.label.clone(), self.left);
+        (left, self.group)
+    }
 }
 
 impl<E> ErrorGroup<E> {
     pub(crate) fn new(label: Option<Arc<str>>, faults: Vec<Fault<E>>) -> Self {
         ErrorGroup {
             label,
-            faults,
+            faults: Faults(faults),
             cancelled: None,
             stragglers: Vec::new(),
         }
@@ -126,12 +183,12 @@ impl<E> ErrorGroup<E> {
     /// The errors with the names of their tasks.
     pub fn iter_named(&self) -> impl Iterator<Item = (Option<&str>, &E)> {
         // A stack instead of nested iterators: trees may be deep.
-        let mut stack = vec![self.faults.iter()];
+        let mut stack = vec![self.faults.0.iter()];
         std::iter::from_fn(move || {
             loop {
                 match stack.last_mut()?.next() {
                     Some(Fault::Leaf(name, e)) => return Some((name.as_deref(), e)),
-                    Some(Fault::Group(g)) => stack.push(g.faults.iter()),
+                    Some(Fault::Group(g)) => stack.push(g.faults.0.iter()),
                     None => {
                         stack.pop();
                     }
@@ -173,7 +230,10 @@ impl<E> ErrorGroup<E> {
     /// });
     /// ```
     pub fn split(self, mut test: impl FnMut(&E) -> bool) -> (Option<Self>, Option<Self>) {
-        let (hits, rest) = self.split_with(&mut test);
+        let (hits, rest) = self.sort(true, &mut |e| match test(&e) {
+            true => Side::Left(e),
+            false => Side::Right(e),
+        });
         (hits.some(), rest.some())
     }
 
@@ -200,28 +260,29 @@ impl<E> ErrorGroup<E> {
     /// ```
     pub fn extract<T>(self, mut pick: impl FnMut(E) -> Result<T, E>) -> (Vec<T>, Option<Self>) {
         let mut taken = Vec::new();
-        let rest = self.drain(&mut |e| match pick(e) {
+        let (_, rest) = self.sort(true, &mut |e| match pick(e) {
             Ok(t) => {
                 taken.push(t);
-                None
+                Side::<Infallible, E>::Gone
             }
-            Err(e) => Some(e),
+            Err(e) => Side::Right(e),
         });
         (taken, rest.some())
     }
 
     /// The same tree with other errors.
     pub fn map<U>(self, mut f: impl FnMut(E) -> U) -> ErrorGroup<U> {
-        self.map_with(&mut f)
+        let (_, mapped) = self.sort(false, &mut |e| Side::<Infallible, U>::Right(f(e)));
+        mapped
     }
 
     /// All errors side by side, without the groups inside.
     pub fn flatten(self) -> Self {
         let mut flat = Vec::new();
-        let mut stack = vec![self.faults.into_iter()];
+        let mut stack = vec![self.faults.take()];
         while let Some(level) = stack.last_mut() {
             match level.next() {
-                Some(Fault::Group(g)) => stack.push(g.faults.into_iter()),
+                Some(Fault::Group(g)) => stack.push(g.faults.take()),
                 Some(leaf) => flat.push(leaf),
                 None => {
                     stack.pop();
@@ -230,7 +291,7 @@ impl<E> ErrorGroup<E> {
         }
         ErrorGroup {
             label: self.label,
-            faults: flat,
+            faults: Faults(flat),
             cancelled: self.cancelled,
             stragglers: self.stragglers,
         }
@@ -239,62 +300,70 @@ impl<E> ErrorGroup<E> {
     /// `None` when there is nothing in it.
     pub(super) fn some(self) -> Option<Self> {
         let anything =
-            !self.faults.is_empty() || self.cancelled.is_some() || !self.stragglers.is_empty();
+            !self.faults.0.is_empty() || self.cancelled.is_some() || !self.stragglers.is_empty();
         anything.then_some(self)
     }
 
-    fn map_with<U>(self, f: &mut dyn FnMut(E) -> U) -> ErrorGroup<U> {
-        let map = |fault| match fault {
-            Fault::Leaf(name, e) => Fault::Leaf(name, f(e)),
-            Fault::Group(g) => Fault::Group(g.map_with(f)),
-        };
-        let faults = self.faults.into_iter().map(map).collect();
-        ErrorGroup {
-            label: self.label,
-            faults,
-            cancelled: self.cancelled,
-            stragglers: self.stragglers,
-        }
-    }
-
-    fn split_with(self, test: &mut dyn FnMut(&E) -> bool) -> (Self, Self) {
-        let (mut hits, mut rest) = (Vec::new(), Vec::new());
-        for fault in self.faults {
-            match fault {
-                Fault::Leaf(name, e) => {
-                    if test(&e) { &mut hits } else { &mut rest }.push(Fault::Leaf(name, e))
+    /// Takes the tree apart into two of the same shape, error by error. `prune`: groups that have nothing left to tell go.
+    fn sort<L, R>(
+        self,
+        prune: bool,
+        place: &mut dyn FnMut(E) -> Side<L, R>,
+    ) -> (ErrorGroup<L>, ErrorGroup<R>) {
+        let mut level = Level::open(self);
+        let mut above = Vec::new();
+        loop {
+            match level.rest.next() {
+                Some(Fault::Leaf(name, error)) => match place(error) {
+                    Side::Left(e) => level.left.push(Fault::Leaf(name, e)),
+                    Side::Right(e) => level.group.faults.0.push(Fault::Leaf(name, e)),
+                    Side::Gone => {}
+                },
+                Some(Fault::Group(group)) => {
+                    above.push(mem::replace(&mut level, Level::open(group)));
                 }
-                Fault::Group(g) => {
-                    let (h, r) = g.split_with(test);
-                    hits.extend(h.some().map(Fault::Group));
-                    rest.extend(r.some().map(Fault::Group));
+                None => {
+                    let Some(outer) = above.pop() else {
+                        return level.close();
+                    };
+                    let (left, right) = mem::replace(&mut level, outer).close();
+                    level.left.extend(left.some().map(Fault::Group));
+                    let right = if prune { right.some() } else { Some(right) };
+                    level.group.faults.0.extend(right.map(Fault::Group));
                 }
             }
         }
-        let hits = ErrorGroup::new(self.label.clone(), hits);
-        (
-            hits,
-            ErrorGroup {
-                label: self.label,
-                faults: rest,
-                cancelled: self.cancelled,
-                stragglers: self.stragglers,
-            },
-        )
     }
+}
 
-    /// Removes what `keep` does not give back.
-    fn drain(self, keep: &mut dyn FnMut(E) -> Option<E>) -> Self {
-        let kept = |fault| match fault {
-            Fault::Leaf(name, e) => keep(e).map(|e| Fault::Leaf(name, e)),
-            Fault::Group(g) => g.drain(keep).some().map(Fault::Group),
+impl<E: Clone> Clone for ErrorGroup<E> {
+    fn clone(&self) -> Self {
+        let start = |group: &ErrorGroup<E>| ErrorGroup {
+            label: group.label.clone(),
+            faults: Faults(Vec::with_capacity(group.faults.0.len())),
+            cancelled: group.cancelled.clone(),
+            stragglers: group.stragglers.clone(),
         };
-        let faults = self.faults.into_iter().filter_map(kept).collect();
-        ErrorGroup {
-            label: self.label,
-            faults,
-            cancelled: self.cancelled,
-            stragglers: self.stragglers,
+        let (mut copy, mut rest) = (start(self), self.faults.0.iter());
+        let mut above = Vec::new();
+        loop {
+            match rest.next() {
+                Some(Fault::Leaf(name, e)) => {
+                    copy.faults.0.push(Fault::Leaf(name.clone(), e.clone()));
+                }
+                Some(Fault::Group(group)) => {
+                    above.push((mem::replace(&mut copy, start(group)), rest));
+                    rest = group.faults.0.iter();
+                }
+                None => {
+                    let Some((outer, others)) = above.pop() else {
+                        return copy;
+                    };
+                    let inner = mem::replace(&mut copy, outer);
+                    copy.faults.0.push(Fault::Group(inner));
+                    rest = others;
+                }
+            }
         }
     }
 }
@@ -306,7 +375,7 @@ impl<E> IntoIterator for ErrorGroup<E> {
     /// The errors, in the order they came.
     fn into_iter(self) -> IntoIter<E> {
         IntoIter {
-            faults: self.flatten().faults.into_iter(),
+            faults: self.flatten().faults.take(),
         }
     }
 }
@@ -314,7 +383,7 @@ impl<E> IntoIterator for ErrorGroup<E> {
 /// The errors of an [`ErrorGroup`], by value.
 #[derive(Debug)]
 pub struct IntoIter<E> {
-    faults: std::vec::IntoIter<Fault<E>>,
+    faults: vec::IntoIter<Fault<E>>,
 }
 
 impl<E> Iterator for IntoIter<E> {
@@ -327,121 +396,3 @@ impl<E> Iterator for IntoIter<E> {
         })
     }
 }
-
-impl<E: fmt::Debug> fmt::Debug for Fault<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::Leaf(Some(name), e) => write!(f, "{name}: {e:?}"),
-            Fault::Leaf(None, e) => e.fmt(f),
-            Fault::Group(g) => g.fmt(f),
-        }
-    }
-}
-
-impl<E> ErrorGroup<E> {
-    fn fmt_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(label) = &self.label {
-            write!(f, "{label}: ")?;
-        }
-        let mut said = false;
-        let mut and = |f: &mut fmt::Formatter<'_>| {
-            if std::mem::replace(&mut said, true) {
-                f.write_str(", ")
-            } else {
-                Ok(())
-            }
-        };
-        match self.len() {
-            0 => {}
-            1 => {
-                and(f)?;
-                f.write_str("1 task failed")?;
-            }
-            n => {
-                and(f)?;
-                write!(f, "{n} tasks failed")?;
-            }
-        }
-        if let Some(reason) = &self.cancelled {
-            and(f)?;
-            write!(f, "cancelled: {reason}")?;
-        }
-        if !self.stragglers.is_empty() {
-            and(f)?;
-            write!(f, "not ended in time: {}", self.stragglers.join(", "))?;
-        }
-        // Only groups inside have something to say: they were shut down, or left tasks behind.
-        for fault in &self.faults {
-            if let Fault::Group(g) = fault
-                && g.is_empty()
-            {
-                and(f)?;
-                g.fmt_head(f)?;
-            }
-        }
-        if said {
-            Ok(())
-        } else {
-            f.write_str("nothing failed")
-        }
-    }
-
-    fn fmt_tree(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        indent: &str,
-        leaf: &FmtLeaf<'_, E>,
-    ) -> fmt::Result {
-        for (i, fault) in self.faults.iter().enumerate() {
-            let (branch, below) = if i + 1 == self.faults.len() {
-                ("└─ ", "   ")
-            } else {
-                ("├─ ", "│  ")
-            };
-            write!(f, "\n{indent}{branch}")?;
-            match fault {
-                Fault::Leaf(name, e) => {
-                    if let Some(name) = name {
-                        write!(f, "{name}: ")?;
-                    }
-                    leaf(e, f)?;
-                }
-                Fault::Group(g) => {
-                    g.fmt_head(f)?;
-                    g.fmt_tree(f, &format!("{indent}{below}"), leaf)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-type FmtLeaf<'a, E> = dyn Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result + 'a;
-
-impl<E: fmt::Display> fmt::Display for ErrorGroup<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_head(f)?;
-        if f.alternate() {
-            return self.fmt_tree(f, "", &|e, f| write!(f, "{e:#}"));
-        }
-        for (i, (name, e)) in self.iter_named().enumerate() {
-            f.write_str(if i == 0 { ": " } else { "; " })?;
-            if let Some(name) = name {
-                write!(f, "{name}: ")?;
-            }
-            write!(f, "{e}")?;
-        }
-        Ok(())
-    }
-}
-
-impl<E: fmt::Debug> fmt::Debug for ErrorGroup<E> {
-    /// The tree, as `{:#}` prints it: this is what `unwrap` and a failing test show.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_head(f)?;
-        self.fmt_tree(f, "", &|e, f| write!(f, "{e:?}"))
-    }
-}
-
-// `E` itself need not be an error: `anyhow::Error` and `Box<dyn Error>` are none.
-impl<E: fmt::Debug + fmt::Display> std::error::Error for ErrorGroup<E> {}

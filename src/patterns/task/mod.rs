@@ -28,6 +28,7 @@ mod completed;
 mod core;
 mod drive;
 mod error;
+mod error_text;
 mod gate;
 mod gather;
 mod group;

@@ -81,6 +81,11 @@ impl<F: Future> Scoped<F> {
         this.future.set(None);
         step
     }
+
+    pub(crate) fn cut(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Step<F::Output> {
+        self.clear();
+        Step::Gone
+    }
 }
 
 /// Drops the scope's future when it can, as its owner does.

@@ -6,6 +6,8 @@ mod child;
 mod core;
 #[path = "../../../../src/patterns/task/error.rs"]
 mod error;
+#[path = "../../../../src/patterns/task/error_text.rs"]
+mod error_text;
 #[path = "../../../../src/patterns/task/handle.rs"]
 mod handle;
 mod models;
