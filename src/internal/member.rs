@@ -7,6 +7,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+/// The poll of a future or stream `S`, kept as a pointer: see `task::Gathering`.
+pub(crate) type Poller<S, O> = fn(&mut S, &mut Context<'_>) -> Poll<O>;
+
 /// Outputs ready at once that are taken before the task gives way to others.
 pub(crate) const BUDGET: u32 = 128;
 

@@ -1,7 +1,7 @@
 //! [`as_completed`]: outputs as they come.
 
 use crate::internal::label;
-use crate::internal::member::BUDGET;
+use crate::internal::member::{BUDGET, Poller};
 use crate::internal::scope;
 use crate::internal::slots::Slots;
 use crate::runtime::coop;
@@ -75,7 +75,7 @@ pub struct AsCompleted<I, F, O> {
     next: usize,
     // It owes nothing for its next poll.
     gave_way: bool,
-    poll: fn(&mut AsCompleted<I, F, O>, &mut Context<'_>) -> Poll<Option<(usize, O)>>,
+    poll: Poller<AsCompleted<I, F, O>, Option<(usize, O)>>,
 }
 
 // The futures have pinned places of their own; the iterator is not pinned.

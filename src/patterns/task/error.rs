@@ -14,7 +14,8 @@ pub enum Fault<E> {
     Group(ErrorGroup<E>),
 }
 
-/// The faults of one group. A tree may be deep, so nothing here calls itself for the groups inside, not even to drop them.
+/// The faults of one group. A tree may be deep, so nothing here calls itself for the groups inside, not even to drop
+/// them.
 pub(super) struct Faults<E>(pub(super) Vec<Fault<E>>);
 
 impl<E> Faults<E> {
@@ -304,7 +305,8 @@ impl<E> ErrorGroup<E> {
         anything.then_some(self)
     }
 
-    /// Takes the tree apart into two of the same shape, error by error. `prune`: groups that have nothing left to tell go.
+    /// Takes the tree apart into two of the same shape, error by error. `prune`: groups that have nothing left to
+    /// tell go.
     fn sort<L, R>(
         self,
         prune: bool,

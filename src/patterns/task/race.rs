@@ -2,6 +2,7 @@
 
 use super::error::{ErrorGroup, Fault};
 use super::heat::{Event, Heat, Verdict};
+use crate::internal::member::Poller;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -63,7 +64,7 @@ where
 #[must_use = "futures do nothing unless polled"]
 pub struct Race<F, T> {
     heat: Heat<F, T>,
-    poll: fn(&mut Race<F, T>, &mut Context<'_>) -> Poll<T>,
+    poll: Poller<Race<F, T>, T>,
 }
 
 // The futures have pinned places of their own.
@@ -135,7 +136,7 @@ where
 pub struct RaceOk<F, T, E> {
     heat: Heat<F, T>,
     faults: Vec<Fault<E>>,
-    poll: fn(&mut RaceOk<F, T, E>, &mut Context<'_>) -> Poll<Result<T, ErrorGroup<E>>>,
+    poll: Poller<RaceOk<F, T, E>, Result<T, ErrorGroup<E>>>,
 }
 
 impl<F, T, E> Unpin for RaceOk<F, T, E> {}

@@ -3,6 +3,7 @@
 use super::error::{ErrorGroup, Fault};
 use super::heat::{Event, Heat};
 use super::race::judge;
+use crate::internal::member::Poller;
 use crate::internal::scope;
 use crate::runtime::Sleep;
 use crate::time::sleep;
@@ -89,10 +90,8 @@ pub struct StaggeredRace<I, S, F, T, E> {
     has_begun: bool,
     /// Cancelled while there were others to start.
     was_cut: bool,
-    poll: fn(&mut StaggeredRace<I, S, F, T, E>, &mut Context<'_>) -> Polled<T, E>,
+    poll: Poller<StaggeredRace<I, S, F, T, E>, Result<T, ErrorGroup<E>>>,
 }
-
-type Polled<T, E> = Poll<Result<T, ErrorGroup<E>>>;
 
 impl<I, S, F, T, E> Unpin for StaggeredRace<I, S, F, T, E> {}
 
@@ -141,7 +140,7 @@ impl<I, S, F, T, E> Future for StaggeredRace<I, S, F, T, E> {
 fn run<I, S, W, F, T, E>(
     race: &mut StaggeredRace<I, S, F, T, E>,
     cx: &mut Context<'_>,
-) -> Polled<T, E>
+) -> Poll<Result<T, ErrorGroup<E>>>
 where
     I: Iterator<Item = S>,
     S: FnOnce() -> W,
@@ -177,7 +176,7 @@ where
 
 impl<I, S, F, T, E> StaggeredRace<I, S, F, T, E> {
     /// All have failed.
-    fn nobody(&mut self) -> Polled<T, E> {
+    fn nobody(&mut self) -> Poll<Result<T, ErrorGroup<E>>> {
         let reason = if self.was_cut { scope::reason() } else { None };
         if reason.is_some() && scope::dropping() {
             // The scope that is cancelled drops this, and says why.
