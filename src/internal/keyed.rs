@@ -11,11 +11,17 @@ use std::sync::Arc;
 /// How many keys are looked at for one place: most can be spared, or the map is too small.
 const LOOKS: usize = 32;
 
-/// So many at first: mostly one of them can be spared without any loss.
+/// So many at first: mostly one of them can be spared without any loss. More than one, so that those who [fade](Kept::FADES) do so faster than new ones come.
 const FIRST_LOOKS: usize = 2;
+
+/// So few keys may stay, and their room.
+const FEW: usize = 1024;
 
 /// What is kept for a key. Clones are the same thing, and cloning calls nobody.
 pub(crate) trait Kept: Clone {
+    /// Whether those are forgotten in passing with which nothing is lost, so that a burst of keys leaves nothing behind. Others wait until their place is needed.
+    const FADES: bool;
+
     /// Its clock, which may be a user's: read outside of the lock.
     fn read(&self) -> Reading;
 
@@ -36,6 +42,20 @@ struct Looked<K, V> {
     those: Vec<(Shared<K, V>, Reading)>,
     /// All who are looked at; at first it is a few.
     all: bool,
+}
+
+impl<K, V: Kept> Looked<K, V> {
+    /// Reads their clocks.
+    fn at(those: Vec<Shared<K, V>>) -> Self {
+        let with_time = |entry: Shared<K, V>| {
+            let now = entry.value.read();
+            (entry, now)
+        };
+        Looked {
+            those: those.into_iter().map(with_time).collect(),
+            all: false,
+        }
+    }
 }
 
 /// Those with one hash: one, but for collisions.
@@ -158,28 +178,37 @@ impl<K: Hash + Eq + Clone, V: Kept> Keys<K, V> {
                 // Somebody else was quicker, perhaps with this key.
                 continue;
             }
-            let mut forgotten = None;
-            if table.round.len() >= self.most {
-                if let Some(looked) = &looked {
-                    forgotten = table.forget_one(looked);
-                }
-                if forgotten.is_none() {
-                    if let Some(looked) = looked.as_ref().filter(|looked| looked.all) {
+            let fades = V::FADES && table.is_full(FEW);
+            if looked.is_none() && (fades || table.is_full(self.most)) {
+                let round = table.first(FIRST_LOOKS);
+                drop(table);
+                looked = Some(Looked::at(round));
+                continue;
+            }
+            let mut forgotten = Vec::new();
+            if let Some(looked) = looked.as_ref().filter(|looked| fades && !looked.all) {
+                forgotten = table.fade(looked);
+            }
+            if table.is_full(self.most) {
+                match looked.as_ref().and_then(|looked| table.forget_one(looked)) {
+                    Some(one) => forgotten.push(one),
+                    None if looked.as_ref().is_some_and(|looked| looked.all) => {
                         // The others have their turn the next time.
-                        table.rotate(looked.those.len());
+                        table.rotate(LOOKS);
+                        drop(table);
+                        drop(forgotten);
                         return None;
                     }
-                    let all = looked.is_some() || table.round.len() <= FIRST_LOOKS;
-                    let looks = if all { LOOKS } else { FIRST_LOOKS };
-                    let round: Vec<_> = table.round.iter().take(looks).cloned().collect();
-                    drop(table);
-                    let with_time = |entry: Shared<K, V>| {
-                        let now = entry.value.read();
-                        (entry, now)
-                    };
-                    let those = round.into_iter().map(with_time).collect();
-                    looked = Some(Looked { those, all });
-                    continue;
+                    None => {
+                        let round = table.first(LOOKS);
+                        drop(table);
+                        drop(forgotten);
+                        looked = Some(Looked {
+                            all: true,
+                            ..Looked::at(round)
+                        });
+                        continue;
+                    }
                 }
             }
             table.insert(entry.clone());
@@ -206,6 +235,34 @@ impl<K, V: Kept> Table<K, V> {
         let mut seen = seen.iter();
         let same = now.all(|entry| seen.next().is_some_and(|(old, _)| Arc::ptr_eq(entry, old)));
         same && seen.next().is_none()
+    }
+
+    fn is_full(&self, most: usize) -> bool {
+        self.round.len() >= most
+    }
+
+    fn first(&self, n: usize) -> Vec<Shared<K, V>> {
+        self.round.iter().take(n).cloned().collect()
+    }
+
+    /// Forgets those with which nothing is lost; the others have their turn again in a round.
+    fn fade(&mut self, looked: &Looked<K, V>) -> Vec<Shared<K, V>> {
+        let mut faded = Vec::new();
+        for (entry, now) in &looked.those {
+            if !self
+                .round
+                .front()
+                .is_some_and(|first| Arc::ptr_eq(entry, first))
+            {
+                break;
+            }
+            if entry.value.loss(*now) == Some(0) {
+                faded.extend(self.remove(0));
+            } else {
+                self.rotate(1);
+            }
+        }
+        faded
     }
 
     fn insert(&mut self, entry: Shared<K, V>) {
@@ -236,13 +293,24 @@ impl<K, V: Kept> Table<K, V> {
             }
         }
         let (_, place) = best?;
-        let entry = self.round.remove(place)?;
+        let entry = self.remove(place)?;
         self.rotate(place);
+        Some(entry)
+    }
+
+    fn remove(&mut self, place: usize) -> Option<Shared<K, V>> {
+        let entry = self.round.remove(place)?;
         if let Slot::Occupied(mut few) = self.by_hash.entry(entry.hash) {
             few.get_mut().remove(|other| Arc::ptr_eq(&entry, other));
             if few.get().first.is_none() {
                 few.remove();
             }
+        }
+        // After a burst. With room to spare, so that the next key needs none.
+        let len = self.round.len();
+        if self.round.capacity() > FEW && len < self.round.capacity() / 8 {
+            self.round.shrink_to(2 * len);
+            self.by_hash.shrink_to(2 * len);
         }
         Some(entry)
     }

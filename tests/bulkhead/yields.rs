@@ -2,7 +2,9 @@
 
 use futures_lite::future::{or, poll_once, yield_now};
 use regatta::bulkhead::Bulkhead;
+use regatta::time;
 use std::pin::pin;
+use std::time::Duration;
 
 /// Ends only if what goes on for ever lets others have their turn.
 async fn gives_way(forever: impl Future<Output = ()>) {
@@ -66,7 +68,17 @@ async fn who_gives_way_keeps_its_place_and_hands_it_on_when_dropped() {
     assert_eq!((stats.running, stats.entered), (0, 3000 + kept));
 }
 
+/// A yield is no refusal: what can be had at once can be had in no time.
+async fn what_is_free_can_be_had_in_no_time() {
+    let bulkhead = Bulkhead::new(1, 0);
+    for n in 0..3000 {
+        let entered = time::timeout(Duration::ZERO, bulkhead.enter()).await;
+        assert!(entered.is_ok(), "{n}");
+    }
+}
+
 regatta::matrix! {
     a_loop_around_it_gives_way;
     who_gives_way_keeps_its_place_and_hands_it_on_when_dropped;
+    what_is_free_can_be_had_in_no_time;
 }

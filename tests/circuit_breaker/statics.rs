@@ -121,6 +121,16 @@ async fn a_loop_around_it_gives_way() {
     assert_eq!(breaker.stats().running, 0);
 }
 
+/// A yield is no refusal: what can be had at once can be had in no time.
+async fn what_is_free_can_be_had_in_no_time() {
+    let breaker = after(1).build();
+    for n in 0..3000 {
+        let called = time::timeout(Duration::ZERO, work(&breaker)).await;
+        assert!(called.is_ok(), "{n}");
+    }
+}
+
 regatta::matrix! {
     a_loop_around_it_gives_way;
+    what_is_free_can_be_had_in_no_time;
 }

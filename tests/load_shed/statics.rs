@@ -97,7 +97,23 @@ async fn who_asks_only_once_gets_its_answer() {
     }
 }
 
+/// A yield is no refusal: what can be had at once can be had in no time, also by who measures.
+async fn what_is_free_can_be_had_in_no_time() {
+    let build = LoadShed::builder().max_lag(60 * SECOND);
+    for shed in [
+        build.clone().build(),
+        build.measure_every(Duration::from_nanos(1)).build(),
+        LoadShed::builder().max_in_flight(1).build(),
+    ] {
+        for n in 0..3000 {
+            let entered = time::timeout(Duration::ZERO, shed.enter()).await;
+            assert!(entered.is_ok(), "{n}");
+        }
+    }
+}
+
 regatta::matrix! {
     a_loop_around_it_gives_way;
     who_asks_only_once_gets_its_answer;
+    what_is_free_can_be_had_in_no_time;
 }

@@ -5,8 +5,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("wakers", "sync::"),
     ("wakers", "queue::"),
     ("wakers", "task::wait"),
-    ("wakers", "rate_limit::"),
-    ("wakers", "bulkhead::"),
     ("wakers", "workers::"),
     ("wakers", "pool::Pool::get"),
 ];

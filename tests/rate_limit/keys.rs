@@ -129,6 +129,31 @@ fn keys_that_collide_are_apart() {
     assert_eq!(keys.len(), 50);
 }
 
+/// Those whose limiters are as good as new go as others come.
+#[test]
+fn a_burst_of_keys_leaves_nothing_behind() {
+    regatta::testing::run(async || {
+        let quota = Quota::new(1, Duration::from_secs(1));
+        let keys = Keyed::new(1_000_000, RateLimiter::builder(quota));
+        for n in 0..20_000 {
+            assert!(keys.get(&n).unwrap().try_acquire(1).is_ok());
+        }
+        assert_eq!(keys.len(), 20_000, "nobody's limit goes away");
+        assert!(keys.get(&7).unwrap().try_acquire(1).is_err());
+        regatta::time::sleep(Duration::from_secs(1)).await;
+        for n in 20_000..40_000 {
+            assert!(keys.get(&n).unwrap().try_acquire(1).is_ok());
+        }
+        // Two go for one that comes.
+        assert_eq!(keys.len(), 20_000);
+        regatta::time::sleep(Duration::from_secs(1)).await;
+        for n in 0..25_000 {
+            keys.get(&n).unwrap();
+        }
+        assert!(keys.len() <= 1024, "{}", keys.len());
+    });
+}
+
 /// Whichever thread is first makes it; all have the same.
 #[test]
 fn a_new_key_is_made_once_for_all_threads() {

@@ -2,6 +2,8 @@
 
 use futures_lite::future::{or, poll_once, yield_now};
 use regatta::rate_limit::{Algorithm, ConcurrencyAndRate, Quota, RateLimiter};
+use regatta::time;
+use std::time::Duration;
 
 /// Ends only if what goes on for ever lets others have their turn.
 async fn gives_way(forever: impl Future<Output = ()>) {
@@ -89,8 +91,21 @@ async fn who_gives_way_and_is_dropped_is_not_in_flight() {
     assert!(dropped > 2, "{dropped}");
 }
 
+/// A yield is no refusal: what can be had at once can be had in no time.
+async fn what_is_free_can_be_had_in_no_time() {
+    let limiter = RateLimiter::new(PLENTY);
+    let both = ConcurrencyAndRate::new(PLENTY, 1);
+    for n in 0..3000 {
+        let acquired = time::timeout(Duration::ZERO, limiter.acquire(1)).await;
+        assert!(acquired.is_ok(), "{n}");
+        let flight = time::timeout(Duration::ZERO, both.acquire()).await;
+        assert!(flight.is_ok(), "{n}");
+    }
+}
+
 regatta::matrix! {
     a_loop_around_it_gives_way;
     who_gives_way_keeps_its_permits_and_gives_them_back_when_dropped;
     who_gives_way_and_is_dropped_is_not_in_flight;
+    what_is_free_can_be_had_in_no_time;
 }

@@ -66,6 +66,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 /// At most so many calls at once, and so many waiting; see the [module](self). Clones are the same bulkhead.
+///
+/// It may stand in a `static`. When another runtime uses it, time goes on from where it was last seen.
 #[derive(Clone)]
 pub struct Bulkhead {
     shared: Arc<Shared>,

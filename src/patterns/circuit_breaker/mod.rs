@@ -82,6 +82,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 /// Refuses calls to a service that does not work; see the [module](self). Clones are the same breaker.
+///
+/// It may stand in a `static`. When another runtime uses it, time goes on from where it was last seen: what was left of the open time is still left.
 #[derive(Clone)]
 pub struct CircuitBreaker {
     shared: Arc<Shared>,
@@ -189,6 +191,8 @@ impl CircuitBreaker {
 }
 
 impl Kept for CircuitBreaker {
+    const FADES: bool = false;
+
     fn read(&self) -> Reading {
         self.shared.read()
     }

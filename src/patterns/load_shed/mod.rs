@@ -56,6 +56,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Refuses work while there is too much of it; see the [module](self). Clones are the same.
+///
+/// It may stand in a `static`. When another runtime uses it, time goes on from where it was last seen.
 #[derive(Clone)]
 pub struct LoadShed {
     shared: Arc<Shared>,

@@ -14,6 +14,8 @@ use std::sync::Arc;
 /// permits up: when there is room again, the rate goes on from there, with the burst that there is by then.
 /// Clones are the same limiter.
 ///
+/// It may stand in a `static`. When another runtime uses it, time goes on from where it was last seen: what was left of a wait is still left.
+///
 /// # Examples
 ///
 /// ```

@@ -69,6 +69,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Lets so many through in such a time; see the [module](self). Clones are the same limiter.
+///
+/// It may stand in a `static`. When another runtime uses it, time goes on from where it was last seen: what was left of a wait is still left.
 #[derive(Clone)]
 pub struct RateLimiter {
     shared: Arc<Shared>,
@@ -170,6 +172,8 @@ impl RateLimiter {
 }
 
 impl Kept for RateLimiter {
+    const FADES: bool = true;
+
     fn read(&self) -> Reading {
         self.shared.source.read()
     }
