@@ -16,12 +16,15 @@
 mod ground;
 
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use ground::{Hand, MS, now, spawn};
+use futures_lite::future::{poll_once, yield_now};
+use ground::{Hand, MS, now, panic_of, spawn};
 use regatta::runtime::net::memory::{self, Network};
 use regatta::runtime::net::{NoNetwork, TcpListener, TcpStream, resolve};
 use regatta::{Runtime, task, time};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 /// More than the buffers of a socket hold.
@@ -211,6 +214,80 @@ async fn a_handle_connects_from_a_foreign_executor() {
     guest.join().unwrap();
 }
 
+/// Who only ever finds bytes, room and guests goes round its executor now and then, and loses nothing by it.
+async fn memory_gives_way_now_and_then() {
+    let (mut near, mut far) = memory::pair(1000);
+    let network = Network::new();
+    let door = network.listen("a").unwrap();
+    let (mut yields, mut got) = (0, 0u32);
+    for n in 0..3_000u32 {
+        let _guest = network.connect("a").unwrap();
+        let passes = async {
+            near.write_all(&n.to_be_bytes()).await.unwrap();
+            let mut bytes = [0; 4];
+            far.read_exact(&mut bytes).await.unwrap();
+            assert_eq!(u32::from_be_bytes(bytes), n);
+            door.accept().await.unwrap();
+            got += 1;
+        };
+        let mut passes = pin!(passes);
+        while poll_once(passes.as_mut()).await.is_none() {
+            yields += 1;
+            yield_now().await;
+        }
+    }
+    assert_eq!(got, 3_000);
+    assert!((1..1_000).contains(&yields), "{yields}");
+}
+
+/// A waker may do anything when it is cloned, woken or dropped.
+struct Meddles {
+    stream: Arc<Mutex<Option<memory::Stream>>>,
+}
+
+impl Wake for Meddles {
+    fn wake(self: Arc<Self>) {
+        // Reads from the very stream that is being written to.
+        if let Some(stream) = &mut *self.stream.lock().unwrap() {
+            let mut byte = [0];
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = Pin::new(stream).poll_read(&mut cx, &mut byte);
+        }
+        std::panic::resume_unwind(Box::new("a waker"));
+    }
+}
+
+impl Drop for Meddles {
+    fn drop(&mut self) {
+        let _stays = self.stream.try_lock().map(|stream| stream.is_some());
+        std::panic::resume_unwind(Box::new("a waker's destructor"));
+    }
+}
+
+#[test]
+fn wakers_that_come_back_and_panic_harm_no_stream() {
+    let (near, mut far) = memory::pair(10);
+    let stream = Arc::new(Mutex::new(Some(near)));
+    for round in 0..3 {
+        let meddles = Waker::from(Arc::new(Meddles {
+            stream: stream.clone(),
+        }));
+        let mut cx = Context::from_waker(&meddles);
+        let mut byte = [0];
+        let mut near = stream.lock().unwrap().take().unwrap();
+        assert!(
+            Pin::new(&mut near)
+                .poll_read(&mut cx, &mut byte)
+                .is_pending()
+        );
+        *stream.lock().unwrap() = Some(near);
+        let mut quiet = Context::from_waker(Waker::noop());
+        let written = Pin::new(&mut far).poll_write(&mut quiet, b"x");
+        assert!(matches!(written, Poll::Ready(Ok(1))), "{round}");
+        assert_eq!(panic_of(|| drop(meddles)), "a waker's destructor");
+    }
+}
+
 async fn memory_is_as_strict_as_a_network() {
     let network = Network::new();
     let error = network.connect("a:1").unwrap_err();
@@ -286,6 +363,7 @@ regatta::matrix! {
     nobody_there_is_an_error [tokio_current, tokio_multi, smol];
     names_are_resolved [tokio_current, tokio_multi, smol];
     virtual_time_has_no_network_and_says_what_to_do [sim];
+    memory_gives_way_now_and_then;
     memory_is_as_strict_as_a_network;
     a_backlog_has_an_end;
     a_full_stream_holds_its_writer_back [sim];

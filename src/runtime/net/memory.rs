@@ -19,6 +19,8 @@
 //! });
 //! ```
 
+use crate::runtime::coop;
+use crate::runtime::join::quietly;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -26,7 +28,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Connections that nobody has accepted yet, for one listener.
 const BACKLOG: usize = 128;
@@ -61,7 +63,49 @@ fn change(pipe: &Mutex<Pipe>, change: impl FnOnce(&mut Pipe)) {
         change(&mut pipe);
         [pipe.reader.take(), pipe.writer.take()]
     };
-    wakers.into_iter().flatten().for_each(Waker::wake);
+    wakers.into_iter().flatten().for_each(wake);
+}
+
+/// Wakers are code of others, which may panic, and some are woken by a destructor. Never under a lock.
+fn wake(waker: Waker) {
+    quietly(|| waker.wake());
+}
+
+/// Has `cx` woken through `slot`, with a waker from `spare`; the old one is there afterwards. False: unlock, put a clone there, and look again.
+fn registered(slot: &mut Option<Waker>, cx: &Context<'_>, spare: &mut Option<Waker>) -> bool {
+    match slot {
+        Some(old) if old.will_wake(cx.waker()) => true,
+        _ if spare.is_none() => false,
+        _ => {
+            std::mem::swap(slot, spare);
+            true
+        }
+    }
+}
+
+/// Looks until there is something to tell, or the caller will be woken.
+fn look<S, T>(
+    shared: &Mutex<S>,
+    cx: &Context<'_>,
+    mut look: impl FnMut(&mut S, &mut Option<Waker>) -> Look<T>,
+) -> Poll<T> {
+    let mut spare = None;
+    let polled = loop {
+        let looked = look(&mut lock(shared), &mut spare);
+        match looked {
+            Look::Ready(told) => break Poll::Ready(told),
+            Look::Waits(true) => break Poll::Pending,
+            Look::Waits(false) => spare = Some(cx.waker().clone()),
+        }
+    };
+    quietly(|| drop(spare));
+    polled
+}
+
+enum Look<T> {
+    Ready(T),
+    /// And whether it will be woken.
+    Waits(bool),
 }
 
 /// One end of a connection in memory; made by [`pair`], [`Network::connect`] and [`Listener::accept`].
@@ -71,6 +115,8 @@ fn change(pipe: &Mutex<Pipe>, change: impl FnOnce(&mut Pipe)) {
 pub struct Stream {
     incoming: Shared<Pipe>,
     outgoing: Shared<Pipe>,
+    /// Let other tasks go first, and does what it can at the next poll.
+    gave_way: bool,
 }
 
 /// Two ends of one connection, with room for `capacity` bytes in each direction.
@@ -93,15 +139,27 @@ pub fn pair(capacity: usize) -> (Stream, Stream) {
     let near = Stream {
         incoming: back.clone(),
         outgoing: there.clone(),
+        gave_way: false,
     };
     let far = Stream {
         incoming: there,
         outgoing: back,
+        gave_way: false,
     };
     (near, far)
 }
 
 impl Stream {
+    /// Before something that can be done at once.
+    fn spend(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.gave_way = !self.gave_way && coop::poll_spend(cx).is_pending();
+        if self.gave_way {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+
     /// Cuts the connection: both sides' reads and writes fail with [`ConnectionReset`](io::ErrorKind::ConnectionReset), and what was under way is lost.
     pub fn reset(self) {
         for pipe in [&self.incoming, &self.outgoing] {
@@ -122,48 +180,60 @@ impl Drop for Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let mut pipe = lock(&self.incoming);
-        if pipe.reset {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        if pipe.bytes.is_empty() && !pipe.ended && !buf.is_empty() {
-            pipe.reader = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let n = io::Read::read(&mut pipe.bytes, buf)?;
-        let writer = pipe.writer.take();
-        drop(pipe);
-        writer.into_iter().for_each(Waker::wake);
+        ready!(look(&self.incoming, cx, |pipe, spare| {
+            if pipe.bytes.is_empty() && !pipe.ended && !pipe.reset && !buf.is_empty() {
+                Look::Waits(registered(&mut pipe.reader, cx, spare))
+            } else {
+                Look::Ready(())
+            }
+        }));
+        ready!(self.spend(cx));
+        let (n, writer) = {
+            let mut pipe = lock(&self.incoming);
+            if pipe.reset {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+            let n = io::Read::read(&mut pipe.bytes, buf)?;
+            (n, pipe.writer.take())
+        };
+        writer.into_iter().for_each(wake);
         Poll::Ready(Ok(n))
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut pipe = lock(&self.outgoing);
-        if pipe.reset {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        if pipe.unread || pipe.ended {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let n = buf.len().min(pipe.capacity - pipe.bytes.len());
-        if n == 0 && !buf.is_empty() {
-            pipe.writer = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        pipe.bytes.extend(&buf[..n]);
-        let reader = pipe.reader.take();
-        drop(pipe);
-        reader.into_iter().for_each(Waker::wake);
+        ready!(look(&self.outgoing, cx, |pipe, spare| {
+            let refused = pipe.reset || pipe.unread || pipe.ended;
+            let full = pipe.bytes.len() == pipe.capacity;
+            if full && !refused && !buf.is_empty() {
+                Look::Waits(registered(&mut pipe.writer, cx, spare))
+            } else {
+                Look::Ready(())
+            }
+        }));
+        ready!(self.spend(cx));
+        let (n, reader) = {
+            let mut pipe = lock(&self.outgoing);
+            if pipe.reset {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+            if pipe.unread || pipe.ended {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let n = buf.len().min(pipe.capacity - pipe.bytes.len());
+            pipe.bytes.extend(&buf[..n]);
+            (n, pipe.reader.take())
+        };
+        reader.into_iter().for_each(wake);
         Poll::Ready(Ok(n))
     }
 
@@ -236,7 +306,7 @@ impl Network {
             backlog.streams.push_back(far);
             backlog.acceptor.take()
         };
-        acceptor.into_iter().for_each(Waker::wake);
+        acceptor.into_iter().for_each(wake);
         Ok(near)
     }
 }
@@ -268,14 +338,24 @@ impl Listener {
     /// Dropping it takes no connection.
     pub async fn accept(&self) -> io::Result<Stream> {
         poll_fn(|cx| {
-            let mut backlog = lock(&self.backlog);
-            match backlog.streams.pop_front() {
-                Some(stream) => Poll::Ready(Ok(stream)),
-                None => {
-                    backlog.acceptor = Some(cx.waker().clone());
-                    Poll::Pending
+            look(&self.backlog, cx, |backlog, spare| {
+                if backlog.streams.is_empty() {
+                    Look::Waits(registered(&mut backlog.acceptor, cx, spare))
+                } else {
+                    Look::Ready(())
                 }
-            }
+            })
+        })
+        .await;
+        // It stays in the backlog meanwhile.
+        coop::spend().await;
+        poll_fn(|cx| {
+            look(&self.backlog, cx, |backlog, spare| {
+                match backlog.streams.pop_front() {
+                    Some(stream) => Look::Ready(Ok(stream)),
+                    None => Look::Waits(registered(&mut backlog.acceptor, cx, spare)),
+                }
+            })
         })
         .await
     }
