@@ -3,6 +3,7 @@
 use crate::ground::{Hand, MS, Watch};
 use crate::server::{Mood, Server, Sorry, pool_of, until};
 use futures_lite::future::{poll_once, yield_now};
+use regatta::cancel::CancelToken;
 use regatta::pool::{GetError, Pool};
 use regatta::{task, time};
 use std::convert::Infallible;
@@ -298,6 +299,26 @@ async fn an_idle_object_is_had_within_no_time_at_all() {
     }
 }
 
+/// In its grace it has what is there, but nothing is begun for it.
+async fn nothing_is_made_for_a_caller_that_was_cancelled_meanwhile() {
+    let server = Server::new();
+    let builder = Pool::builder(server.clone()).max_size(2);
+    let pool = builder.check_timeout(10 * MS).build().unwrap();
+    drop(pool.get().await.unwrap());
+    server.set(|f| f.check = Mood::Hangs);
+    let token = CancelToken::new();
+    let get = token.run_graceful(60 * MS, pool.get());
+    let cancels = async {
+        time::sleep(5 * MS).await;
+        token.cancel();
+    };
+    let (got, ()) = futures_lite::future::zip(get, cancels).await;
+    assert!(got.is_err());
+    until(|| pool.stats().size == 0).await;
+    assert_eq!((server.get(|f| f.begun), pool.stats().closed.check), (1, 1));
+    assert_eq!((pool.stats().waiting, pool.stats().connecting), (0, 0));
+}
+
 /// However many idle objects have to be given up on the way.
 async fn the_limit_is_for_all_the_checks_together() {
     let server = Server::new();
@@ -337,4 +358,5 @@ regatta::matrix! {
     a_get_that_is_dropped_while_it_gives_way_gives_its_object_back;
     an_idle_object_is_had_within_no_time_at_all;
     the_limit_is_for_all_the_checks_together;
+    nothing_is_made_for_a_caller_that_was_cancelled_meanwhile;
 }

@@ -6,6 +6,7 @@ use super::manager::Manager;
 use super::observer::{Event, Why};
 use super::shared::{Core, Here, Thing};
 use super::state::{Look, Todo};
+use crate::cancel;
 use crate::internal::caught::{discard, quietly};
 use crate::internal::label;
 use crate::internal::line::{Place, Spare};
@@ -292,6 +293,7 @@ impl<M: Manager> Turn<'_, M> {
     fn enter_slowly(&mut self, waker: Waker, here: Here) -> Option<Answer<M>> {
         let (shared, bucket) = (&self.core.shared, self.core.bucket);
         let runtime = shared.runtime();
+        let cancelled = cancel::check().is_err();
         let mut todo = Todo::new();
         let mut state = shared.lock();
         let now = state.date(here.read);
@@ -309,6 +311,13 @@ impl<M: Manager> Turn<'_, M> {
             shared.perform(todo);
             discard(waker);
             return Some(Answer::Item(item, now));
+        }
+        // Who comes again for a caller that is cancelled takes what there is, but has nothing made any more.
+        if self.number.is_some() && cancelled {
+            drop(state);
+            shared.perform(todo);
+            discard(waker);
+            return None;
         }
         let number = &mut self.number;
         let entered = state.enter(bucket, self.at, number, waker, here.ground, &mut todo);

@@ -2,6 +2,9 @@
 
 use super::{Bucket, Connect, Record, State, Todo, Why};
 
+/// Requests whose memory is kept.
+const REQUESTS: usize = 64;
+
 impl<O, H, E> Bucket<O, H, E> {
     /// Whether another connect would be of use, beyond those under way.
     fn wants(&self, promised: usize) -> bool {
@@ -83,6 +86,11 @@ impl<O, H: Clone, E> State<O, H, E> {
                 self.requests.remove(first);
             }
             self.buckets[b].requested -= 1;
+        }
+        // What a crowd took is given back, a half at a time.
+        let room = self.requests.capacity();
+        if room > REQUESTS && self.requests.len() < room / 4 {
+            self.requests.shrink_to(room / 2);
         }
     }
 
