@@ -175,14 +175,14 @@ async fn a_wait_ends_with_its_limit_and_says_what_was_the_matter() {
 async fn the_limit_is_for_the_whole_wait() {
     let server = Server::new();
     let builder = Pool::builder(server.clone()).max_size(1);
-    let builder = builder.wait_timeout(20 * MS).close_timeout(15 * MS);
+    let builder = builder.wait_timeout(150 * MS).close_timeout(15 * MS);
     let pool = builder.build().unwrap();
     drop(pool.get().await.unwrap());
     server.set(|f| (f.check, f.close, f.connect) = (Mood::Fails, Mood::Hangs, Mood::Hangs));
     let watch = Watch::start();
     let refused = pool.get().await.unwrap_err();
     assert!(matches!(refused, GetError::TimedOut(t) if t.connecting == 1));
-    watch.shows(20 * MS);
+    watch.shows(150 * MS);
 }
 
 async fn an_object_that_comes_in_the_moment_the_time_is_over_is_taken() {
@@ -303,11 +303,11 @@ async fn an_idle_object_is_had_within_no_time_at_all() {
 async fn nothing_is_made_for_a_caller_that_was_cancelled_meanwhile() {
     let server = Server::new();
     let builder = Pool::builder(server.clone()).max_size(2);
-    let pool = builder.check_timeout(10 * MS).build().unwrap();
+    let pool = builder.check_timeout(300 * MS).build().unwrap();
     drop(pool.get().await.unwrap());
     server.set(|f| f.check = Mood::Hangs);
     let token = CancelToken::new();
-    let get = token.run_graceful(60 * MS, pool.get());
+    let get = token.run_graceful(500 * MS, pool.get());
     let cancels = async {
         time::sleep(5 * MS).await;
         token.cancel();
