@@ -2,6 +2,7 @@
 //! spawns its bodies on real runtimes.)
 
 use futures_lite::{StreamExt, future};
+use regatta::stream::StreamOps;
 use regatta::task::{
     self, BoxFuture, as_completed, gather, race, race_of, race_ok, staggered_race,
 };
@@ -124,7 +125,50 @@ async fn groups_call_themselves() {
     assert_eq!(leaves(4).await.unwrap(), 16);
 }
 
+async fn a_group_spawns_from_the_closure_of_a_stream() {
+    let sums = task::task_group(async |g| {
+        let doubled = futures::stream::iter(1..=4).map_concurrent(2, |n| {
+            let task = g.spawn(async move { Ok::<u32, String>(n * 2) });
+            async move { task.await }
+        });
+        let doubled: u32 = doubled.collect::<Vec<_>>().await.iter().sum();
+        let tripled = futures::stream::iter(1..=4).map_concurrent(2, async |n| {
+            g.spawn(async move { Ok::<u32, String>(n * 3) }).await
+        });
+        let tripled: u32 = tripled.collect::<Vec<_>>().await.iter().sum();
+        Ok((doubled, tripled))
+    });
+    assert_eq!(sums.await.unwrap(), (20, 30));
+}
+
+async fn a_stream_over_what_is_borrowed_maps_concurrently() {
+    let keys = keys();
+    let lengths = futures::stream::iter(keys.iter()).map_concurrent(2, |k| length(k));
+    let lengths: Vec<_> = lengths.collect().await;
+    assert_eq!(lengths.len(), 3);
+    let lengths =
+        futures::stream::iter(keys.iter().map(|k| k.as_str())).map_concurrent(2, |k| slow(k));
+    assert_eq!(lengths.unordered().collect::<Vec<_>>().await.len(), 3);
+}
+
+fn sync<T: Send + Sync>(_: &T) {}
+
+#[test]
+fn what_runs_in_place_is_shared_as_its_futures_are() {
+    use std::future::ready;
+    sync(&gather([ready(Ok::<_, String>(1))]).into_future());
+    sync(&as_completed([ready(1)]));
+    sync(&race([ready(1)]));
+    sync(&race_ok([ready(Ok::<_, String>(1))]));
+    sync(&race_of((ready(1), ready("two"))));
+    sync(&staggered_race(HOUR, [|| ready(Ok::<_, String>(1))]));
+    sync(&time::timeout_or(HOUR, ready(1), || 2));
+    sync(&task::yield_now());
+}
+
 regatta::matrix! {
+    a_group_spawns_from_the_closure_of_a_stream;
+    a_stream_over_what_is_borrowed_maps_concurrently;
     borrowing_closures_fit_into_a_gather;
     borrowing_closures_fit_into_as_completed;
     borrowing_closures_fit_into_races;

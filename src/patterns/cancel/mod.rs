@@ -33,7 +33,10 @@
 //!
 //! # How it behaves
 //!
-//! * A future is polled before its cancellation is looked at: a value that is ready is never lost.
+//! * A future is polled before its cancellation is looked at: a value that is ready is never lost. Nor is one that
+//!   only gives way to other tasks because the budget of its poll is used up: it has one more poll. A yield that was
+//!   asked for ([`yield_now`](crate::task::yield_now)) is a suspension like any other, also for work that has just
+//!   cancelled itself.
 //! * Scopes are found through a thread-local that is set during each poll: they reach whatever is polled inside, also through other
 //!   libraries' combinators, and the tasks of a [group](crate::task::task_group). They do **not** reach tasks started by a foreign
 //!   spawn (`tokio::spawn`, [`Runtime::try_spawn`](crate::Runtime::try_spawn)); hand those a [`current`] token.

@@ -57,7 +57,8 @@ impl<E> Fault<E> {
 
 /// Every error of a [task group](super::task_group), as a tree: groups inside groups stay together. No cancellation is among them.
 ///
-/// `{}` prints one line, `{:#}` a tree. Take it apart with [`into_first`](ErrorGroup::into_first), [`iter`](ErrorGroup::iter),
+/// `{}` prints one line, `{:#}` a tree (levels below the 32nd say how deep they are, and are indented no further).
+/// Take it apart with [`into_first`](ErrorGroup::into_first), [`iter`](ErrorGroup::iter),
 /// [`split`](ErrorGroup::split) (by a test) and [`extract`](ErrorGroup::extract) (by type, Python's `except*`).
 ///
 /// A group that was [cancelled](super::TaskGroup::cancel) on request, where something was cut short and nothing failed, gives one without

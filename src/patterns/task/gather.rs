@@ -15,6 +15,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 /// How many futures may end for one unit of the task's budget.
@@ -318,7 +319,8 @@ pin_project! {
         stopped: bool,
         turn: Turn,
         // What one of them panicked with; it goes on when all are gone.
-        panic: Option<Box<dyn Any + Send>>,
+        // Never locked: a payload is `Send` only, and would keep the future from being `Sync`.
+        panic: Option<Mutex<Box<dyn Any + Send>>>,
         poll: fn(Pin<&mut Gathering<I, F, C, P, O>>, &mut Context<'_>) -> Poll<O>,
     }
 }
@@ -381,7 +383,7 @@ where
             Ok(Poll::Ready(())) => {
                 *this.turn = Turn::Over;
                 if let Some(payload) = this.panic.take() {
-                    resume_unwind(payload);
+                    resume_unwind(payload.into_inner().unwrap_or_else(PoisonError::into_inner));
                 }
                 return Poll::Ready(this.outputs.finish());
             }
@@ -389,7 +391,7 @@ where
                 // The first one counts.
                 match this.panic {
                     Some(_) => discard(payload),
-                    None => *this.panic = Some(payload),
+                    None => *this.panic = Some(Mutex::new(payload)),
                 }
                 quietly(|| *this.futures = None);
                 *this.stopped = true;

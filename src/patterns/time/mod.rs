@@ -31,6 +31,8 @@
 //!   for the first time: work that is never suspended reads no clock.
 //! * The work is polled before the clock is looked at: a value that is ready in the tick of the deadline is kept, and a deadline in the past
 //!   lets the work run to its first suspension.
+//! * Work that only gives way to other tasks, because the budget of its poll is used up, is not late: it has one more
+//!   poll before it is dropped. A loop without an end of what is ready is cut at its deadline all the same.
 //! * A timer is made when the work is pending for the first time; work that is ready at once costs no timer.
 //! * Timeouts are cancel scopes: [`shield`](crate::cancel::shield) and [`finally`](crate::cancel::finally) inside are respected, so
 //!   a timeout may end later than its deadline, after the cleanup. An error or value that the work makes then passes through unchanged, in place of the timeout.
