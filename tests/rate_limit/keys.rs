@@ -1,11 +1,15 @@
 //! Keys, and clocks, that come back to the set they are used in.
 
+use futures_util::FutureExt;
 use regatta::Runtime;
-use regatta::rate_limit::{Keyed, Quota, RateLimiter};
+use regatta::rate_limit::{ConcurrencyAndRate, Keyed, Quota, RateLimiter};
 use regatta::runtime::{Backend, BoxFuture, BoxWork};
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
-use std::sync::{LazyLock, mpsc};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -127,6 +131,68 @@ fn keys_that_collide_are_apart() {
     }
     assert!(keys.get(&Same(50)).is_err(), "all are in use");
     assert_eq!(keys.len(), 50);
+}
+
+/// A clock that panics when it is told to.
+struct Breaks(Arc<AtomicBool>);
+
+impl Backend for Breaks {
+    fn spawn(&self, _: BoxFuture<'static, ()>) {}
+
+    fn spawn_blocking(&self, _: BoxWork) {}
+
+    fn sleep_until(&self, _: Instant) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn now(&self) -> Instant {
+        assert!(!self.0.load(SeqCst), "a clock");
+        Runtime::neutral().now()
+    }
+}
+
+/// Two panics at once would end the process.
+#[test]
+fn a_clock_that_panics_while_others_unwind_loses_no_place() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let build = RateLimiter::builder(Quota::per_hour(10));
+    let both = build
+        .runtime(Runtime::custom(Breaks(broken.clone())))
+        .max_in_flight(1);
+    let call = || {
+        let flight = both.try_acquire().unwrap();
+        let mut waits = pin!(both.acquire());
+        assert!(waits.as_mut().now_or_never().is_none());
+        let mut next = pin!(both.acquire());
+        assert!(next.as_mut().now_or_never().is_none());
+        broken.store(true, SeqCst);
+        // Dropped in the other order: two who wait, and one who makes room.
+        let _flight = flight;
+        panic!("a call");
+    };
+    assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
+    broken.store(false, SeqCst);
+    assert_eq!((both.in_flight(), both.waiting()), (0, 0));
+    assert!(both.try_acquire().is_ok());
+}
+
+/// Who writes down a limiter may look at it.
+#[test]
+fn a_writer_may_use_what_it_writes() {
+    struct Looks(ConcurrencyAndRate, String);
+    impl std::fmt::Write for Looks {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            assert_eq!(self.0.in_flight(), 0);
+            self.1.push_str(text);
+            Ok(())
+        }
+    }
+    in_time(|| {
+        let both = ConcurrencyAndRate::new(Quota::per_hour(10), 1);
+        let mut looks = Looks(both.clone(), String::new());
+        std::fmt::write(&mut looks, format_args!("{both:?}")).unwrap();
+        assert!(looks.1.contains("in_flight: 0"), "{}", looks.1);
+    });
 }
 
 /// Those whose limiters are as good as new go as others come.

@@ -6,6 +6,7 @@ use regatta::rate_limit::{
 };
 use regatta::{Runtime, time};
 use std::sync::LazyLock;
+use std::thread;
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
@@ -133,6 +134,26 @@ fn no_clock_gives_more_than_another_has_left() {
     });
     assert!(limiter.try_acquire(50).is_ok() && limiter.try_acquire(1).is_err());
     assert_eq!(limiter.stats().granted, 200);
+}
+
+/// The machine's clock, on which permits are taken without the lock, beside two others on which no time passes.
+#[test]
+fn clocks_in_turns_give_no_permit_twice() {
+    static LIMITER: LazyLock<RateLimiter> =
+        LazyLock::new(|| RateLimiter::new(Quota::new(1000, Duration::from_secs(36_000))));
+    let takes = || (0..2000).filter(|_| LIMITER.try_acquire(1).is_ok()).count();
+    let threads: Vec<_> = (0..4)
+        .map(|n| {
+            thread::spawn(move || match n {
+                0 | 1 => takes(),
+                _ => regatta::testing::run(async || takes()),
+            })
+        })
+        .collect();
+    let given: usize = threads.into_iter().map(|t| t.join().unwrap()).sum();
+    // One more comes in 36 seconds.
+    assert!((1000..=1001).contains(&given), "{given}");
+    assert_eq!(LIMITER.stats().granted, given as u64);
 }
 
 /// tokio's clock, paused in one runtime, and real in the next, which is before it.

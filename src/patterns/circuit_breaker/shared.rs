@@ -105,7 +105,9 @@ impl Shared {
         drop(books);
         self.tell(event);
         match &mut entered {
-            Ok(ticket) => (ticket.clock, ticket.started) = (Some(reading.0), self.own(reading.1)),
+            Ok(ticket) => {
+                (ticket.clock, ticket.started) = (reading.0.number(), self.own(reading.1))
+            }
             Err(Refused { state, .. }) => self.tell(Some(Event::Refused { state: *state })),
         }
         entered
@@ -127,13 +129,10 @@ impl Shared {
             let reading = self.source.read_quietly();
             let mut books = self.books.lock();
             let now = books.passed.now_or_last(reading);
-            let took = match (ticket.clock, reading) {
-                (Some(began), Some((clock, at))) if began == clock => {
-                    let took = self
-                        .own(at)
-                        .cast_signed()
-                        .saturating_sub(ticket.started.cast_signed());
-                    u64::try_from(took).unwrap_or_default()
+            let took = match reading {
+                Some((clock, at)) if ticket.clock == clock.number() => {
+                    let (began, ended) = (ticket.started.cast_signed(), self.own(at).cast_signed());
+                    u64::try_from(ended.saturating_sub(began)).unwrap_or_default()
                 }
                 // Nobody can know.
                 _ => 0,

@@ -11,7 +11,6 @@ use super::observer::Event;
 use super::policy::{OnDrop, Rules};
 use super::window::{Counts, Log, One};
 use crate::internal::gated::{Account, Books, Period};
-use crate::runtime::ClockId;
 use std::fmt;
 use std::time::Duration;
 
@@ -81,9 +80,12 @@ pub struct Stats {
 pub(super) struct Ticket {
     pub(super) period: Period,
     pub(super) started: u64,
-    /// The clock on which it began, where somebody asks.
-    pub(super) clock: Option<ClockId>,
+    /// The number of the clock on which it began, or [`NO_CLOCK`]: smaller than an `Option`, for it is moved with every call.
+    pub(super) clock: u64,
 }
+
+/// Nobody asks how long it takes.
+const NO_CLOCK: u64 = u64::MAX;
 
 impl Ticket {
     /// Of a call whose time nobody asks after.
@@ -92,7 +94,7 @@ impl Ticket {
         Ticket {
             period,
             started: 0,
-            clock: None,
+            clock: NO_CLOCK,
         }
     }
 }
@@ -240,7 +242,7 @@ impl Machine {
         Ticket {
             period: self.period,
             started: now,
-            clock: None,
+            clock: NO_CLOCK,
         }
     }
 

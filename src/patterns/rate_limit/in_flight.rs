@@ -92,11 +92,15 @@ impl ConcurrencyAndRate {
 
 impl fmt::Debug for ConcurrencyAndRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.shared.lock();
+        let (quota, in_flight, waiting) = {
+            let state = self.shared.lock();
+            (state.rule.quota(), state.in_flight, state.waiting())
+        };
+        // What it is written to is the user's.
         f.debug_struct("ConcurrencyAndRate")
-            .field("quota", &state.rule.quota())
-            .field("in_flight", &state.in_flight)
-            .field("waiting", &state.waiting())
+            .field("quota", &quota)
+            .field("in_flight", &in_flight)
+            .field("waiting", &waiting)
             .finish_non_exhaustive()
     }
 }
