@@ -12,6 +12,8 @@ mod layers;
 mod promises;
 #[path = "policy/robust.rs"]
 mod robust;
+#[path = "policy/statics.rs"]
+mod statics;
 
 use regatta::circuit_breaker::{CircuitBreaker, State};
 use regatta::policy::{Cause, Layer, Policy};

@@ -324,11 +324,25 @@ async fn a_policy_for_one_attempt_takes_requests_that_cannot_be_cloned() {
     }
     let policy = Policy::new()
         .timeout(60 * SECOND)
-        .bulkhead(Bulkhead::new(1, 1))
+        .bulkhead(Bulkhead::new(1, 9))
         .retry(Backoff::constant(MS).max_attempts(1));
     let layer = PolicyLayer::once(policy).judge(|_: &&'static str| Advice::Retry);
-    let mut service = layer.layer(Server);
-    assert_eq!(service.call(Body(7)).await, Ok(Body(7)));
+    let service = layer.layer(Server);
+    assert_eq!(service.clone().call(Body(7)).await, Ok(Body(7)));
+    // Spawned, too, with an error that is a reference.
+    let service = PolicyLayer::once(Policy::new().timeout(60 * SECOND)).layer(Server);
+    async fn call<S: Service<Body>>(mut service: S, body: Body) -> Result<S::Response, S::Error> {
+        poll_fn(|cx| service.poll_ready(cx)).await?;
+        service.call(body).await
+    }
+    task::task_group(async |g| {
+        let mut again = service.clone();
+        g.spawn(async move { assert_eq!(call(service, Body(8)).await, Ok(Body(8))) });
+        g.spawn(async move { assert_eq!(again.call(Body(9)).await, Ok(Body(9))) });
+        Ok::<_, Infallible>(())
+    })
+    .await
+    .unwrap();
 }
 
 #[test]

@@ -69,25 +69,25 @@ impl Tries {
     }
 }
 
-/// Waits on behalf of something that is to begin afterwards. `None`: a scope around the caller is cancelled, so
-/// nothing begins any more, and what the wait may have been given goes
-/// back with it.
+/// Waits on behalf of something that is to begin afterwards. `None`: a scope around the caller is cancelled, so nothing
+/// begins any more, and what the wait may have been given goes back with it.
 ///
-/// It says so one poll late: whoever does not give time to act on a cancellation drops the caller at its next
-/// suspension, which is this.
+/// Only a scope that gives time to act hears that. One without grace drops the caller where it waits: by its
+/// deadline, or at
+/// the next suspension, for which this comes one poll late.
 pub(crate) async fn unless_cancelled<W: Future>(wait: W) -> Option<W::Output> {
     let mut wait = pin!(wait);
     let mut cancelled = pin!(cancel::cancelled());
-    let mut over = false;
+    let (mut told, mut late) = (false, false);
     poll_fn(|cx| {
-        if over {
-            return Poll::Ready(None);
-        }
-        if scope::dropping() {
-            return Poll::Pending;
-        }
-        if cancelled.as_mut().poll(cx).is_ready() {
-            over = true;
+        told = told || cancelled.as_mut().poll(cx).is_ready();
+        if told || scope::dropping() {
+            if scope::is_doomed(Runtime::current().now()) {
+                return Poll::Pending;
+            }
+            if std::mem::replace(&mut late, true) {
+                return Poll::Ready(None);
+            }
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
