@@ -130,7 +130,7 @@ impl<T> Cell<T> {
 }
 
 /// Runs what may be the user's: a destructor, a waker. What it panics with is for the reports: here it ends nothing.
-pub(super) fn quietly(call: impl FnOnce()) {
+fn quietly(call: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
         unobserved::put(panic_text(&*payload).unwrap_or("(no message)"));
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -6,7 +6,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("wakers", "queue::"),
     ("wakers", "task::wait"),
     ("wakers", "workers::"),
-    ("wakers", "pool::Pool::get"),
 ];
 
 /// Whether it is left out. `REGATTA_KNOWN=1` runs it all the same.

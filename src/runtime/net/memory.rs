@@ -20,12 +20,12 @@
 //! ```
 
 use crate::runtime::coop;
-use crate::runtime::join::quietly;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
@@ -69,6 +69,16 @@ fn change(pipe: &Mutex<Pipe>, change: impl FnOnce(&mut Pipe)) {
 /// Wakers are code of others, which may panic, and some are woken by a destructor. Never under a lock.
 fn wake(waker: Waker) {
     quietly(|| waker.wake());
+}
+
+/// What a waker panics with is its own: the panic hook has reported it.
+fn quietly(call: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+        // Its destructor may panic as well.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(again);
+        }
+    }
 }
 
 /// Has `cx` woken through `slot`, with a waker from `spare`; the old one is there afterwards. False: unlock, put a clone there, and look again.
