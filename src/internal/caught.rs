@@ -1,5 +1,6 @@
 //! Code of the user that may panic where nothing of ours may break: futures whose panic is a value, and calls that swallow it.
 
+use super::lock::assert_none_held;
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +23,10 @@ pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn An
 /// other people's work. `None`: it panicked. The panic hook has reported it by then; what it panicked with is dropped, and forgotten should that panic, too.
 ///
 /// Not under a lock of ours: no code of a user runs there.
+#[inline]
+#[track_caller]
 pub(crate) fn quietly<R>(call: impl FnOnce() -> R) -> Option<R> {
+    assert_none_held();
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => Some(value),
         Err(payload) => {
@@ -32,8 +36,14 @@ pub(crate) fn quietly<R>(call: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
-/// Drops something of the user's; a panic in there goes no further.
+/// Drops something of the user's; a panic in there goes no further. Not under a lock of ours, either.
+#[inline]
+#[track_caller]
 pub(crate) fn discard<T>(thing: T) {
+    if !std::mem::needs_drop::<T>() {
+        return;
+    }
+    assert_none_held();
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(thing))) {
         // A payload whose destructor panics as well has had its chance.
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -3,10 +3,14 @@
 //! A doubly linked list in a slab: no allocation per waiter once the slab has grown, keys stay valid, and a waiter that was served
 //! keeps its entry (out of the line) until its future has seen that, or is dropped.
 //!
+//! The memory of a burst is given back: a line that is empty keeps room for a thousand, and one that has emptied by half gives back what its last
+//! entries leave free.
+//!
 //! A line stands behind its owner's lock. What is the user's (values, wakers) comes out of it by return, to be woken or dropped
 //! after unlocking: [`Wakers`] collects the wakers.
 
 use super::caught::{discard, quietly};
+use super::lock::assert_none_held;
 use slab::Slab;
 use std::task::{Context, Waker};
 
@@ -16,6 +20,9 @@ pub(crate) struct Place(usize);
 
 /// No neighbour on this side.
 const NOBODY: usize = usize::MAX;
+
+/// So many entries a line may keep for the next burst.
+const KEPT: usize = 1024;
 
 #[derive(Debug)]
 struct Entry<T> {
@@ -34,6 +41,8 @@ pub(crate) struct Line<T> {
     first: usize,
     last: usize,
     waiting: usize,
+    /// With so few entries it tries to give memory back; halved by each try.
+    shrinks_at: usize,
 }
 
 impl<T> Default for Line<T> {
@@ -49,6 +58,7 @@ impl<T> Line<T> {
             first: NOBODY,
             last: NOBODY,
             waiting: 0,
+            shrinks_at: 0,
         }
     }
 
@@ -61,9 +71,36 @@ impl<T> Line<T> {
         self.waiting == 0
     }
 
+    #[inline]
+    fn insert(&mut self, entry: Entry<T>) -> usize {
+        if self.entries.len() == self.entries.capacity() {
+            self.shrinks_at = self.entries.len();
+        }
+        self.entries.insert(entry)
+    }
+
+    /// After an entry is gone.
+    #[inline]
+    fn shrink(&mut self) {
+        if self.entries.capacity() > KEPT && self.entries.len() <= self.shrinks_at / 2 {
+            self.give_memory_back();
+        }
+    }
+
+    #[cold]
+    fn give_memory_back(&mut self) {
+        if self.entries.is_empty() {
+            self.entries = Slab::new();
+        } else {
+            // What is behind the last entry goes; entries keep their keys.
+            self.entries.shrink_to_fit();
+        }
+        self.shrinks_at = self.entries.len();
+    }
+
     /// To the end of the line.
     pub(crate) fn enter(&mut self, value: T, waker: Waker) -> Place {
-        let key = self.entries.insert(Entry {
+        let key = self.insert(Entry {
             value,
             waker: Some(waker),
             before: self.last,
@@ -79,6 +116,17 @@ impl<T> Line<T> {
         Place(key)
     }
 
+    /// An entry for one who was served at once, and is to see it later.
+    pub(crate) fn enter_served(&mut self, value: T) -> Place {
+        Place(self.insert(Entry {
+            value,
+            waker: None,
+            before: NOBODY,
+            after: NOBODY,
+            waiting: false,
+        }))
+    }
+
     /// Back into the line, behind those of whom `stays_ahead` is true: for who was served, and came away with nothing.
     pub(crate) fn enter_again(
         &mut self,
@@ -90,7 +138,7 @@ impl<T> Line<T> {
         while let Some(entry) = self.entries.get(after).filter(|e| stays_ahead(&e.value)) {
             (before, after) = (after, entry.after);
         }
-        let key = self.entries.insert(Entry {
+        let key = self.insert(Entry {
             value,
             waker: Some(waker),
             before,
@@ -160,6 +208,7 @@ impl<T> Line<T> {
             None => self.last = NOBODY,
         }
         self.waiting -= 1;
+        self.shrink();
         Some((entry.value, entry.waker))
     }
 
@@ -214,6 +263,7 @@ impl<T> Line<T> {
     pub(crate) fn leave(&mut self, place: Place) -> Option<(T, Option<Waker>)> {
         self.unlink(place.0);
         let entry = self.entries.try_remove(place.0)?;
+        self.shrink();
         Some((entry.value, entry.waker))
     }
 
@@ -284,6 +334,7 @@ impl Wakers {
 
 /// Wakes one waiter. A waker is the user's code: a panic of it ends neither its waker nor the others.
 #[inline]
+#[track_caller]
 pub(crate) fn wake(waker: Waker) {
     quietly(|| waker.wake());
 }
@@ -309,9 +360,12 @@ impl Spare {
         Spare(None)
     }
 
-    /// Clones the waker: not under a lock.
-    pub(crate) fn fill(&mut self, cx: &Context<'_>) {
-        self.0 = Some(cx.waker().clone());
+    /// One that is filled.
+    #[track_caller]
+    pub(crate) fn of(cx: &Context<'_>) -> Self {
+        let mut spare = Spare::none();
+        spare.fill(cx);
+        spare
     }
 
     /// [`Line::renew`] for a waiter that stands in no line.
@@ -327,7 +381,15 @@ impl Spare {
         }
     }
 
-    /// For [`Line::enter`]: there, if it was filled.
+    /// Clones the waker: not under a lock.
+    #[track_caller]
+    pub(crate) fn fill(&mut self, cx: &Context<'_>) {
+        assert_none_held();
+        let old = self.0.replace(cx.waker().clone());
+        debug_assert!(old.is_none(), "it was filled and not used");
+    }
+
+    /// For [`Line::enter`]: there, if it was filled. `None`: unlock, fill it, lock, and look again.
     pub(crate) fn take(&mut self) -> Option<Waker> {
         self.0.take()
     }
@@ -435,6 +497,43 @@ mod tests {
             let order = served(&mut line);
             assert!(order.is_sorted() && order.len() == 6, "{order:?}");
         }
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let (mut line, mut places) = line_of(200_000);
+        // The one that came last stays to the end, so nothing can be given back before.
+        let last = places.pop().expect("there are many");
+        for place in places {
+            line.leave(place);
+        }
+        assert!(line.entries.capacity() > KEPT && line.is_first(last));
+        line.leave(last);
+        assert_eq!(line.entries.capacity(), 0);
+        // The one that came first stays: the memory behind it is free.
+        let (mut line, places) = line_of(200_000);
+        for place in &places[1..] {
+            line.leave(*place);
+        }
+        assert!(line.entries.capacity() <= KEPT);
+        assert_eq!(served(&mut line), [0]);
+        // A small one stays.
+        line.leave(places[0]);
+        let places: Vec<_> = (0..100)
+            .map(|i| line.enter(i, Waker::noop().clone()))
+            .collect();
+        places.iter().for_each(|place| drop(line.leave(*place)));
+        assert!(line.entries.capacity() >= 100);
+    }
+
+    #[test]
+    fn who_is_served_at_once_is_not_in_line() {
+        let (mut line, places) = line_of(1);
+        let mine = line.enter_served(7);
+        assert!(!line.is_waiting(mine) && !line.is_first(mine));
+        assert_eq!((line.len(), line.get(mine)), (1, Some(&7)));
+        assert_eq!(line.leave(mine).map(|l| l.0), Some(7));
+        assert!(line.is_first(places[0]));
     }
 
     #[test]

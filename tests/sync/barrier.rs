@@ -15,11 +15,11 @@ async fn all_go_on_together_with_one_leader_each_time() {
             spawn(async move {
                 for round in 1..=10 {
                     inside.fetch_add(1, SeqCst);
-                    if barrier.wait().await.is_leader() {
+                    if barrier.wait().await.unwrap().is_leader() {
                         leaders.fetch_add(1, SeqCst);
                     }
                     assert!(inside.load(SeqCst) >= 5 * round);
-                    barrier.wait().await;
+                    barrier.wait().await.unwrap();
                     assert!(leaders.load(SeqCst) >= round);
                 }
             })
@@ -54,7 +54,7 @@ async fn a_barrier_for_one_lets_others_run() {
         spawn(async move { done.store(1, SeqCst) })
     };
     while done.load(SeqCst) == 0 {
-        assert!(barrier.wait().await.is_leader());
+        assert!(barrier.wait().await.unwrap().is_leader());
     }
     other.await.unwrap();
 }
@@ -66,13 +66,13 @@ async fn ten_thousand_arrive() {
         .map(|_| {
             let (barrier, order) = (barrier.clone(), order.clone());
             spawn(async move {
-                let leader = barrier.wait().await.is_leader();
+                let leader = barrier.wait().await.unwrap().is_leader();
                 order.note(leader.into());
             })
         })
         .collect();
     until(|| barrier.waiting() == 10_000).await;
-    assert!(barrier.wait().await.is_leader());
+    assert!(barrier.wait().await.unwrap().is_leader());
     for task in tasks {
         task.await.unwrap();
     }
@@ -94,7 +94,7 @@ fn a_small_program_is_right_in_every_interleaving() {
         let wait = || {
             let (barrier, leaders) = (barrier.clone(), leaders.clone());
             spawn(async move {
-                if barrier.wait().await.is_leader() {
+                if barrier.wait().await.unwrap().is_leader() {
                     leaders.fetch_add(1, SeqCst);
                 }
             })
@@ -112,7 +112,7 @@ fn a_small_program_is_right_in_every_interleaving() {
         let (one, two) = (wait(), wait());
         if gone.await.unwrap() {
             // It went on with one of the two: the other needs a partner.
-            barrier.wait().await;
+            barrier.wait().await.unwrap();
         }
         one.await.unwrap();
         two.await.unwrap();

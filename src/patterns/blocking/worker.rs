@@ -11,10 +11,11 @@ use super::job::{Ended, Work};
 use super::policy::ThreadPoolBuilder;
 use super::shared::Shared;
 use super::state::{After, Call, State};
+use crate::internal::lock::Locked;
 use crate::runtime::Runtime;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -143,8 +144,8 @@ impl Shared {
     /// `Err`: there was nothing to do.
     fn run_next<'a>(
         self: &'a Arc<Self>,
-        mut state: MutexGuard<'a, State>,
-    ) -> Result<MutexGuard<'a, State>, MutexGuard<'a, State>> {
+        mut state: Locked<'a, State>,
+    ) -> Result<Locked<'a, State>, Locked<'a, State>> {
         let Some((job, key, after)) = state.take() else {
             return Err(state);
         };
@@ -164,10 +165,7 @@ impl Shared {
     }
 
     /// Waits for work. `None`: the thread is to end.
-    fn wait<'a>(
-        self: &'a Arc<Self>,
-        mut state: MutexGuard<'a, State>,
-    ) -> Option<MutexGuard<'a, State>> {
+    fn wait<'a>(self: &'a Arc<Self>, mut state: Locked<'a, State>) -> Option<Locked<'a, State>> {
         if state.look_out() {
             for _ in 0..LOOKS {
                 drop(state);
@@ -186,10 +184,7 @@ impl Shared {
     }
 
     /// Sleeps until it is called. `None`: the thread is to end.
-    fn park<'a>(
-        self: &'a Arc<Self>,
-        mut state: MutexGuard<'a, State>,
-    ) -> Option<MutexGuard<'a, State>> {
+    fn park<'a>(self: &'a Arc<Self>, mut state: Locked<'a, State>) -> Option<Locked<'a, State>> {
         let Crew::Threads { idle_lifetime, .. } = &self.crew else {
             return None;
         };
@@ -202,12 +197,7 @@ impl Shared {
             if over || state.is_closed() {
                 break;
             }
-            let (back, waited) = self
-                .bell
-                .wait_timeout(state, *idle_lifetime)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = back;
-            over = waited.timed_out();
+            (state, over) = state.wait_timeout(&self.bell, *idle_lifetime);
         }
         state.unpark();
         let after = state.gone();

@@ -3,10 +3,11 @@
 use super::heap::comparing;
 use super::state::{Limits, State};
 use super::store::Store;
-use crate::internal::lock::Lock;
+use crate::internal::line;
+use crate::internal::lock::{Lock, Locked};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 type Valid<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
@@ -59,7 +60,7 @@ impl<T> Shared<T> {
 }
 
 /// The locked state. Unlocks, then wakes whom the state wants woken; also when a comparison panicked.
-pub(super) struct Access<'a, T>(Option<MutexGuard<'a, State<T>>>);
+pub(super) struct Access<'a, T>(Option<Locked<'a, State<T>>>);
 
 const HELD: &str = "it is held until it is dropped";
 
@@ -91,14 +92,14 @@ impl<T> Drop for Access<'_, T> {
                 let waker = state.wakes.pop();
                 drop(state);
                 if let Some(waker) = waker {
-                    waker.wake();
+                    line::wake(waker);
                 }
             }
             _ => {
                 let wakers = std::mem::take(&mut state.wakes);
                 drop(state);
                 for waker in wakers {
-                    waker.wake();
+                    line::wake(waker);
                 }
             }
         }

@@ -1,20 +1,25 @@
 //! [`Barrier`]: all go on together.
 
-use super::turns::Turns;
+use crate::internal::caught::discard;
 use crate::internal::label;
-use crate::internal::line::{Line, Place};
+use crate::internal::line::{Line, Place, Spare, Wakers};
 use crate::internal::lock::Lock;
+use crate::runtime::coop;
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Holds tasks until a number of them have arrived; then all go on, and it starts anew.
 ///
-/// The last to arrive goes on at once and is the *leader* of its generation: exactly one. A waiter that is dropped has not arrived
-/// (async-lock's barrier counts it all the same). Once the last has arrived all are released, whoever is dropped afterwards.
+/// Each task is told the index of its arrival, from 0 on. The last to arrive goes on at once and is the *leader* of its generation: exactly one. A waiter
+/// that is dropped has not arrived, and those behind it move up (async-lock's barrier counts it all the same). Once the last has arrived all are
+/// released, whoever is dropped afterwards.
+///
+/// When one of the tasks cannot come any more, the others would wait for ever: [`abort`](Barrier::abort) tells them, and whoever comes later;
+/// [`reset`](Barrier::reset) tells them too, and starts anew. It is asyncio's barrier.
 ///
 /// A clone is a handle to the same barrier.
 ///
@@ -30,12 +35,12 @@ use std::task::{Context, Poll};
 ///         let barrier = barrier.clone();
 ///         async move {
 ///             time::sleep(Duration::from_secs(n)).await;
-///             let leader = barrier.wait().await.is_leader();
-///             (leader, regatta::testing::now().as_secs())
+///             let arrival = barrier.wait().await.expect("nobody aborts it");
+///             (arrival.index(), arrival.is_leader(), regatta::testing::now().as_secs())
 ///         }
 ///     });
 ///     let ends = task::gather(runners).settled().await;
-///     assert_eq!(ends, [(false, 3), (false, 3), (true, 3)]);
+///     assert_eq!(ends, [(0, false, 3), (1, false, 3), (2, true, 3)]);
 /// });
 /// ```
 #[derive(Clone)]
@@ -46,14 +51,32 @@ pub struct Barrier {
 struct Inner {
     parties: usize,
     state: Lock<State>,
-    turns: Turns,
 }
 
 #[derive(Default)]
 struct State {
-    line: Line<()>,
-    /// How often all have gone on. Who arrived in an earlier generation is released.
-    generation: u64,
+    line: Line<Turn>,
+    aborted: bool,
+}
+
+/// What a waiter was told; it is out of the line then.
+#[derive(Clone, Copy)]
+enum Turn {
+    Waits,
+    Ends(Result<Arrival, BarrierError>),
+}
+
+impl State {
+    /// Tells everybody who waits, in order.
+    fn release(&mut self, mut tell: impl FnMut(usize) -> Result<Arrival, BarrierError>) -> Wakers {
+        let (mut wakers, mut index) = (Wakers::new(), 0);
+        self.line.serve_each(&mut wakers, |turn| {
+            *turn = Turn::Ends(tell(index));
+            index += 1;
+            true
+        });
+        wakers
+    }
 }
 
 impl Barrier {
@@ -71,7 +94,6 @@ impl Barrier {
             inner: Arc::new(Inner {
                 parties,
                 state: Lock::default(),
-                turns: Turns::new(),
             }),
         }
     }
@@ -88,6 +110,10 @@ impl Barrier {
 
     /// Waits until all have arrived. It arrives with its first poll.
     ///
+    /// # Errors
+    ///
+    /// [`BarrierError`], when the barrier is aborted, or is reset while the task waits.
+    ///
     /// # Panics
     ///
     /// When it is polled again after it has returned.
@@ -98,8 +124,60 @@ impl Barrier {
     pub fn wait(&self) -> WaitBarrier {
         WaitBarrier {
             inner: Some(self.inner.clone()),
-            place: None,
+            step: Step::Fresh,
         }
+    }
+
+    /// Tells all who wait that it was reset, and starts anew, also after [`abort`](Barrier::abort).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::sync::{Barrier, BarrierError};
+    ///
+    /// regatta::testing::run(async || {
+    ///     let barrier = Barrier::new(2);
+    ///     let resets = async { barrier.reset() };
+    ///     let (waited, ()) = futures::join!(barrier.wait(), resets);
+    ///     assert_eq!(waited, Err(BarrierError::Reset));
+    ///     let (one, two) = futures::join!(barrier.wait(), barrier.wait());
+    ///     assert!(one.is_ok() && two.is_ok());
+    /// });
+    /// ```
+    pub fn reset(&self) {
+        let mut state = self.inner.state.lock();
+        state.aborted = false;
+        let wakers = state.release(|_| Err(BarrierError::Reset));
+        drop(state);
+        wakers.wake();
+    }
+
+    /// Tells all who wait, and whoever comes until it is [reset](Barrier::reset), that not all will arrive. Aborting twice is aborting once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::sync::{Barrier, BarrierError};
+    ///
+    /// regatta::testing::run(async || {
+    ///     let barrier = Barrier::new(2);
+    ///     let fails = async { barrier.abort() };
+    ///     let (waited, ()) = futures::join!(barrier.wait(), fails);
+    ///     assert_eq!(waited, Err(BarrierError::Aborted));
+    ///     assert_eq!(barrier.wait().await, Err(BarrierError::Aborted));
+    /// });
+    /// ```
+    pub fn abort(&self) {
+        let mut state = self.inner.state.lock();
+        state.aborted = true;
+        let wakers = state.release(|_| Err(BarrierError::Aborted));
+        drop(state);
+        wakers.wake();
+    }
+
+    /// Whether it was aborted, and not reset since.
+    pub fn is_aborted(&self) -> bool {
+        self.inner.state.lock().aborted
     }
 }
 
@@ -108,6 +186,7 @@ impl fmt::Debug for Barrier {
         f.debug_struct("Barrier")
             .field("parties", &self.parties())
             .field("waiting", &self.waiting())
+            .field("aborted", &self.is_aborted())
             .finish()
     }
 }
@@ -115,105 +194,167 @@ impl fmt::Debug for Barrier {
 /// What [`Barrier::wait`] gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
+    index: usize,
     leader: bool,
 }
 
 impl Arrival {
+    /// How many had arrived before it, of those who went on with it: each number below [`parties`](Barrier::parties) once in each generation.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
     /// Whether it was the last to arrive: true for one of each generation.
     pub fn is_leader(&self) -> bool {
         self.leader
     }
 }
 
+/// Why [`Barrier::wait`] ended although not all had arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BarrierError {
+    /// The barrier was [aborted](Barrier::abort).
+    Aborted,
+    /// The barrier was [reset](Barrier::reset) while the task waited.
+    Reset,
+}
+
+impl fmt::Display for BarrierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BarrierError::Aborted => {
+                "wait: the barrier was aborted, as not all will arrive; `reset` lets it start anew"
+            }
+            BarrierError::Reset => {
+                "wait: the barrier was reset before all had arrived; wait again to take part in what comes next"
+            }
+        })
+    }
+}
+
+impl Error for BarrierError {}
+
 /// Waits at a barrier; made by [`Barrier::wait`].
 #[must_use = "futures do nothing unless polled"]
 pub struct WaitBarrier {
     /// `None` once it has returned.
     inner: Option<Arc<Inner>>,
-    place: Option<(Place, u64)>,
+    step: Step,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Fresh,
+    Waits(Place),
+    /// It has its answer, and gives way to other tasks first.
+    Has(Result<Arrival, BarrierError>),
 }
 
 impl Inner {
-    /// The last releases the others.
-    fn arrive(&self, cx: &mut Context<'_>) -> Result<Arrival, (Place, u64)> {
-        // Cloned before the lock is taken: it is not our code.
-        let waker = cx.waker().clone();
-        let mut state = self.state.lock();
-        if state.line.len() + 1 < self.parties {
-            let place = state.line.enter((), waker);
-            return Err((place, state.generation));
+    fn poll(&self, step: &mut Step, cx: &mut Context<'_>) -> Poll<Result<Arrival, BarrierError>> {
+        match *step {
+            Step::Has(answer) => Poll::Ready(answer),
+            Step::Waits(place) => {
+                let answer = ready!(self.look(place, cx));
+                *step = Step::Fresh;
+                Poll::Ready(answer)
+            }
+            Step::Fresh => {
+                // First, as it may run code of the user.
+                let gives_way = coop::poll_spend(cx).is_pending();
+                match self.arrive(cx) {
+                    Err(place) => {
+                        *step = Step::Waits(place);
+                        label::set("a barrier");
+                    }
+                    Ok(answer) if gives_way => {
+                        *step = Step::Has(answer);
+                        label::set("its next turn");
+                    }
+                    Ok(answer) => return Poll::Ready(answer),
+                }
+                Poll::Pending
+            }
         }
-        state.generation += 1;
-        let others = mem::take(&mut state.line);
-        drop(state);
-        for other in others.into_wakers() {
-            other.wake();
-        }
-        Ok(Arrival { leader: true })
     }
 
-    fn poll(&self, place: &mut Option<(Place, u64)>, cx: &mut Context<'_>) -> Poll<Arrival> {
-        if let Some((at, since)) = *place {
+    /// The last releases the others.
+    fn arrive(&self, cx: &Context<'_>) -> Result<Result<Arrival, BarrierError>, Place> {
+        let mut spare = Spare::none();
+        loop {
             let mut state = self.state.lock();
-            if since != state.generation {
-                *place = None;
-                return Poll::Ready(Arrival { leader: false });
+            if state.aborted {
+                return Ok(Err(BarrierError::Aborted));
             }
-            let old = state.line.set_waker(at, cx.waker());
+            let index = state.line.len();
+            if index + 1 >= self.parties {
+                let wakers = state.release(|index| {
+                    Ok(Arrival {
+                        index,
+                        leader: false,
+                    })
+                });
+                drop(state);
+                wakers.wake();
+                return Ok(Ok(Arrival {
+                    index,
+                    leader: true,
+                }));
+            }
+            if let Some(waker) = spare.take() {
+                return Err(state.line.enter(Turn::Waits, waker));
+            }
             drop(state);
-            drop(old);
-        } else if self.parties == 1 && self.turns.go_round(cx) {
-            label::set("its next turn");
-            return Poll::Pending;
-        } else {
-            match self.arrive(cx) {
-                Ok(arrival) => {
-                    self.turns.count();
-                    return Poll::Ready(arrival);
-                }
-                Err(at) => *place = Some(at),
-            }
+            spare.fill(cx);
         }
-        label::set("a barrier");
-        Poll::Pending
+    }
+
+    fn look(&self, place: Place, cx: &Context<'_>) -> Poll<Result<Arrival, BarrierError>> {
+        let mut spare = Spare::none();
+        loop {
+            let mut state = self.state.lock();
+            if let Some(&Turn::Ends(answer)) = state.line.get(place) {
+                state.line.leave(place);
+                return Poll::Ready(answer);
+            }
+            if state.line.renew(place, cx, &mut spare) {
+                label::set("a barrier");
+                return Poll::Pending;
+            }
+            drop(state);
+            spare.fill(cx);
+        }
     }
 }
 
 impl Future for WaitBarrier {
-    type Output = Arrival;
+    type Output = Result<Arrival, BarrierError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Arrival> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let Some(inner) = &this.inner else {
             panic!("`Barrier::wait` was polled again after it had returned");
         };
-        let polled = inner.poll(&mut this.place, cx);
-        if polled.is_ready() {
-            this.inner = None;
-        }
-        polled
+        let answer = ready!(inner.poll(&mut this.step, cx));
+        this.inner = None;
+        Poll::Ready(answer)
     }
 }
 
 impl Drop for WaitBarrier {
     fn drop(&mut self) {
-        let (Some((place, since)), Some(inner)) = (self.place, &self.inner) else {
-            return;
-        };
-        let mut state = inner.state.lock();
-        if since != state.generation {
-            return;
+        if let (Step::Waits(place), Some(inner)) = (self.step, &self.inner) {
+            let left = inner.state.lock().line.leave(place);
+            discard(left.and_then(|(_, waker)| waker));
         }
-        let left = state.line.leave(place);
-        drop(state);
-        drop(left);
     }
 }
 
 impl fmt::Debug for WaitBarrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitBarrier")
-            .field("waiting", &self.place.is_some())
+            .field("waiting", &matches!(self.step, Step::Waits(_)))
             .finish_non_exhaustive()
     }
 }

@@ -4,9 +4,11 @@
 //! its own until it has the mutex again; dropped before that, it hands it to the next.
 
 use super::mutex::{Locking, Mutex, MutexGuard};
+use crate::internal::caught::discard;
 use crate::internal::label;
-use crate::internal::line::{Line, Place, Wakers};
+use crate::internal::line::{Line, Place, Spare, Wakers};
 use crate::internal::lock::Lock;
+use crate::runtime::coop;
 use std::fmt;
 use std::future::Future;
 use std::mem;
@@ -101,6 +103,7 @@ impl Condition {
     {
         let this = self.clone();
         async move {
+            coop::spend().await;
             while condition(&mut guard) {
                 guard = this.wait(guard).await;
             }
@@ -182,9 +185,13 @@ impl<T> Future for WaitCondition<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<MutexGuard<T>> {
         let this = self.get_mut();
         if matches!(this.step, Step::Holds(_)) {
-            // Cloned before the lock is taken: it is not our code.
-            let waker = cx.waker().clone();
-            let place = this.condition.line.lock().enter(Notice::None, waker);
+            let mut spare = Spare::of(cx);
+            let mut line = this.condition.line.lock();
+            let Some(waker) = spare.take() else {
+                unreachable!("it was filled");
+            };
+            let place = line.enter(Notice::None, waker);
+            drop(line);
             if let Step::Holds(guard) = mem::replace(&mut this.step, Step::Done) {
                 this.step = Step::Waits(MutexGuard::mutex(&guard), place);
                 // Unlocks, now that it stands in line.
@@ -194,18 +201,20 @@ impl<T> Future for WaitCondition<T> {
             return Poll::Pending;
         }
         if let Step::Waits(mutex, place) = &this.step {
-            let mut line = this.condition.line.lock();
-            if line.is_waiting(*place) {
-                let old = line.set_waker(*place, cx.waker());
+            let mut spare = Spare::none();
+            let notice = loop {
+                let mut line = this.condition.line.lock();
+                if !line.is_waiting(*place) {
+                    break line.leave(*place).map_or(Notice::None, |left| left.0);
+                }
+                if line.renew(*place, cx, &mut spare) {
+                    drop(line);
+                    label::set("a notification");
+                    return Poll::Pending;
+                }
                 drop(line);
-                drop(old);
-                label::set("a notification");
-                return Poll::Pending;
-            }
-            let notice = line
-                .leave(*place)
-                .map_or(Notice::None, |(notice, _)| notice);
-            drop(line);
+                spare.fill(cx);
+            };
             this.step = Step::Locks(mutex.lock(), notice);
         }
         match &mut this.step {
@@ -224,7 +233,9 @@ impl<T> Drop for WaitCondition<T> {
         let notice = match mem::replace(&mut self.step, Step::Done) {
             Step::Waits(_, place) => {
                 let left = self.condition.line.lock().leave(place);
-                left.map_or(Notice::None, |(notice, _)| notice)
+                let (notice, waker) = left.unwrap_or((Notice::None, None));
+                discard(waker);
+                notice
             }
             // Leaves the mutex's line first: the next may want it at once.
             Step::Locks(_, notice) => notice,

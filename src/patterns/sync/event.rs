@@ -1,10 +1,11 @@
 //! [`Event`]: a flag that tasks wait for.
 
-use super::turns::Turns;
 use crate::internal::atomic::{AtomicUsize, Ordering};
+use crate::internal::caught::discard;
 use crate::internal::label;
-use crate::internal::line::{Line, Place};
+use crate::internal::line::{Line, Place, Spare, wake};
 use crate::internal::lock::Lock;
+use crate::runtime::coop;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -55,7 +56,6 @@ struct Inner {
     word: AtomicUsize,
     /// Those who wait for the next `set`; it takes them all away at once.
     line: Lock<Line<()>>,
-    turns: Turns,
 }
 
 const SET: usize = 1;
@@ -85,7 +85,7 @@ impl Event {
             .store(word.wrapping_add(GENERATION), Ordering::Release);
         drop(line);
         for waker in released.into_wakers() {
-            waker.wake();
+            wake(waker);
         }
     }
 
@@ -117,7 +117,7 @@ impl Event {
     pub fn wait(&self) -> WaitEvent<'_> {
         WaitEvent {
             event: Some(&self.inner),
-            place: None,
+            step: Step::Fresh,
         }
     }
 }
@@ -136,55 +136,74 @@ impl fmt::Debug for Event {
 pub struct WaitEvent<'a> {
     /// `None` once it has returned.
     event: Option<&'a Inner>,
+    step: Step,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Fresh,
     /// Where it waits, and since which generation.
-    place: Option<(Place, usize)>,
+    Waits(Place, usize),
+    /// The event was set when it came, and it gives way to other tasks first.
+    Released,
 }
 
 impl Inner {
     /// True: it is set, or was since this waiter came.
-    fn poll(&self, place: &mut Option<(Place, usize)>, cx: &mut Context<'_>) -> bool {
+    fn poll(&self, step: &mut Step, cx: &mut Context<'_>) -> bool {
+        match *step {
+            Step::Released => true,
+            Step::Waits(place, since) => self.look(place, since, cx),
+            Step::Fresh => {
+                // First, as it may run code of the user.
+                let gives_way = coop::poll_spend(cx).is_pending();
+                let set = self.word.load(Ordering::Acquire) & SET != 0;
+                match if set { None } else { self.enter(cx) } {
+                    Some((place, since)) => *step = Step::Waits(place, since),
+                    None if gives_way => {
+                        *step = Step::Released;
+                        label::set("its next turn");
+                    }
+                    None => return true,
+                }
+                false
+            }
+        }
+    }
+
+    /// `None`: it is set.
+    fn enter(&self, cx: &Context<'_>) -> Option<(Place, usize)> {
+        let mut spare = Spare::of(cx);
+        let mut line = self.line.lock();
         let word = self.word.load(Ordering::Acquire);
-        let old = match *place {
-            Some((_, since)) if since != generation(word) => {
-                *place = None;
-                return true;
-            }
-            Some((at, since)) => {
-                let mut line = self.line.lock();
-                // Released since the first look.
-                if since != generation(self.word.load(Ordering::Acquire)) {
-                    *place = None;
-                    return true;
-                }
-                line.set_waker(at, cx.waker())
-            }
-            None if word & SET != 0 => {
-                if self.turns.go_round(cx) {
-                    label::set("its next turn");
-                    return false;
-                }
-                self.turns.count();
-                return true;
-            }
-            None => {
-                // Cloned before the lock is taken: it is not our code.
-                let waker = cx.waker().clone();
-                let mut line = self.line.lock();
-                let word = self.word.load(Ordering::Acquire);
-                // Set since the first look.
-                if word & SET != 0 {
-                    drop(line);
-                    drop(waker);
-                    return true;
-                }
-                *place = Some((line.enter((), waker), generation(word)));
-                None
-            }
-        };
-        drop(old);
-        self.turns.reset();
+        // Set since the first look.
+        if word & SET != 0 {
+            return None;
+        }
+        let place = line.enter((), spare.take()?);
         label::set("an event");
-        false
+        Some((place, generation(word)))
+    }
+
+    fn look(&self, place: Place, since: usize, cx: &Context<'_>) -> bool {
+        let released = || since != generation(self.word.load(Ordering::Acquire));
+        let mut spare = Spare::none();
+        loop {
+            if released() {
+                return true;
+            }
+            let mut line = self.line.lock();
+            // Since the first look.
+            if released() {
+                return true;
+            }
+            if line.renew(place, cx, &mut spare) {
+                label::set("an event");
+                return false;
+            }
+            drop(line);
+            spare.fill(cx);
+        }
     }
 }
 
@@ -196,7 +215,7 @@ impl Future for WaitEvent<'_> {
         let Some(inner) = this.event else {
             panic!("`Event::wait` was polled again after it had returned");
         };
-        if !inner.poll(&mut this.place, cx) {
+        if !inner.poll(&mut this.step, cx) {
             return Poll::Pending;
         }
         this.event = None;
@@ -206,7 +225,7 @@ impl Future for WaitEvent<'_> {
 
 impl Drop for WaitEvent<'_> {
     fn drop(&mut self) {
-        let (Some((place, since)), Some(inner)) = (self.place, self.event) else {
+        let (Step::Waits(place, since), Some(inner)) = (self.step, self.event) else {
             return;
         };
         let mut line = inner.line.lock();
@@ -215,14 +234,14 @@ impl Drop for WaitEvent<'_> {
         }
         let left = line.leave(place);
         drop(line);
-        drop(left);
+        discard(left);
     }
 }
 
 impl fmt::Debug for WaitEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitEvent")
-            .field("waiting", &self.place.is_some())
+            .field("waiting", &matches!(self.step, Step::Waits(..)))
             .finish_non_exhaustive()
     }
 }

@@ -39,22 +39,24 @@
 //!
 //! # How it behaves
 //!
-//! * **Handles.** All are cheap clones, all of one thing. Guards, permits and tokens borrow nothing: they can be sent and stored. So there are no
-//!   `_owned` or `_arc` twins.
+//! * **Handles.** All are cheap clones, all of one thing ([`OnceCell`] apart, which is the thing itself). Guards and tokens borrow nothing: they can be
+//!   sent and stored. A [`Permit`] borrows its semaphore, which saves a reference count, until [`into_owned`](Permit::into_owned).
 //! * **First come, first served.** Who waits is served in the order of its first poll. What is given back goes straight into the hands of the
 //!   first in line; nobody passes, not even who gave it back. Replayed with the same seed, everything happens in the same order: no clock is read.
 //! * **Cancelled means it did not happen.** Any waiting call can be dropped at any moment, also between being served and seeing it. No waiter
 //!   stays in line, nothing that was given is lost: it goes to the next.
 //! * **Panics** give back what was held; there is no poisoning.
-//! * **Cooperative.** A task that finds everything free 256 times in a row goes round its executor once, so that a loop cannot keep a
-//!   thread for itself. The `try_` calls never do that, so use those to ask whether something is free *now*.
+//! * **Cooperative.** A task that finds everything free some hundreds of times in a row goes round its executor once, so that a loop cannot keep a
+//!   thread for itself: under tokio by tokio's budget, elsewhere by one like it. A call that gives way so keeps what it has got, and its place in line. The `try_` calls
+//!   never do that.
+//! * **Your wakers.** No waker is cloned, woken or dropped under a lock of ours, and one that panics ends nothing.
 //! * **Deadlocks** remain possible: locks taken in different orders, a lock taken twice by one task. In [virtual time](crate::testing) they are
 //!   reported, with what each task waits for.
 //!
 //! A future that is ready but not polled holds its place: one that was served and is then neither polled nor dropped keeps the others
 //! waiting. Do not leave such a future lying around while you await something else (*futurelock*).
 //!
-//! [`OnceCell`] is async-lock's, which has all this but the line.
+//! [`OnceCell`] is async-lock's with a waker of its own, and has all this but the line.
 
 mod barrier;
 mod condition;
@@ -63,18 +65,18 @@ mod event;
 mod exclusive;
 mod limiter;
 mod mutex;
+mod once_cell;
 mod rwlock;
 mod semaphore;
-mod turns;
 
-pub use async_lock::OnceCell;
-pub use barrier::{Arrival, Barrier, WaitBarrier};
+pub use barrier::{Arrival, Barrier, BarrierError, WaitBarrier};
 pub use condition::{Condition, WaitCondition};
 pub use error::TryLockError;
 pub use event::{Event, WaitEvent};
 pub use exclusive::{Conflict, Exclusive, InUse};
 pub use limiter::{BorrowError, Borrower, Borrowing, BorrowingFor, Limiter, LimiterStats, Token};
 pub use mutex::{Locking, Mutex, MutexGuard};
+pub use once_cell::OnceCell;
 pub use rwlock::{ReadGuard, Reading, RwLock, WriteGuard, Writing};
 pub use semaphore::{
     Acquire, AcquireError, MergeError, Permit, ResizeError, Semaphore, SplitError, TryAcquireError,

@@ -5,16 +5,18 @@
 //! flag beside it that could be wrong.
 
 use super::error::TryLockError;
-use super::turns::Turns;
+use crate::internal::caught::discard;
 use crate::internal::label;
-use crate::internal::line::{Line, Place};
+use crate::internal::line::{Line, Place, Spare, wake};
 use crate::internal::lock::Lock;
+use crate::runtime::coop;
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// A value that one task at a time can use, first come, first served.
 ///
@@ -53,7 +55,6 @@ pub struct Mutex<T> {
 
 struct Inner<T> {
     state: Lock<State<T>>,
-    turns: Turns,
 }
 
 struct State<T> {
@@ -78,7 +79,7 @@ impl<T> Inner<T> {
         }
         drop(state);
         if let Some(next) = next {
-            next.wake();
+            wake(next);
         }
     }
 }
@@ -92,7 +93,6 @@ impl<T> Mutex<T> {
                     value: Some(Box::new(value)),
                     line: Line::new(),
                 }),
-                turns: Turns::new(),
             }),
         }
     }
@@ -109,7 +109,7 @@ impl<T> Mutex<T> {
     pub fn lock(&self) -> Locking<T> {
         Locking {
             inner: Some(self.inner.clone()),
-            place: None,
+            step: Step::Fresh,
         }
     }
 
@@ -181,57 +181,77 @@ impl<T> fmt::Debug for Mutex<T> {
 pub struct Locking<T> {
     /// Goes into the guard; `None` once it has answered.
     inner: Option<Arc<Inner<T>>>,
-    place: Option<Place>,
+    step: Step<T>,
+}
+
+enum Step<T> {
+    Fresh,
+    Waits(Place),
+    /// It has the value, and gives way to other tasks first.
+    Has(Box<T>),
 }
 
 impl<T> Inner<T> {
-    fn poll(&self, place: &mut Option<Place>, cx: &mut Context<'_>) -> Poll<Box<T>> {
-        let Some(at) = *place else {
-            return self.first_poll(place, cx);
-        };
-        let mut state = self.state.lock();
-        if state.line.is_waiting(at) {
-            let old = state.line.set_waker(at, cx.waker());
-            drop(state);
-            drop(old);
-            label::set("a mutex");
-            return Poll::Pending;
-        }
-        let left = state.line.leave(at);
-        drop(state);
-        *place = None;
-        match left {
-            Some((Some(value), _)) => Poll::Ready(value),
-            _ => unreachable!("who was served has the value"),
+    fn poll(&self, step: &mut Step<T>, cx: &mut Context<'_>) -> Poll<Box<T>> {
+        match mem::replace(step, Step::Fresh) {
+            Step::Fresh => self.first_poll(step, cx),
+            Step::Has(value) => Poll::Ready(value),
+            Step::Waits(place) => {
+                *step = Step::Waits(place);
+                let polled = self.look(place, cx);
+                if polled.is_ready() {
+                    *step = Step::Fresh;
+                }
+                polled
+            }
         }
     }
 
-    fn first_poll(&self, place: &mut Option<Place>, cx: &mut Context<'_>) -> Poll<Box<T>> {
+    fn first_poll(&self, step: &mut Step<T>, cx: &mut Context<'_>) -> Poll<Box<T>> {
+        // Before anything is taken: it may run code of the user.
+        let gives_way = coop::poll_spend(cx).is_pending();
         let mut free = self.take();
         if free.is_none() {
-            // Cloned before the lock is taken: it is not our code.
-            let waker = cx.waker().clone();
+            let mut spare = Spare::of(cx);
             let mut state = self.state.lock();
             free = state.value.take();
-            if free.is_none() {
-                *place = Some(state.line.enter(None, waker));
-                drop(state);
-                self.turns.reset();
-                label::set("a mutex");
-                return Poll::Pending;
+            if free.is_none()
+                && let Some(waker) = spare.take()
+            {
+                *step = Step::Waits(state.line.enter(None, waker));
             }
         }
         match free {
-            Some(value) if self.turns.go_round(cx) => {
-                self.give(value);
-                label::set("its next turn");
-                Poll::Pending
+            Some(value) if gives_way => *step = Step::Has(value),
+            Some(value) => return Poll::Ready(value),
+            None => {}
+        }
+        label::set(match step {
+            Step::Has(_) => "its next turn",
+            _ => "a mutex",
+        });
+        Poll::Pending
+    }
+
+    fn look(&self, place: Place, cx: &mut Context<'_>) -> Poll<Box<T>> {
+        let mut spare = Spare::none();
+        loop {
+            let mut state = self.state.lock();
+            if !state.line.is_waiting(place) {
+                let left = state.line.leave(place);
+                drop(state);
+                let Some((Some(value), _)) = left else {
+                    unreachable!("who was served has the value");
+                };
+                return Poll::Ready(value);
             }
-            Some(value) => {
-                self.turns.count();
-                Poll::Ready(value)
+            if state.line.renew(place, cx, &mut spare) {
+                drop(state);
+                label::set("a mutex");
+                return Poll::Pending;
             }
-            None => Poll::Pending,
+            drop(state);
+            spare.fill(cx);
         }
     }
 }
@@ -241,27 +261,35 @@ impl<T> Future for Locking<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<MutexGuard<T>> {
         let this = self.get_mut();
-        let Some(inner) = this.inner.take() else {
+        let Some(inner) = &this.inner else {
             panic!("`Mutex::lock` was polled again after it had given the guard");
         };
-        match inner.poll(&mut this.place, cx) {
-            Poll::Ready(value) => Poll::Ready(MutexGuard::new(inner, value)),
-            Poll::Pending => {
-                this.inner = Some(inner);
-                Poll::Pending
-            }
+        let value = ready!(inner.poll(&mut this.step, cx));
+        match this.inner.take() {
+            Some(inner) => Poll::Ready(MutexGuard::new(inner, value)),
+            None => unreachable!("it was there a moment ago"),
         }
     }
 }
 
 impl<T> Drop for Locking<T> {
     fn drop(&mut self) {
-        let (Some(place), Some(inner)) = (self.place, &self.inner) else {
+        let Some(inner) = &self.inner else {
             return;
         };
-        let left = inner.state.lock().line.leave(place);
-        if let Some((Some(value), _)) = left {
-            inner.give(value);
+        match mem::replace(&mut self.step, Step::Fresh) {
+            Step::Fresh => {}
+            Step::Has(value) => inner.give(value),
+            Step::Waits(place) => {
+                let left = inner.state.lock().line.leave(place);
+                let Some((value, waker)) = left else {
+                    return;
+                };
+                if let Some(value) = value {
+                    inner.give(value);
+                }
+                discard(waker);
+            }
         }
     }
 }
@@ -269,7 +297,7 @@ impl<T> Drop for Locking<T> {
 impl<T> fmt::Debug for Locking<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Locking")
-            .field("waiting", &self.place.is_some())
+            .field("waiting", &matches!(self.step, Step::Waits(_)))
             .finish_non_exhaustive()
     }
 }

@@ -21,7 +21,6 @@
 //!
 //! * counts and numbers that order nothing: `Tally` of `blocking`, `count` and `next_id` of `workers`, `SKIPPED` of `cancel/cleanup.rs`,
 //!   `number` and `started` of `blocking/process`, the watchdog's figures and ids of `testing`;
-//! * hints that may be wrong: `Turns` of `sync`;
 //! * `closed` of `Background` and of `Portal`: they refuse early. Who slips past the flag holds a place in the group by then, so the group waits
 //!   for it, whatever the flag's order; and the list that a shutdown reads is behind a lock that was taken before the flag was looked at;
 //! * `killing` of `blocking/process`: a worker is entered in a locked list before the flag is read, and the list is read after the flag is

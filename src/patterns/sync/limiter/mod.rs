@@ -7,16 +7,18 @@ mod state;
 pub use borrower::Borrower;
 pub use error::BorrowError;
 
-use super::turns::Turns;
+use crate::internal::caught::discard;
 use crate::internal::label;
-use crate::internal::line::Place;
+use crate::internal::line::{Place, Spare};
 use crate::internal::lock::Lock;
-use state::State;
+use crate::runtime::coop;
+use state::{Look, State};
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Lends tokens, one to each borrower, first come, first served.
 ///
@@ -55,7 +57,6 @@ pub struct Limiter {
 
 struct Inner {
     state: Lock<State>,
-    turns: Turns,
 }
 
 /// The figures of a [`Limiter`] at one moment.
@@ -86,7 +87,6 @@ impl Limiter {
         Limiter {
             inner: Arc::new(Inner {
                 state: Lock::new(State::new(total)),
-                turns: Turns::new(),
             }),
         }
     }
@@ -213,7 +213,14 @@ struct Waiting {
     /// Goes into the token; `None` once it has answered.
     inner: Option<Arc<Inner>>,
     borrower: Option<Borrower>,
-    place: Option<Place>,
+    step: Step,
+}
+
+enum Step {
+    Fresh,
+    Waits(Place),
+    /// It gives way to other tasks first.
+    Has(Result<(), BorrowError>),
 }
 
 impl Waiting {
@@ -221,21 +228,19 @@ impl Waiting {
         Waiting {
             inner: Some(inner.clone()),
             borrower,
-            place: None,
+            step: Step::Fresh,
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Token, BorrowError>> {
-        let Some(inner) = self.inner.take() else {
+        let Some(inner) = &self.inner else {
             panic!("a `Limiter` was asked again after it had given its answer");
         };
-        match inner.poll(self.borrower.as_ref(), &mut self.place, cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(Token::new(inner, self.borrower.take()))),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                self.inner = Some(inner);
-                Poll::Pending
-            }
+        let answer = ready!(inner.poll(self.borrower.as_ref(), &mut self.step, cx));
+        match (answer, self.inner.take()) {
+            (Ok(()), Some(inner)) => Poll::Ready(Ok(Token::new(inner, self.borrower.take()))),
+            (Err(error), _) => Poll::Ready(Err(error)),
+            (Ok(()), None) => unreachable!("it was there a moment ago"),
         }
     }
 }
@@ -244,50 +249,83 @@ impl Inner {
     fn poll(
         &self,
         borrower: Option<&Borrower>,
-        place: &mut Option<Place>,
+        step: &mut Step,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), BorrowError>> {
-        if let Some(at) = *place {
-            let looked = self.state.lock().look(at, cx.waker());
-            if looked.is_ok() {
-                *place = None;
-                return Poll::Ready(Ok(()));
-            }
-        } else {
-            // Cloned before the lock is taken: it is not our code.
-            let waker = cx.waker().clone();
-            let mut state = self.state.lock();
-            match state.take(borrower) {
-                Ok(()) => {
-                    drop(state);
-                    if self.turns.go_round(cx) {
-                        let wakers = self.state.lock().give(borrower);
-                        wakers.wake();
-                        label::set("its next turn");
-                        return Poll::Pending;
+        match mem::replace(step, Step::Fresh) {
+            Step::Fresh => self.first_poll(borrower, step, cx),
+            Step::Has(answer) => Poll::Ready(answer),
+            Step::Waits(place) => {
+                *step = Step::Waits(place);
+                let mut spare = Spare::none();
+                loop {
+                    match self.state.lock().look(place, cx, &mut spare) {
+                        Look::Served => break,
+                        Look::Waits => {
+                            label::set("a token");
+                            return Poll::Pending;
+                        }
+                        Look::NeedsWaker => {}
                     }
-                    self.turns.count();
-                    return Poll::Ready(Ok(()));
+                    spare.fill(cx);
                 }
-                Err(BorrowError::NoTokens { .. }) => *place = Some(state.enter(borrower, waker)),
-                Err(error) => return Poll::Ready(Err(error)),
+                *step = Step::Fresh;
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    fn first_poll(
+        &self,
+        borrower: Option<&Borrower>,
+        step: &mut Step,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), BorrowError>> {
+        // First, as it may run code of the user.
+        let gives_way = coop::poll_spend(cx).is_pending();
+        let mut spare = Spare::none();
+        let answer = loop {
+            let mut state = self.state.lock();
+            let taken = state.take(borrower);
+            if !matches!(taken, Err(BorrowError::NoTokens { .. })) {
+                break taken;
+            }
+            if let Some(waker) = spare.take() {
+                *step = Step::Waits(state.enter(borrower, waker));
+                drop(state);
+                label::set("a token");
+                return Poll::Pending;
             }
             drop(state);
-            self.turns.reset();
+            spare.fill(cx);
+        };
+        if !gives_way {
+            return Poll::Ready(answer);
         }
-        label::set("a token");
+        *step = Step::Has(answer);
+        label::set("its next turn");
         Poll::Pending
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let (Some(place), Some(inner)) = (self.place, &self.inner) else {
+        let Some(inner) = &self.inner else {
             return;
         };
-        let (waker, wakers) = inner.state.lock().leave(place, self.borrower.as_ref());
-        drop(waker);
-        wakers.wake();
+        let borrower = self.borrower.as_ref();
+        match mem::replace(&mut self.step, Step::Fresh) {
+            Step::Fresh | Step::Has(Err(_)) => {}
+            Step::Has(Ok(())) => {
+                let wakers = inner.state.lock().give(borrower);
+                wakers.wake();
+            }
+            Step::Waits(place) => {
+                let (waker, wakers) = inner.state.lock().leave(place, borrower);
+                wakers.wake();
+                discard(waker);
+            }
+        }
     }
 }
 
@@ -326,7 +364,7 @@ impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiting")
             .field("borrower", &self.borrower)
-            .field("waiting", &self.place.is_some())
+            .field("waiting", &matches!(self.step, Step::Waits(_)))
             .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,9 @@
 //! Who has a token and who waits for one, without a future in sight.
 
 use super::{BorrowError, Borrower, LimiterStats};
-use crate::internal::line::{Line, Place, Wakers};
+use crate::internal::line::{Line, Place, Spare, Wakers};
 use std::collections::BTreeSet;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -14,6 +14,14 @@ pub(super) struct State {
     known: BTreeSet<Borrower>,
     /// True: served.
     line: Line<bool>,
+}
+
+/// What a waiter sees.
+pub(super) enum Look {
+    Served,
+    Waits,
+    /// It has to bring one, and to look again.
+    NeedsWaker,
 }
 
 impl State {
@@ -50,13 +58,16 @@ impl State {
         self.line.enter(false, waker)
     }
 
-    /// Whether a waiter has its token; its waker of before if not.
-    pub(super) fn look(&mut self, place: Place, waker: &Waker) -> Result<(), Option<Waker>> {
-        if self.line.is_waiting(place) {
-            return Err(self.line.set_waker(place, waker));
+    /// How a waiter stands; its place is gone when it was served.
+    pub(super) fn look(&mut self, place: Place, cx: &Context<'_>, spare: &mut Spare) -> Look {
+        if !self.line.is_waiting(place) {
+            self.line.leave(place);
+            Look::Served
+        } else if self.line.renew(place, cx, spare) {
+            Look::Waits
+        } else {
+            Look::NeedsWaker
         }
-        self.line.leave(place);
-        Ok(())
     }
 
     /// A waiter goes; its token, if it had one, goes to the next.

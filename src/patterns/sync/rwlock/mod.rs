@@ -6,13 +6,15 @@ mod state;
 pub use guard::{ReadGuard, WriteGuard};
 
 use super::error::TryLockError;
-use super::turns::Turns;
+use crate::internal::caught::discard;
 use crate::internal::label;
-use crate::internal::line::{Place, Wakers};
+use crate::internal::line::{Place, Spare, Wakers};
 use crate::internal::lock::Lock;
-use state::{Got, Mode, Shared, State};
+use crate::runtime::coop;
+use state::{Got, Look, Mode, Shared, State};
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -51,7 +53,6 @@ pub struct RwLock<T> {
 
 struct Inner<T> {
     state: Lock<State<T>>,
-    turns: Turns,
 }
 
 impl<T> Inner<T> {
@@ -90,7 +91,6 @@ impl<T> RwLock<T> {
         RwLock {
             inner: Arc::new(Inner {
                 state: Lock::new(State::new(value)),
-                turns: Turns::new(),
             }),
         }
     }
@@ -190,7 +190,14 @@ struct Waiting<T> {
     /// Goes into the guard; `None` once it has answered.
     inner: Option<Arc<Inner<T>>>,
     mode: Mode,
-    place: Option<Place>,
+    step: Step<T>,
+}
+
+enum Step<T> {
+    Fresh,
+    Waits(Place),
+    /// It has the lock, and gives way to other tasks first.
+    Has(Got<T>),
 }
 
 impl<T> Waiting<T> {
@@ -198,68 +205,98 @@ impl<T> Waiting<T> {
         Waiting {
             inner: Some(inner.clone()),
             mode,
-            place: None,
+            step: Step::Fresh,
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Arc<Inner<T>>, Got<T>)> {
-        let Some(inner) = self.inner.take() else {
+        let Some(inner) = &self.inner else {
             panic!("a `RwLock` was asked again after it had given the guard");
         };
-        match inner.poll(self.mode, &mut self.place, cx) {
-            Poll::Ready(got) => Poll::Ready((inner, got)),
-            Poll::Pending => {
-                self.inner = Some(inner);
-                Poll::Pending
-            }
+        let got = ready!(inner.poll(self.mode, &mut self.step, cx));
+        match self.inner.take() {
+            Some(inner) => Poll::Ready((inner, got)),
+            None => unreachable!("it was there a moment ago"),
         }
     }
 }
 
 impl<T> Inner<T> {
-    fn poll(&self, mode: Mode, place: &mut Option<Place>, cx: &mut Context<'_>) -> Poll<Got<T>> {
-        if let Some(at) = *place {
-            let looked = self.state.lock().look(at, cx.waker());
-            if let Ok(got) = looked {
-                *place = None;
-                return Poll::Ready(got);
+    fn poll(&self, mode: Mode, step: &mut Step<T>, cx: &mut Context<'_>) -> Poll<Got<T>> {
+        let polled = match mem::replace(step, Step::Fresh) {
+            Step::Has(got) => return Poll::Ready(got),
+            Step::Fresh => self.first_poll(mode, step, cx),
+            Step::Waits(place) => {
+                *step = Step::Waits(place);
+                let polled = self.look(place, cx);
+                if polled.is_ready() {
+                    *step = Step::Fresh;
+                }
+                polled
             }
-        } else {
-            // Cloned before the lock is taken: it is not our code.
-            let waker = cx.waker().clone();
+        };
+        if polled.is_pending() {
+            label::set(match (&*step, mode) {
+                (Step::Has(_), _) => "its next turn",
+                (_, Mode::Read) => "a lock to read",
+                (_, Mode::Write) => "a lock to write",
+            });
+        }
+        polled
+    }
+
+    fn look(&self, place: Place, cx: &Context<'_>) -> Poll<Got<T>> {
+        let mut spare = Spare::none();
+        loop {
+            match self.state.lock().look(place, cx, &mut spare) {
+                Look::Got(got) => return Poll::Ready(got),
+                Look::Waits => return Poll::Pending,
+                Look::NeedsWaker => {}
+            }
+            spare.fill(cx);
+        }
+    }
+
+    fn first_poll(&self, mode: Mode, step: &mut Step<T>, cx: &mut Context<'_>) -> Poll<Got<T>> {
+        // First, as it may run code of the user.
+        let gives_way = coop::poll_spend(cx).is_pending();
+        let mut spare = Spare::none();
+        let got = loop {
             let mut state = self.state.lock();
             if let Some(got) = state.take(mode) {
-                drop(state);
-                if self.turns.go_round(cx) {
-                    self.give_back(got);
-                    label::set("its next turn");
-                    return Poll::Pending;
-                }
-                self.turns.count();
-                return Poll::Ready(got);
+                break got;
             }
-            *place = Some(state.enter(mode, waker));
+            if let Some(waker) = spare.take() {
+                *step = Step::Waits(state.enter(mode, waker));
+                return Poll::Pending;
+            }
             drop(state);
-            self.turns.reset();
+            spare.fill(cx);
+        };
+        if !gives_way {
+            return Poll::Ready(got);
         }
-        label::set(match mode {
-            Mode::Read => "a lock to read",
-            Mode::Write => "a lock to write",
-        });
+        *step = Step::Has(got);
         Poll::Pending
     }
 }
 
 impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
-        let (Some(place), Some(inner)) = (self.place, &self.inner) else {
+        let Some(inner) = &self.inner else {
             return;
         };
-        let (got, waker, wakers) = inner.state.lock().leave(place);
-        drop(waker);
-        wakers.wake();
-        if let Some(got) = got {
-            inner.give_back(got);
+        match mem::replace(&mut self.step, Step::Fresh) {
+            Step::Fresh => {}
+            Step::Has(got) => inner.give_back(got),
+            Step::Waits(place) => {
+                let (got, waker, wakers) = inner.state.lock().leave(place);
+                wakers.wake();
+                if let Some(got) = got {
+                    inner.give_back(got);
+                }
+                discard(waker);
+            }
         }
     }
 }
@@ -301,7 +338,7 @@ impl<T> Future for Writing<T> {
 impl<T> fmt::Debug for Reading<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reading")
-            .field("waiting", &self.waiting.place.is_some())
+            .field("waiting", &matches!(self.waiting.step, Step::Waits(_)))
             .finish_non_exhaustive()
     }
 }
@@ -309,7 +346,7 @@ impl<T> fmt::Debug for Reading<T> {
 impl<T> fmt::Debug for Writing<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writing")
-            .field("waiting", &self.waiting.place.is_some())
+            .field("waiting", &matches!(self.waiting.step, Step::Waits(_)))
             .finish_non_exhaustive()
     }
 }

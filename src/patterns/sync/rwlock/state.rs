@@ -4,10 +4,10 @@
 //! go of its share *before* it is counted out, so that at zero nobody but the lock has one, and the box can be had back. The `Arc` around the box
 //! is made by the first reader after a writer and kept until the next writer: only turns between the two allocate.
 
-use crate::internal::line::{Line, Place, Wakers};
+use crate::internal::line::{Line, Place, Spare, Wakers};
 use std::mem;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 pub(super) type Shared<T> = Arc<Box<T>>;
 
@@ -35,6 +35,14 @@ pub(super) enum Mode {
 pub(super) enum Got<T> {
     Read(Shared<T>),
     Write(Box<T>),
+}
+
+/// What a waiter sees.
+pub(super) enum Look<T> {
+    Got(Got<T>),
+    Waits,
+    /// It has to bring one, and to look again.
+    NeedsWaker,
 }
 
 enum Turn<T> {
@@ -89,13 +97,16 @@ impl<T> State<T> {
         self.line.enter(Turn::Wants(mode), waker)
     }
 
-    /// How a waiter stands: what it got, or its waker of before.
-    pub(super) fn look(&mut self, place: Place, waker: &Waker) -> Result<Got<T>, Option<Waker>> {
+    /// How a waiter stands; its place is gone when it has got something.
+    pub(super) fn look(&mut self, place: Place, cx: &Context<'_>, spare: &mut Spare) -> Look<T> {
         if self.line.is_waiting(place) {
-            return Err(self.line.set_waker(place, waker));
+            return match self.line.renew(place, cx, spare) {
+                true => Look::Waits,
+                false => Look::NeedsWaker,
+            };
         }
         match self.line.leave(place) {
-            Some((Turn::Got(got), _)) => Ok(got),
+            Some((Turn::Got(got), _)) => Look::Got(got),
             _ => unreachable!("who was served has got something"),
         }
     }

@@ -7,8 +7,9 @@ mod state;
 pub use error::{AcquireError, MergeError, ResizeError, SplitError, TryAcquireError};
 pub use permit::Permit;
 
-use super::turns::Turns;
 use crate::internal::label;
+use crate::internal::line::Spare;
+use crate::runtime::coop;
 use state::{Entered, State, Ticket};
 use std::fmt;
 use std::future::Future;
@@ -59,7 +60,6 @@ pub struct Semaphore {
 
 pub(super) struct Inner {
     state: State,
-    turns: Turns,
 }
 
 impl Semaphore {
@@ -80,7 +80,6 @@ impl Semaphore {
         Semaphore {
             inner: Arc::new(Inner {
                 state: State::new(permits),
-                turns: Turns::new(),
             }),
         }
     }
@@ -150,7 +149,7 @@ impl Semaphore {
         Acquire {
             inner: Some(&self.inner),
             count: n,
-            ticket: None,
+            step: Step::Fresh,
         }
     }
 
@@ -252,35 +251,56 @@ pub struct Acquire<'a> {
     /// Goes into the permit; `None` once it has answered.
     inner: Option<&'a Arc<Inner>>,
     count: usize,
-    ticket: Option<Ticket>,
+    step: Step,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Fresh,
+    Waits(Ticket),
+    /// It has the permits, and gives way to other tasks first.
+    Has,
+    /// It was refused, and gives way to other tasks first.
+    Refused(AcquireError),
 }
 
 impl Acquire<'_> {
     #[inline(never)]
-    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
+    fn poll_slow(
+        &mut self,
+        cx: &mut Context<'_>,
+        gives_way: bool,
+    ) -> Poll<Result<(), AcquireError>> {
         let Some(inner) = &self.inner else {
             panic!("`Semaphore::acquire` was polled again after it had given its answer");
         };
-        if self.ticket.is_none() {
-            if self.count > 0 && inner.state.would_take(self.count) && inner.turns.go_round(cx) {
-                label::set("its next turn");
-                return Poll::Pending;
+        let answer = match self.step {
+            Step::Has => return Poll::Ready(Ok(())),
+            Step::Refused(error) => return Poll::Ready(Err(error)),
+            Step::Waits(ticket) => inner.state.look(ticket, cx),
+            Step::Fresh if self.count > 0 && inner.state.take(self.count) => Some(Ok(())),
+            Step::Fresh => {
+                let mut spare = Spare::of(cx);
+                match inner.state.enter(self.count, &mut spare) {
+                    Entered::Granted => Some(Ok(())),
+                    Entered::Refused(error) => Some(Err(error)),
+                    Entered::Waits(ticket) => {
+                        self.step = Step::Waits(ticket);
+                        None
+                    }
+                }
             }
-            // Cloned before the lock is taken: it is not our code.
-            let waker = cx.waker().clone();
-            match inner.state.enter(self.count, waker) {
-                Entered::Granted => return Poll::Ready(Ok(())),
-                Entered::Refused(error) => return Poll::Ready(Err(error)),
-                Entered::Waits(ticket) => self.ticket = Some(ticket),
-            }
-            inner.turns.reset();
-        } else if let Some(ticket) = self.ticket
-            && let Some(answer) = inner.state.look(ticket, cx.waker())
-        {
-            self.ticket = None;
-            return Poll::Ready(answer);
+        };
+        match answer {
+            Some(Ok(())) if gives_way => self.step = Step::Has,
+            Some(Err(error)) if gives_way => self.step = Step::Refused(error),
+            Some(answer) => return Poll::Ready(answer),
+            None => {}
         }
-        label::set("a permit");
+        label::set(match self.step {
+            Step::Has | Step::Refused(_) => "its next turn",
+            Step::Fresh | Step::Waits(_) => "a permit",
+        });
         Poll::Pending
     }
 }
@@ -291,15 +311,15 @@ impl<'a> Future for Acquire<'a> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if this.ticket.is_none()
+        let fresh = matches!(this.step, Step::Fresh) && this.inner.is_some();
+        // First, as it may run code of the user.
+        let gives_way = fresh && coop::poll_spend(cx).is_pending();
+        let taken = fresh
+            && !gives_way
             && this.count > 0
-            && let Some(inner) = &this.inner
-            && !inner.turns.are_up()
-            && inner.state.take(this.count)
-        {
-            inner.turns.count();
-        } else {
-            match this.poll_slow(cx) {
+            && this.inner.is_some_and(|inner| inner.state.take(this.count));
+        if !taken {
+            match this.poll_slow(cx, gives_way) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
@@ -318,8 +338,11 @@ impl<'a> Future for Acquire<'a> {
 impl Drop for Acquire<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let (Some(ticket), Some(inner)) = (self.ticket, self.inner) {
-            inner.state.abandon(ticket, self.count);
+        let Some(inner) = self.inner else { return };
+        match self.step {
+            Step::Fresh | Step::Refused(_) => {}
+            Step::Waits(ticket) => inner.state.abandon(ticket, self.count),
+            Step::Has => inner.state.give(self.count),
         }
     }
 }
@@ -328,7 +351,7 @@ impl fmt::Debug for Acquire<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acquire")
             .field("count", &self.count)
-            .field("waiting", &self.ticket.is_some())
+            .field("waiting", &matches!(self.step, Step::Waits(_)))
             .finish_non_exhaustive()
     }
 }

@@ -14,9 +14,10 @@
 
 use super::error::{AcquireError, ResizeError, TryAcquireError};
 use crate::internal::atomic::{AtomicUsize, Ordering};
-use crate::internal::line::{Line, Place, Wakers};
+use crate::internal::caught::discard;
+use crate::internal::line::{Line, Place, Spare, Wakers, wake};
 use crate::internal::lock::Lock;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 /// Most permits there can be: one bit of the word is taken.
 pub(crate) const MOST: usize = usize::MAX >> 1;
@@ -136,12 +137,6 @@ impl State {
             .is_ok()
     }
 
-    /// Whether [`take`](State::take) would.
-    pub(crate) fn would_take(&self, n: usize) -> bool {
-        let word = self.word.load(Ordering::Relaxed);
-        word & BY_THE_LINE == 0 && word >= n
-    }
-
     pub(crate) fn try_take(&self, n: usize) -> Result<(), TryAcquireError> {
         if n > 0 && self.take(n) {
             return Ok(());
@@ -159,10 +154,10 @@ impl State {
         })
     }
 
-    /// Takes `n` permits, or a place in the line for them.
+    /// Takes `n` permits, or a place in the line for them. The spare waker is filled.
     // Its one caller is out of line.
     #[inline(always)]
-    pub(crate) fn enter(&self, n: usize, waker: Waker) -> Entered {
+    pub(crate) fn enter(&self, n: usize, spare: &mut Spare) -> Entered {
         let mut slow = self.slow.lock();
         if let Some(error) = slow.refuses(n) {
             return Entered::Refused(error);
@@ -183,6 +178,9 @@ impl State {
             ticket: number,
             asked: n,
             refused: None,
+        };
+        let Some(waker) = spare.take() else {
+            unreachable!("it was filled");
         };
         let place = slow.line.enter(wait, waker);
         Entered::Waits(Ticket { number, place })
@@ -228,7 +226,7 @@ impl State {
                 .store(wait.ticket.wrapping_add(1), Ordering::Release);
             drop(slow);
             if let Some(waker) = waker {
-                waker.wake();
+                wake(waker);
             }
             return;
         }
@@ -267,9 +265,13 @@ impl State {
         wakers
     }
 
-    /// How a waiter stands; its place is gone unless it still waits. The waker is the one to wake from now on.
+    /// How a waiter stands; its place is gone unless it still waits. The waker of `cx` is the one to wake from now on.
     #[inline]
-    pub(crate) fn look(&self, ticket: Ticket, waker: &Waker) -> Option<Result<(), AcquireError>> {
+    pub(crate) fn look(
+        &self,
+        ticket: Ticket,
+        cx: &Context<'_>,
+    ) -> Option<Result<(), AcquireError>> {
         let served = self.served.load(Ordering::Acquire);
         // Tickets wrap around; there are never half of all numbers of them at once.
         let is_served = served.wrapping_sub(ticket.number).cast_signed() > 0;
@@ -277,34 +279,37 @@ impl State {
         if is_served && self.refused.load(Ordering::Relaxed) == 0 {
             return Some(Ok(()));
         }
-        self.look_closely(ticket, waker)
+        self.look_closely(ticket, cx)
     }
 
     #[cold]
-    fn look_closely(&self, ticket: Ticket, waker: &Waker) -> Option<Result<(), AcquireError>> {
-        let mut slow = self.slow.lock();
-        match slow.find(ticket) {
-            None => Some(Ok(())),
-            Some(Wait { refused: None, .. }) => {
-                let old = slow.line.set_waker(ticket.place, waker);
-                drop(slow);
-                drop(old);
-                None
+    fn look_closely(&self, ticket: Ticket, cx: &Context<'_>) -> Option<Result<(), AcquireError>> {
+        let mut spare = Spare::none();
+        loop {
+            let mut slow = self.slow.lock();
+            match slow.find(ticket) {
+                None => return Some(Ok(())),
+                Some(Wait { refused: None, .. }) => {
+                    if slow.line.renew(ticket.place, cx, &mut spare) {
+                        return None;
+                    }
+                }
+                Some(_) => {
+                    // Who was refused has been woken, so there is no waker.
+                    let (wait, _) = self.leave(&mut slow, ticket)?;
+                    return wait.refused.map(|why| {
+                        Err(match why {
+                            Refusal::Closed => AcquireError::Closed,
+                            Refusal::TooMany { size } => AcquireError::TooMany {
+                                asked: wait.asked,
+                                size,
+                            },
+                        })
+                    });
+                }
             }
-            Some(_) => {
-                let left = self.leave(&mut slow, ticket);
-                drop(slow);
-                let (wait, _waker) = left?;
-                wait.refused.map(|why| {
-                    Err(match why {
-                        Refusal::Closed => AcquireError::Closed,
-                        Refusal::TooMany { size } => AcquireError::TooMany {
-                            asked: wait.asked,
-                            size,
-                        },
-                    })
-                })
-            }
+            drop(slow);
+            spare.fill(cx);
         }
     }
 
@@ -339,8 +344,8 @@ impl State {
             false => Wakers::new(),
         };
         drop(slow);
-        drop(waker);
         wakers.wake();
+        discard(waker);
     }
 
     /// Everybody who waits, and whoever comes, is refused. Permits out stay valid.

@@ -2,8 +2,6 @@
 
 #[path = "../../../../src/patterns/sync/event.rs"]
 mod inner;
-#[path = "../../../../src/patterns/sync/turns.rs"]
-mod turns;
 
 use crate::support::{Guarded, check};
 use inner::Event;

@@ -1,6 +1,7 @@
 //! Who takes, waits, gives and closes at the same time.
 
 use super::{AcquireError, Entered, State, Ticket};
+use crate::internal::line::Spare;
 use crate::support::{Guarded, check};
 use loom::future::block_on;
 use loom::sync::Arc;
@@ -29,7 +30,7 @@ impl Future for Acquire {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(ticket) = self.ticket {
-            let answer = self.state.look(ticket, cx.waker());
+            let answer = self.state.look(ticket, cx);
             if answer.is_some() {
                 self.ticket = None;
             }
@@ -38,7 +39,7 @@ impl Future for Acquire {
         if self.state.take(self.count) {
             return Poll::Ready(Ok(()));
         }
-        match self.state.enter(self.count, cx.waker().clone()) {
+        match self.state.enter(self.count, &mut Spare::of(cx)) {
             Entered::Granted => Poll::Ready(Ok(())),
             Entered::Refused(error) => Poll::Ready(Err(error)),
             Entered::Waits(ticket) => {

@@ -265,13 +265,13 @@ fn a_dropped_waiter_at_a_barrier_has_not_arrived() {
         for _ in 0..2 {
             let barrier = barrier.clone();
             spawn(async move {
-                barrier.wait().await;
+                barrier.wait().await.unwrap();
             });
         }
         barrier
     };
     let op = |barrier: Barrier| async move {
-        barrier.wait().await;
+        barrier.wait().await.unwrap();
     };
     let verify = |barrier: Barrier, outcome: Outcome<()>| async move {
         settle().await;
@@ -279,7 +279,7 @@ fn a_dropped_waiter_at_a_barrier_has_not_arrived() {
         match (barrier.waiting(), outcome) {
             (0, _) => Ok(()),
             (2, Outcome::Cancelled { .. }) => {
-                barrier.wait().await;
+                barrier.wait().await.unwrap();
                 settle().await;
                 same(barrier.waiting(), 0)
             }
