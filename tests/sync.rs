@@ -14,6 +14,10 @@ mod condition;
 mod event;
 #[path = "sync/exclusive.rs"]
 mod exclusive;
+#[path = "sync/giving_way.rs"]
+mod giving_way;
+#[path = "sync/hostile.rs"]
+mod hostile;
 #[path = "sync/limiter.rs"]
 mod limiter;
 #[path = "sync/mutex.rs"]

@@ -7,6 +7,8 @@ pub(crate) mod gated;
 pub(crate) mod keyed;
 pub(crate) mod label;
 pub(crate) mod line;
+#[cfg(test)]
+mod line_tests;
 pub(crate) mod lock;
 pub(crate) mod member;
 pub(crate) mod node;

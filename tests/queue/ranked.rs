@@ -91,9 +91,11 @@ async fn a_comparison_that_uses_the_queue_is_told_so() {
 }
 
 #[test]
-#[should_panic(expected = "a queue of capacity 0 could never take an item: use at least 1")]
-fn a_capacity_of_zero_is_refused() {
-    drop(Queue::<u8>::bounded(0));
+#[should_panic(
+    expected = "a queue of capacity 0 holds no items that could be ordered: use at least 1"
+)]
+fn an_order_of_nothing_is_refused() {
+    drop(Queue::<u8>::priority(0));
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! A queue that every subscriber sees all of.
 
-use super::error::Closed;
+use super::error::SendError;
 use super::subscriber::Subscriber;
-use crate::internal::line::Line;
+use crate::internal::caught::discard;
+use crate::internal::line::{Line, Wakers};
 use crate::internal::lock::Lock;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::task::Waker;
+
+const CLOSED: &str = "send: the broadcast is closed: it takes no more items";
 
 pub(super) struct State<T> {
     pub(super) ring: VecDeque<Arc<T>>,
@@ -25,18 +27,17 @@ impl<T> State<T> {
         self.first + self.ring.len() as u64
     }
 
-    fn wake_all(&mut self) -> Vec<Waker> {
-        let mut wakers = Vec::with_capacity(self.waiting.len());
-        while !self.waiting.is_empty() {
-            wakers.extend(self.waiting.serve_front(|()| ()));
-        }
+    fn wake_all(&mut self) -> Wakers {
+        let mut wakers = Wakers::new();
+        self.waiting.serve_each(&mut wakers, |()| true);
         wakers
     }
 }
 
-fn wake(wakers: Vec<Waker>) {
-    for waker in wakers {
-        waker.wake();
+impl<T> Drop for State<T> {
+    fn drop(&mut self) {
+        // One by one: an item whose destructor panics takes no other with it.
+        self.ring.drain(..).for_each(discard);
     }
 }
 
@@ -95,12 +96,12 @@ impl<T> Broadcast<T> {
     ///
     /// # Errors
     ///
-    /// [`Closed`], when the broadcast is closed; the item is handed back beside it.
-    pub fn send(&self, item: T) -> Result<usize, (Closed, T)> {
+    /// [`SendError`] with the item, when the broadcast is closed.
+    pub fn send(&self, item: T) -> Result<usize, SendError<T>> {
         let mut state = self.0.lock();
         if state.closed {
             drop(state);
-            return Err((Closed, item));
+            return Err(SendError::new(item, CLOSED));
         }
         let subscribers = state.subscribers;
         if subscribers == 0 {
@@ -116,8 +117,8 @@ impl<T> Broadcast<T> {
         state.ring.push_back(Arc::new(item));
         let wakers = state.wake_all();
         drop(state);
-        drop(oldest);
-        wake(wakers);
+        wakers.wake();
+        discard(oldest);
         Ok(subscribers)
     }
 
@@ -144,6 +145,11 @@ impl<T> Broadcast<T> {
         self.0.lock().subscribers
     }
 
+    /// How many handles there are that can send; the broadcast closes with the last.
+    pub fn senders(&self) -> usize {
+        self.0.lock().senders
+    }
+
     /// How many items are kept at most.
     pub fn capacity(&self) -> usize {
         self.0.lock().capacity
@@ -155,7 +161,7 @@ fn close<T>(shared: &Lock<State<T>>) {
     state.closed = true;
     let wakers = state.wake_all();
     drop(state);
-    wake(wakers);
+    wakers.wake();
 }
 
 impl<T> Clone for Broadcast<T> {

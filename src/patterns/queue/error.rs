@@ -123,6 +123,39 @@ impl fmt::Display for Closed {
 
 impl std::error::Error for Closed {}
 
+/// A value that was not sent, because nobody can receive it any more; returned by [`Broadcast::send`](super::Broadcast::send) and
+/// [`OneshotSender::send`](super::OneshotSender::send).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SendError<T> {
+    item: T,
+    why: &'static str,
+}
+
+impl<T> SendError<T> {
+    pub(super) const fn new(item: T, why: &'static str) -> Self {
+        SendError { item, why }
+    }
+
+    /// The value.
+    pub fn into_inner(self) -> T {
+        self.item
+    }
+}
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendError(..)")
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.why)
+    }
+}
+
+impl<T> std::error::Error for SendError<T> {}
+
 /// How many items a subscriber of a [`Broadcast`](super::Broadcast) missed because it was too slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lagged(pub u64);

@@ -4,8 +4,10 @@ use super::item::Item;
 use super::shared::{Access, Shared};
 use super::state::{Arrival, State};
 use super::store::Entry;
+use crate::internal::caught::discard;
 use crate::internal::label;
-use crate::internal::line::Place;
+use crate::internal::line::{Place, Spare};
+use crate::runtime::coop;
 use futures_core::Stream;
 use std::fmt;
 use std::future::Future;
@@ -15,11 +17,23 @@ use std::task::{Context, Poll, ready};
 
 const WAITS: &str = "an item of a queue";
 
+/// Where a get stands.
+#[derive(Clone, Copy, Debug)]
+enum Stand {
+    Fresh,
+    /// It found the end, and gives way to other tasks first.
+    Ended,
+    /// In the line for items; also with an item, when it gives way to other tasks first.
+    In(Place),
+}
+
 /// Gives up a stand in the line for items; what it was given goes on.
-fn leave<T>(shared: &Shared<T>, place: &mut Option<Place>) {
-    if let Some(place) = place.take() {
+#[inline]
+fn leave<T>(shared: &Shared<T>, stand: &mut Stand) {
+    if let Stand::In(place) = *stand {
+        *stand = Stand::Fresh;
         let left = shared.lock().leave_getters(place);
-        drop(left);
+        discard(left);
     }
 }
 
@@ -27,82 +41,109 @@ fn leave<T>(shared: &Shared<T>, place: &mut Option<Place>) {
 #[inline]
 fn poll_entry<T, R>(
     shared: &Shared<T>,
-    stand: &mut Option<Place>,
-    cx: &Context<'_>,
+    stand: &mut Stand,
+    cx: &mut Context<'_>,
     take: impl FnOnce(&mut State<T>, Entry<T>) -> R,
 ) -> Poll<Option<R>> {
-    let mut state = shared.lock();
-    let Some(place) = *stand else {
-        if state.out_of_budget() {
-            drop(state);
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+    // First, as it may run code of the user.
+    let gives_way = matches!(stand, Stand::Fresh) && coop::poll_spend(cx).is_pending();
+    if matches!(stand, Stand::Fresh) && !gives_way {
+        let mut state = shared.lock();
         if let Some(entry) = state.pop() {
             return Poll::Ready(Some(take(&mut state, entry)));
         }
-        return wait(state, stand, cx);
-    };
-    let (arrival, old) = state.arrival(place);
-    match arrival {
-        Arrival::Item(entry) => {
-            *stand = None;
-            let taken = take(&mut state, entry);
-            drop(state);
-            drop(old);
-            Poll::Ready(Some(taken))
-        }
-        Arrival::End => {
-            *stand = None;
-            Poll::Ready(None)
-        }
-        Arrival::NotYet => {
-            let old = state.set_get_waker(place, cx.waker());
-            drop(state);
-            drop(old);
-            label::set(WAITS);
-            Poll::Pending
-        }
     }
+    // Here, so that it outlives the lock that comes back.
+    let mut spare = Spare::none();
+    let arrived = ready!(poll_slow(shared, stand, cx, gives_way, &mut spare));
+    Poll::Ready(arrived.map(|(mut state, entry)| take(&mut state, entry)))
 }
 
-fn wait<T, R>(
-    mut state: Access<'_, T>,
-    stand: &mut Option<Place>,
+#[inline(never)]
+fn poll_slow<'a, T>(
+    shared: &'a Shared<T>,
+    stand: &mut Stand,
     cx: &Context<'_>,
-) -> Poll<Option<R>> {
-    if state.has_ended() {
-        return Poll::Ready(None);
+    gives_way: bool,
+    spare: &mut Spare,
+) -> Poll<Option<(Access<'a, T>, Entry<T>)>> {
+    loop {
+        let mut state = shared.lock();
+        match *stand {
+            Stand::In(place) => match state.arrival(place) {
+                Arrival::Item(entry) => {
+                    *stand = Stand::Fresh;
+                    return Poll::Ready(Some((state, entry)));
+                }
+                Arrival::End => {
+                    *stand = Stand::Fresh;
+                    return Poll::Ready(None);
+                }
+                Arrival::NotYet => {
+                    if state.renew_getter(place, cx, spare) {
+                        label::set(WAITS);
+                        return Poll::Pending;
+                    }
+                }
+            },
+            Stand::Fresh if gives_way => {
+                if let Some(place) = state.hold() {
+                    *stand = Stand::In(place);
+                } else if state.has_ended() {
+                    *stand = Stand::Ended;
+                } else if let Some(waker) = spare.take() {
+                    *stand = Stand::In(state.wait_for_item(waker));
+                }
+                if !matches!(stand, Stand::Fresh) {
+                    label::set(WAITS);
+                    return Poll::Pending;
+                }
+            }
+            Stand::Fresh | Stand::Ended => {
+                if let Some(entry) = state.pop() {
+                    *stand = Stand::Fresh;
+                    return Poll::Ready(Some((state, entry)));
+                }
+                if state.has_ended() {
+                    *stand = Stand::Fresh;
+                    return Poll::Ready(None);
+                }
+                if let Some(waker) = spare.take() {
+                    *stand = Stand::In(state.wait_for_item(waker));
+                    label::set(WAITS);
+                    return Poll::Pending;
+                }
+            }
+        }
+        drop(state);
+        spare.fill(cx);
     }
-    *stand = Some(state.wait_for_item(cx.waker().clone()));
-    label::set(WAITS);
-    Poll::Pending
 }
 
 /// Waits for an item to be acknowledged; made by [`Queue::get`](super::Queue::get).
 #[must_use = "nothing is got until it is awaited"]
 pub struct Get<'a, T> {
     shared: &'a Arc<Shared<T>>,
-    stand: Option<Place>,
+    stand: Stand,
 }
 
 /// Waits for an item; made by [`Queue::take`](super::Queue::take).
 #[must_use = "nothing is taken until it is awaited"]
 pub struct Take<'a, T> {
     shared: &'a Shared<T>,
-    stand: Option<Place>,
+    stand: Stand,
 }
 
 impl<'a, T> Get<'a, T> {
     pub(super) fn new(shared: &'a Arc<Shared<T>>) -> Self {
-        let stand = None;
+        let stand = Stand::Fresh;
         Get { shared, stand }
     }
 }
 
 impl<'a, T> Take<'a, T> {
     pub(super) fn new(shared: &'a Shared<T>) -> Self {
-        let stand = None;
+        let stand = Stand::Fresh;
         Take { shared, stand }
     }
 }
@@ -148,7 +189,7 @@ impl<T> Drop for Take<'_, T> {
 #[must_use = "nothing is got until it is awaited"]
 pub struct GetMany<'a, T> {
     shared: &'a Arc<Shared<T>>,
-    stand: Option<Place>,
+    stand: Stand,
     limit: usize,
     into: &'a mut Vec<Item<T>>,
 }
@@ -157,7 +198,7 @@ pub struct GetMany<'a, T> {
 #[must_use = "nothing is taken until it is awaited"]
 pub struct TakeMany<'a, T> {
     shared: &'a Shared<T>,
-    stand: Option<Place>,
+    stand: Stand,
     limit: usize,
     into: &'a mut Vec<T>,
 }
@@ -174,7 +215,7 @@ impl<'a, T> GetMany<'a, T> {
         assert!(limit > 0, "{NOT_ZERO}");
         GetMany {
             shared,
-            stand: None,
+            stand: Stand::Fresh,
             limit,
             into,
         }
@@ -187,7 +228,7 @@ impl<'a, T> TakeMany<'a, T> {
         assert!(limit > 0, "{NOT_ZERO}");
         TakeMany {
             shared,
-            stand: None,
+            stand: Stand::Fresh,
             limit,
             into,
         }
@@ -259,12 +300,12 @@ impl<T> Drop for TakeMany<'_, T> {
 #[must_use = "streams do nothing unless polled"]
 pub struct Items<T> {
     shared: Arc<Shared<T>>,
-    stand: Option<Place>,
+    stand: Stand,
 }
 
 impl<T> Items<T> {
     pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
-        let stand = None;
+        let stand = Stand::Fresh;
         Items { shared, stand }
     }
 }
@@ -289,7 +330,7 @@ macro_rules! opaque {
     ($($name:ident<$($life:lifetime,)? T>)*) => {$(
         impl<T> fmt::Debug for $name<$($life,)? T> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name)).field("waiting", &self.stand.is_some()).finish_non_exhaustive()
+                f.debug_struct(stringify!($name)).field("waiting", &matches!(self.stand, Stand::In(_))).finish_non_exhaustive()
             }
         }
     )*};

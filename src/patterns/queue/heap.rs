@@ -1,6 +1,7 @@
 //! Items by priority. Comparing runs code of the user, under the lock: it comes before anything is moved, and the thread is marked meanwhile.
 
 use super::store::Entry;
+use crate::internal::lock::exempt;
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
@@ -57,8 +58,7 @@ impl<T> Rank<T> {
         }
         COMPARING.set(true);
         let _over = Over;
-        self.compare
-            .compare(a, &b.item)
+        exempt(|| self.compare.compare(a, &b.item))
             .then(a_seq.cmp(&b.seq))
             .is_lt()
     }

@@ -3,6 +3,7 @@
 use super::policy::OnDrop;
 use super::shared::Shared;
 use super::store::Entry;
+use crate::internal::caught::discard;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -95,11 +96,11 @@ impl<T> Item<T> {
             }
             OnDrop::Requeue => {
                 let lost = self.shared.lock().give_back(entry);
-                drop(lost);
+                discard(lost);
             }
             OnDrop::DeadLetter => {
                 let lost = self.shared.lock().bury(entry.item);
-                drop(lost);
+                discard(lost);
             }
         }
     }

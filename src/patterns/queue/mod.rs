@@ -12,7 +12,9 @@
 //! | to drop rather than to wait, as live audio does | [`Overflow`], [`Queue::displace`] |
 //! | to make an item only when there is room for it | [`Queue::reserve`] |
 //! | a queue that closes by itself when producers or consumers are gone | [`Queue::split`] |
+//! | a put to be over when its item is in somebody's hands | [`Queue::rendezvous`] |
 //! | every consumer to see every item | [`Broadcast`] |
+//! | one value, from one task to another | [`oneshot`] |
 //!
 //! # Example
 //!
@@ -72,9 +74,11 @@
 //! **The end.** After [`close`](Queue::close) every consumer gets what is left, then `None`, as often as it asks. Dropping handles closes
 //! nothing: a [`Queue`] is a handle for both sides. Those of [`split`](Queue::split) close it.
 //!
-//! **Scheduling.** After 256 operations of a queue in a row that did not wait, one lets other tasks run first.
+//! **Scheduling.** After some hundreds of operations in a row that did not wait, one lets other tasks run first, as tokio's own do. It keeps its place in line and what it has
+//! got meanwhile, so `put_timeout` with no time, or one poll, never fails for that.
 //!
-//! **Code of yours.** No value is dropped, cloned or woken under the lock of the queue. Comparisons of a queue by priority do run under it.
+//! **Code of yours.** No value is dropped, cloned or woken under the lock of the queue; a panic of a waker, or of the destructor of an item that the queue drops, ends nothing.
+//! Comparisons of a queue by priority do run under it.
 
 mod broadcast;
 mod error;
@@ -83,6 +87,7 @@ mod getting;
 mod heap;
 mod item;
 mod join;
+mod oneshot;
 mod policy;
 mod put;
 mod putting;
@@ -94,10 +99,11 @@ mod store;
 mod subscriber;
 
 pub use broadcast::Broadcast;
-pub use error::{Closed, Lagged, PutError, TryPutError};
+pub use error::{Closed, Lagged, PutError, SendError, TryPutError};
 pub use get::{Get, GetMany, Items, Take, TakeMany};
 pub use item::Item;
 pub use join::Join;
+pub use oneshot::{OneshotClosed, OneshotReceiver, OneshotSender, SenderGone, oneshot};
 pub use policy::{Builder, OnDrop, Overflow, UNBOUNDED};
 pub use put::{Put, Reserve, Slot};
 pub use split::{Consumer, Producer};
@@ -136,12 +142,7 @@ impl<T> Queue<T> {
         Queue { shared }
     }
 
-    /// First in, first out, at most `capacity` items.
-    ///
-    /// # Panics
-    ///
-    /// When `capacity` is 0.
-    #[track_caller]
+    /// First in, first out, at most `capacity` items; 0 is a [`rendezvous`](Queue::rendezvous).
     pub fn bounded(capacity: usize) -> Self {
         Queue::builder(capacity).build()
     }
@@ -149,6 +150,38 @@ impl<T> Queue<T> {
     /// First in, first out, any number of items: producers never wait, and memory grows while consumers are slow.
     pub fn unbounded() -> Self {
         Queue::builder(UNBOUNDED).build()
+    }
+
+    /// Items go from hand to hand: a put is over when a get has taken its item, and nothing is ever in the queue, but what comes back from a consumer. The same as
+    /// [`bounded(0)`](Queue::bounded). (asyncio's `Queue(0)` is without a bound; that is [`unbounded`](Queue::unbounded) here.)
+    ///
+    /// * A put that is dropped before a get came did not happen. A get that is dropped before it is ready has taken nothing.
+    /// * [`try_put`](Queue::try_put), and puts where [`Overflow`] says not to wait, hand their item to a get that waits; should that get be dropped before it has seen the
+    ///   item, the item goes to the next get.
+    /// * [`reserve`](Queue::reserve) waits until a get waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::join;
+    /// use regatta::{queue::Queue, testing, time};
+    /// use std::time::Duration;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let hands = Queue::rendezvous();
+    ///     let giver = async {
+    ///         hands.put("baton").await.expect("it is open");
+    ///         testing::now()
+    ///     };
+    ///     let taker = async {
+    ///         time::sleep(Duration::from_secs(3)).await;
+    ///         hands.take().await
+    ///     };
+    ///     assert_eq!(join!(giver, taker), (Duration::from_secs(3), Some("baton")));
+    /// });
+    /// ```
+    pub fn rendezvous() -> Self {
+        Queue::builder(0).build()
     }
 
     /// The smallest item first, equals in the order in which they were put; at most `capacity` items. For keys and floating-point priorities see
@@ -179,12 +212,7 @@ impl<T> Queue<T> {
         Queue::builder(capacity).smallest_first().build()
     }
 
-    /// To choose order, overflow and what happens to unprocessed items. `capacity` may be [`UNBOUNDED`].
-    ///
-    /// # Panics
-    ///
-    /// When `capacity` is 0.
-    #[track_caller]
+    /// To choose order, overflow and what happens to unprocessed items. `capacity` may be [`UNBOUNDED`], or 0 for a [`rendezvous`](Queue::rendezvous).
     pub fn builder(capacity: usize) -> Builder<T> {
         Builder::new(capacity)
     }
@@ -230,6 +258,30 @@ impl<T> Queue<T> {
     /// Whether it takes no more items.
     pub fn is_closed(&self) -> bool {
         self.shared.lock().closed
+    }
+
+    /// How many [`Producer`]s there are, of all calls of [`split`](Queue::split). Plain handles do not count.
+    pub fn producers(&self) -> usize {
+        self.shared.lock().producers
+    }
+
+    /// How many [`Consumer`]s there are, of all calls of [`split`](Queue::split). Plain handles do not count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::queue::Queue;
+    ///
+    /// let queue = Queue::<u8>::bounded(4);
+    /// let (producer, consumer) = queue.split();
+    /// let another = consumer.clone();
+    /// assert_eq!((queue.producers(), queue.consumers()), (1, 2));
+    /// drop((consumer, another));
+    /// assert_eq!((queue.producers(), queue.consumers()), (1, 0));
+    /// assert!(producer.try_put(1).is_err());
+    /// ```
+    pub fn consumers(&self) -> usize {
+        self.shared.lock().consumers
     }
 
     /// How many items wait in the queue.

@@ -72,10 +72,6 @@ impl<T> fmt::Debug for Builder<T> {
 
 impl<T> Builder<T> {
     pub(super) fn new(capacity: usize) -> Self {
-        assert!(
-            capacity > 0,
-            "a queue of capacity 0 could never take an item: use at least 1, or queue::UNBOUNDED"
-        );
         Builder {
             capacity,
             order: Order::Fifo,
@@ -175,12 +171,17 @@ impl<T> Builder<T> {
     ///
     /// # Panics
     ///
-    /// With [`Overflow::DropOldest`] in a queue by priority, which knows no oldest.
+    /// With [`Overflow::DropOldest`] in a queue by priority, which knows no oldest; with an order other than first in, first out in a queue of capacity 0, where
+    /// nothing stands that could be ordered.
     pub fn build(self) -> Queue<T> {
         let ranked = matches!(self.order, Order::Ranked(_));
         assert!(
             !(ranked && self.overflow == Overflow::DropOldest),
             "Overflow::DropOldest does not go with a queue by priority, which knows no oldest: use Overflow::Reject or Overflow::DropNewest"
+        );
+        assert!(
+            self.capacity > 0 || matches!(self.order, Order::Fifo),
+            "a queue of capacity 0 holds no items that could be ordered: use at least 1, or queue::UNBOUNDED"
         );
         let (store, valid) = match self.order {
             Order::Fifo => (Store::Fifo(VecDeque::new()), None),

@@ -3,29 +3,57 @@
 use super::error::{Closed, PutError};
 use super::policy::Overflow;
 use super::shared::Shared;
-use super::state::{Offer, Turn};
+use super::state::{Met, Offer, Turn};
+use crate::internal::caught::discard;
 use crate::internal::label;
-use crate::internal::line::Place;
+use crate::internal::line::{Place, Spare};
+use crate::runtime::coop;
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 const WAITS: &str = "room in a queue";
+const MEETS: &str = "a get that takes the item";
 
 /// A stand in the line for room. Dropping it leaves the line, and passes room on that it was given.
 #[derive(Debug)]
 struct Stand<'a, T> {
     shared: &'a Shared<T>,
-    place: Option<(Place, u64)>,
+    place: At,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum At {
+    Fresh,
+    /// It was about to be refused, and gives way to other tasks first.
+    GaveWay,
+    /// In the line, with the number of its item; also with room, when it gives way to other tasks first.
+    Line(Place, u64),
+    /// With its item in the line, to meet a get.
+    Offer(Place),
+}
+
+impl<T> Stand<'_, T> {
+    /// Leaves. Gives the item back that stood in the line with it.
+    fn leave(&mut self) -> Option<T> {
+        let (item, waker) = match mem::replace(&mut self.place, At::Fresh) {
+            At::Fresh | At::GaveWay => return None,
+            At::Line(place, _) => (None, self.shared.lock().leave_putters(place)),
+            At::Offer(place) => self.shared.lock().leave_offers(place),
+        };
+        discard(waker);
+        item
+    }
 }
 
 impl<T> Drop for Stand<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some((place, _)) = self.place.take() {
-            let waker = self.shared.lock().leave_putters(place);
-            drop(waker);
+        if !matches!(self.place, At::Fresh | At::GaveWay) {
+            discard(self.leave());
         }
     }
 }
@@ -40,7 +68,10 @@ pub struct Put<'a, T> {
 impl<T> fmt::Debug for Put<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Put")
-            .field("done", &self.item.is_none())
+            .field(
+                "done",
+                &(self.item.is_none() && matches!(self.stand.place, At::Fresh)),
+            )
             .finish_non_exhaustive()
     }
 }
@@ -53,7 +84,7 @@ impl<'a, T> Put<'a, T> {
         Put {
             stand: Stand {
                 shared,
-                place: None,
+                place: At::Fresh,
             },
             item: Some(item),
         }
@@ -62,7 +93,7 @@ impl<'a, T> Put<'a, T> {
     /// Gives up, and gives the item back; `None` when it was put, or handed back with an error. Exact: an item that comes back
     /// is not in the queue and never was.
     pub fn into_item(mut self) -> Option<T> {
-        self.item.take()
+        self.stand.leave().or_else(|| self.item.take())
     }
 
     fn hand_back(&mut self, error: fn(T) -> PutError<T>) -> Poll<Result<(), PutError<T>>> {
@@ -78,61 +109,124 @@ impl<T> Future for Put<'_, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let shared = this.stand.shared;
-        let Some((place, seq)) = this.stand.place else {
-            match &this.item {
-                Some(item) if !shared.is_valid(item) => {
-                    return this.hand_back(PutError::NotANumber);
-                }
-                Some(_) => {}
-                None => panic!("a put was polled after it had ended"),
-            }
+        let fresh = matches!(this.stand.place, At::Fresh);
+        if fresh
+            && let Some(item) = &this.item
+            && !shared.is_valid(item)
+        {
+            return this.hand_back(PutError::NotANumber);
+        }
+        // First, as it may run code of the user.
+        let gives_way = fresh && coop::poll_spend(cx).is_pending();
+        if fresh && !gives_way && this.item.is_some() {
             let mut state = shared.lock();
-            if state.out_of_budget() {
+            if let Offer::Taken(displaced) = state.offer(&mut this.item) {
                 drop(state);
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                discard(displaced);
+                return Poll::Ready(Ok(()));
             }
-            match state.offer(&mut this.item) {
-                Offer::Taken(displaced) => {
-                    drop(state);
-                    drop(displaced);
-                    return Poll::Ready(Ok(()));
+        }
+        this.poll_slow(cx, gives_way)
+    }
+}
+
+impl<T> Put<'_, T> {
+    #[inline(never)]
+    fn poll_slow(&mut self, cx: &Context<'_>, gives_way: bool) -> Poll<Result<(), PutError<T>>> {
+        let shared = self.stand.shared;
+        let mut spare = Spare::none();
+        loop {
+            let mut state = shared.lock();
+            match self.stand.place {
+                At::Fresh | At::GaveWay => {
+                    if self.item.is_none() {
+                        drop(state);
+                        panic!("a put was polled after it had ended");
+                    }
+                    let refused = state.closed || shared.limits.overflow != Overflow::Wait;
+                    if gives_way {
+                        if let Some((place, seq)) = state.hold_room() {
+                            self.stand.place = At::Line(place, seq);
+                            label::set(WAITS);
+                            return Poll::Pending;
+                        }
+                        if refused {
+                            self.stand.place = At::GaveWay;
+                            return Poll::Pending;
+                        }
+                    } else {
+                        match state.offer(&mut self.item) {
+                            Offer::Taken(displaced) => {
+                                drop(state);
+                                discard(displaced);
+                                return Poll::Ready(Ok(()));
+                            }
+                            Offer::Closed => {
+                                drop(state);
+                                return self.hand_back(PutError::Closed);
+                            }
+                            Offer::Full if refused => {
+                                drop(state);
+                                return self.hand_back(PutError::Full);
+                            }
+                            Offer::Full => {}
+                        }
+                    }
+                    if let Some(waker) = spare.take() {
+                        self.stand.place = match self.item.take() {
+                            Some(item) if state.is_rendezvous() => {
+                                At::Offer(state.offer_in_line(item, waker))
+                            }
+                            item => {
+                                self.item = item;
+                                let (place, seq) = state.wait_for_room(waker);
+                                At::Line(place, seq)
+                            }
+                        };
+                        label::set(WAITS);
+                        return Poll::Pending;
+                    }
                 }
-                Offer::Closed => {
-                    drop(state);
-                    return this.hand_back(PutError::Closed);
-                }
-                Offer::Full if shared.limits.overflow != Overflow::Wait => {
-                    drop(state);
-                    return this.hand_back(PutError::Full);
-                }
-                Offer::Full => this.stand.place = Some(state.wait_for_room(cx.waker().clone())),
+                At::Line(place, seq) => match state.turn(place) {
+                    Turn::NotYet => {
+                        if state.renew_putter(place, cx, &mut spare) {
+                            label::set(WAITS);
+                            return Poll::Pending;
+                        }
+                    }
+                    Turn::Closed => {
+                        drop(state);
+                        return self.hand_back(PutError::Closed);
+                    }
+                    Turn::Reserved => {
+                        state.fill(&mut self.item, Some(seq));
+                        // Only now: had a comparison panicked, dropping this would pass the room on.
+                        self.stand.place = At::Fresh;
+                        state.step_out(place);
+                        return Poll::Ready(Ok(()));
+                    }
+                },
+                At::Offer(place) => match state.met(place) {
+                    Met::NotYet => {
+                        if state.renew_offer(place, cx, &mut spare) {
+                            label::set(MEETS);
+                            return Poll::Pending;
+                        }
+                    }
+                    Met::Taken => {
+                        self.stand.place = At::Fresh;
+                        return Poll::Ready(Ok(()));
+                    }
+                    Met::Closed(item) => {
+                        self.stand.place = At::Fresh;
+                        self.item = item;
+                        drop(state);
+                        return self.hand_back(PutError::Closed);
+                    }
+                },
             }
-            label::set(WAITS);
-            return Poll::Pending;
-        };
-        let mut state = shared.lock();
-        match state.turn(place) {
-            Turn::NotYet => {
-                let old = state.set_put_waker(place, cx.waker());
-                drop(state);
-                drop(old);
-                label::set(WAITS);
-                Poll::Pending
-            }
-            Turn::Closed => {
-                drop(state);
-                this.hand_back(PutError::Closed)
-            }
-            Turn::Reserved => {
-                state.fill(&mut this.item, Some(seq));
-                // Only now: had a comparison panicked, dropping this would pass the room on.
-                this.stand.place = None;
-                let waker = state.step_out(place);
-                drop(state);
-                drop(waker);
-                Poll::Ready(Ok(()))
-            }
+            drop(state);
+            spare.fill(cx);
         }
     }
 }
@@ -155,7 +249,7 @@ impl<'a, T> Reserve<'a, T> {
         Reserve {
             stand: Stand {
                 shared: queue,
-                place: None,
+                place: At::Fresh,
             },
             queue,
         }
@@ -174,36 +268,46 @@ impl<T> Future for Reserve<'_, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let mut state = this.stand.shared.lock();
-        let Some((place, _)) = this.stand.place else {
-            if state.closed {
+        let fresh = matches!(this.stand.place, At::Fresh);
+        // First, as it may run code of the user.
+        let gives_way = fresh && coop::poll_spend(cx).is_pending();
+        let mut spare = Spare::none();
+        loop {
+            let mut state = this.stand.shared.lock();
+            if let At::Line(place, _) = this.stand.place {
+                match state.turn(place) {
+                    Turn::NotYet => {
+                        if state.renew_putter(place, cx, &mut spare) {
+                            break;
+                        }
+                    }
+                    Turn::Closed => return Poll::Ready(Err(Closed)),
+                    Turn::Reserved => {
+                        this.stand.place = At::Fresh;
+                        state.step_out(place);
+                        return Poll::Ready(Ok(this.slot()));
+                    }
+                }
+            } else if gives_way && state.closed {
+                this.stand.place = At::GaveWay;
+                break;
+            } else if state.closed {
                 return Poll::Ready(Err(Closed));
-            }
-            if state.reserve() {
+            } else if gives_way && let Some((place, seq)) = state.hold_room() {
+                this.stand.place = At::Line(place, seq);
+                break;
+            } else if !gives_way && state.reserve() {
                 return Poll::Ready(Ok(this.slot()));
+            } else if let Some(waker) = spare.take() {
+                let (place, seq) = state.wait_for_room(waker);
+                this.stand.place = At::Line(place, seq);
+                break;
             }
-            this.stand.place = Some(state.wait_for_room(cx.waker().clone()));
             drop(state);
-            label::set(WAITS);
-            return Poll::Pending;
-        };
-        match state.turn(place) {
-            Turn::NotYet => {
-                let old = state.set_put_waker(place, cx.waker());
-                drop(state);
-                drop(old);
-                label::set(WAITS);
-                Poll::Pending
-            }
-            Turn::Closed => Poll::Ready(Err(Closed)),
-            Turn::Reserved => {
-                this.stand.place = None;
-                let waker = state.step_out(place);
-                drop(state);
-                drop(waker);
-                Poll::Ready(Ok(this.slot()))
-            }
+            spare.fill(cx);
         }
+        label::set(WAITS);
+        Poll::Pending
     }
 }
 

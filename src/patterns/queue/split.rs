@@ -19,11 +19,28 @@ impl<T> Drop for Side<T> {
 /// The putting side of a queue; from [`Queue::split`]. When the last clone is dropped, the queue closes: consumers get what is left, then the end.
 pub struct Producer<T>(Arc<Side<T>>);
 
+impl<T> Drop for Producer<T> {
+    fn drop(&mut self) {
+        self.queue().shared.lock().producers -= 1;
+    }
+}
+
 /// The getting side of a queue; from [`Queue::split`]. When the last clone is dropped, the queue closes: puts fail, those that wait too, and hand their
 /// items back. What is in the queue stays there, for whoever holds it through [`queue`](Consumer::queue).
 pub struct Consumer<T>(Arc<Side<T>>);
 
+impl<T> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        self.queue().shared.lock().consumers -= 1;
+    }
+}
+
 pub(super) fn split<T>(queue: Queue<T>) -> (Producer<T>, Consumer<T>) {
+    {
+        let mut state = queue.shared.lock();
+        state.producers += 1;
+        state.consumers += 1;
+    }
     (
         Producer(Arc::new(Side(queue.clone()))),
         Consumer(Arc::new(Side(queue))),
@@ -109,12 +126,14 @@ impl<T> Consumer<T> {
 
 impl<T> Clone for Producer<T> {
     fn clone(&self) -> Self {
+        self.queue().shared.lock().producers += 1;
         Producer(self.0.clone())
     }
 }
 
 impl<T> Clone for Consumer<T> {
     fn clone(&self) -> Self {
+        self.queue().shared.lock().consumers += 1;
         Consumer(self.0.clone())
     }
 }

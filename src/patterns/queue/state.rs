@@ -5,21 +5,26 @@
 //! * somebody waits to get ⇒ nothing is in the store: an item that comes is handed over, not stored;
 //! * somebody waits to put ⇒ `store + reserved >= capacity`: room that appears is reserved for who is first, at once;
 //! * `open` = stored + handed over and not seen yet + out as an [`Item`](super::Item);
-//! * once `ended`, the store is empty for ever: what comes back becomes a dead letter.
+//! * once `ended`, the store is empty for ever: what comes back becomes a dead letter;
+//! * of capacity 0, somebody waits to get ⇒ every item on offer is promised to a get that was invited.
 //!
 //! Whoever is served keeps an entry in its line until its future has seen that, or is dropped; then an item goes on to the next, or back to
 //! its old place, and reserved room to the next. Wakers are collected in `wakes`, for the shell to wake after unlocking.
 
 mod getting;
 mod putting;
+mod rendezvous;
 #[cfg(test)]
 mod tests;
 
 use super::policy::{OnDrop, Overflow};
-use super::store::{Entry, Store};
-use crate::internal::line::{Line, Place};
+use super::store::{Entry, Payload, Store};
+use crate::internal::caught::discard;
+use crate::internal::line::{Line, Place, Spare};
+pub(super) use rendezvous::Met;
+use rendezvous::Offered;
 use std::collections::VecDeque;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -54,6 +59,9 @@ pub(super) enum Arrival<T> {
     End,
 }
 
+/// What comes of an item that comes back, to be dropped after unlocking: a dead letter that there is no room for, and what its comparison panicked with.
+pub(super) type Lost<T> = (Option<T>, Option<Payload>);
+
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) puts: u64,
@@ -76,19 +84,31 @@ pub(super) struct State<T> {
     /// True: room is reserved.
     putters: Line<bool>,
     getters: Line<Option<Entry<T>>>,
+    /// Of a queue of capacity 0: the items that puts bring, in their order.
+    offers: Line<Offered<T>>,
+    /// Gets that were woken for what is on offer, and have not come for it yet; in the order in which they waited.
+    invited: VecDeque<Place>,
     joiners: Line<()>,
     pub(super) closed: bool,
     ended: bool,
     next_seq: u64,
-    /// Operations since one last waited.
-    streak: u32,
     dead: VecDeque<T>,
     pub(super) counts: Counts,
     pub(super) wakes: Vec<Waker>,
+    /// Handles from `split` that are there.
+    pub(super) producers: usize,
+    pub(super) consumers: usize,
 }
 
-/// After so many operations in a row that did not wait, one lets other tasks run.
-const BUDGET: u32 = 256;
+impl<T> Drop for State<T> {
+    fn drop(&mut self) {
+        // One by one: an item whose destructor panics takes no other with it.
+        if std::mem::needs_drop::<T>() {
+            self.store.drain().into_iter().for_each(discard);
+            self.dead.drain(..).for_each(discard);
+        }
+    }
+}
 
 impl<T> State<T> {
     pub(super) fn new(store: Store<T>, limits: Limits) -> Self {
@@ -100,25 +120,18 @@ impl<T> State<T> {
             open: 0,
             putters: Line::new(),
             getters: Line::new(),
+            offers: Line::new(),
+            invited: VecDeque::new(),
             joiners: Line::new(),
             closed: false,
             ended: false,
             next_seq: 0,
-            streak: 0,
             dead: VecDeque::new(),
             counts: Counts::default(),
             wakes: Vec::new(),
+            producers: 0,
+            consumers: 0,
         }
-    }
-
-    /// True once in a while: the caller is to let others run first.
-    #[inline]
-    pub(super) fn out_of_budget(&mut self) -> bool {
-        self.streak += 1;
-        if self.streak > BUDGET {
-            self.streak = 0;
-        }
-        self.streak == 0
     }
 
     #[inline]
@@ -143,8 +156,13 @@ impl<T> State<T> {
         !self.joiners.is_waiting(place)
     }
 
-    pub(super) fn set_join_waker(&mut self, place: Place, waker: &Waker) -> Option<Waker> {
-        self.joiners.set_waker(place, waker)
+    pub(super) fn renew_joiner(
+        &mut self,
+        place: Place,
+        cx: &Context<'_>,
+        spare: &mut Spare,
+    ) -> bool {
+        self.joiners.renew(place, cx, spare)
     }
 
     pub(super) fn leave_joiners(&mut self, place: Place) -> Option<Waker> {
@@ -156,6 +174,7 @@ impl<T> State<T> {
         while !self.putters.is_empty() {
             self.wakes.extend(self.putters.serve_front(|_| ()));
         }
+        self.withdraw_offers();
         self.check_end();
     }
 
@@ -198,6 +217,9 @@ impl<T> State<T> {
 
     /// How many wait to put, and to get.
     pub(super) fn waiting(&self) -> (usize, usize) {
-        (self.putters.len(), self.getters.len())
+        (
+            self.putters.len() + self.offers.len(),
+            self.getters.len() + self.invited.len(),
+        )
     }
 }

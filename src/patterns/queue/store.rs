@@ -4,6 +4,7 @@
 //! panics leaves every item where it was. Nothing here drops an item.
 
 use super::heap::Heap;
+use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,6 +17,17 @@ pub(super) struct Entry<T> {
     /// How often it was handed out.
     pub(super) deliveries: u32,
 }
+
+/// So many places may stay for the next burst. Of more, half goes when three quarters are empty, which costs each item less than one move.
+const KEPT: usize = 1024;
+
+#[inline]
+fn is_roomy(len: usize, capacity: usize) -> bool {
+    capacity > KEPT && len <= capacity / 4
+}
+
+/// What a comparison panicked with, to be dropped after unlocking.
+pub(super) type Payload = Box<dyn Any + Send>;
 
 /// The items, in the order of the queue.
 #[derive(Debug)]
@@ -54,7 +66,28 @@ impl<T> Store<T> {
         let Store::Fifo(list) = self else { return 0 };
         let n = list.len().min(most);
         into.extend(list.drain(..n).map(|entry| entry.item));
+        self.shrink();
         n
+    }
+
+    /// Gives memory back after items have left.
+    #[inline]
+    fn shrink(&mut self) {
+        let (len, capacity) = match self {
+            Store::Fifo(list) | Store::Lifo(list) => (list.len(), list.capacity()),
+            Store::Ranked(heap) => (heap.list.len(), heap.list.capacity()),
+        };
+        if is_roomy(len, capacity) {
+            self.shrink_to(capacity / 2);
+        }
+    }
+
+    #[cold]
+    fn shrink_to(&mut self, capacity: usize) {
+        match self {
+            Store::Fifo(list) | Store::Lifo(list) => list.shrink_to(capacity),
+            Store::Ranked(heap) => heap.list.shrink_to(capacity),
+        }
     }
 
     /// Where an item with this number belongs. Runs code of the user, and may panic.
@@ -80,20 +113,26 @@ impl<T> Store<T> {
     }
 
     /// Takes an entry back in, whatever its comparison does: one that panics puts it at the end.
-    pub(super) fn take_back(&mut self, entry: Entry<T>) {
+    pub(super) fn take_back(&mut self, entry: Entry<T>) -> Option<Payload> {
         let found = catch_unwind(AssertUnwindSafe(|| self.find(&entry.item, entry.seq)));
-        let at = found.unwrap_or_else(|_| Found(self.len()));
+        let (at, payload) = match found {
+            Ok(at) => (at, None),
+            Err(payload) => (Found(self.len()), Some(payload)),
+        };
         self.insert(at, entry);
+        payload
     }
 
     /// The next one. Runs code of the user, and may panic.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Entry<T>> {
-        match self {
+        let entry = match self {
             Store::Fifo(list) => list.pop_front(),
             Store::Lifo(list) => list.pop_back(),
             Store::Ranked(heap) => heap.pop(),
-        }
+        };
+        self.shrink();
+        entry
     }
 
     /// The one that was put first. Not for ranked stores: the builder refuses that.
@@ -173,14 +212,40 @@ mod tests {
         let found = catch_unwind(AssertUnwindSafe(|| store.find(&666, 9)));
         assert!(found.is_err() && !comparing());
         let (item, seq, deliveries) = (666, 9, 0);
-        store.take_back(Entry {
+        let payload = store.take_back(Entry {
             item,
             seq,
             deliveries,
         });
+        assert!(payload.is_some());
         assert_eq!(store.len(), 6, "it is kept, out of order");
         assert!(catch_unwind(AssertUnwindSafe(|| store.pop())).is_err());
         assert_eq!(store.drain().len(), 6);
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let capacity = |store: &Store<u32>| match store {
+            Store::Fifo(list) | Store::Lifo(list) => list.capacity(),
+            Store::Ranked(heap) => heap.list.capacity(),
+        };
+        for mut store in [
+            Store::Fifo(VecDeque::new()),
+            Store::Lifo(VecDeque::new()),
+            ranked(),
+        ] {
+            for seq in 0..50_000 {
+                put(&mut store, seq, seq as u32);
+            }
+            // What half is needed of stays.
+            let full = capacity(&store);
+            for _ in 0..20_000 {
+                assert!(store.pop().is_some());
+            }
+            assert_eq!(capacity(&store), full);
+            while store.pop().is_some() {}
+            assert!(capacity(&store) <= 2 * KEPT, "{}", capacity(&store));
+        }
     }
 
     #[test]

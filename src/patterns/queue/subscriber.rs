@@ -2,9 +2,11 @@
 
 use super::broadcast::State;
 use super::error::Lagged;
+use crate::internal::caught::discard;
 use crate::internal::label;
-use crate::internal::line::Place;
+use crate::internal::line::{Place, Spare};
 use crate::internal::lock::Lock;
+use crate::runtime::coop;
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,12 +15,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+const WAITS: &str = "an item of a broadcast";
+
 /// Receives all that a [`Broadcast`](super::Broadcast) sends; also a stream. A clone goes on from the same item.
 pub struct Subscriber<T> {
     shared: Arc<Lock<State<T>>>,
     /// The number of the item it sees next.
     next: u64,
     stand: Option<Place>,
+    /// What it has seen and not handed out yet: it gave way to other tasks, or the clone of the item panicked.
+    held: Option<Result<Arc<T>, Lagged>>,
+    gave_way: bool,
 }
 
 impl<T> Subscriber<T> {
@@ -28,6 +35,8 @@ impl<T> Subscriber<T> {
             shared,
             next,
             stand,
+            held: None,
+            gave_way: false,
         }
     }
 }
@@ -38,6 +47,10 @@ impl<T: Clone> Subscriber<T> {
     /// # Errors
     ///
     /// [`Lagged`] with the number of items that were missed; the next call goes on after them.
+    ///
+    /// # Panics
+    ///
+    /// When the clone of an item panics; the item is for the next call.
     ///
     /// # Cancel safety
     ///
@@ -51,64 +64,111 @@ impl<T: Clone> Subscriber<T> {
     /// # Errors
     ///
     /// As [`recv`](Subscriber::recv).
+    ///
+    /// # Panics
+    ///
+    /// As [`recv`](Subscriber::recv).
     pub fn try_recv(&mut self) -> Option<Result<T, Lagged>> {
-        let shared = self.shared.clone();
-        let state = shared.lock();
-        let seen = self.look(&state);
-        drop(state);
-        seen.map(own)
+        if self.held.is_none() {
+            self.held = self.look();
+        }
+        self.hand_out()
     }
 
-    fn poll_recv(&mut self, cx: &Context<'_>) -> Poll<Option<Result<T, Lagged>>> {
-        let shared = self.shared.clone();
-        let mut state = shared.lock();
-        let seen = self.look(&state);
-        let mut old = None;
-        if seen.is_some() || state.closed {
-            old = self
-                .stand
-                .take()
-                .and_then(|place| state.waiting.leave(place))
-                .and_then(|(_, w)| w);
-            drop(state);
-            drop(old);
-            return Poll::Ready(seen.map(own));
-        }
-        match self.stand {
-            Some(place) if state.waiting.is_waiting(place) => {
-                old = state.waiting.set_waker(place, cx.waker());
-            }
-            // Somebody else's item woke it, which is overwritten by now, or it was not here yet.
-            stand => {
-                if let Some(place) = stand {
-                    old = state.waiting.leave(place).and_then(|(_, w)| w);
-                }
-                self.stand = Some(state.waiting.enter((), cx.waker().clone()));
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Lagged>>> {
+        if self.held.is_none() && !self.gave_way && self.stand.is_none() {
+            // First, as it may run code of the user.
+            self.gave_way = coop::poll_spend(cx).is_pending();
+            self.held = self.look();
+            if self.gave_way && (self.held.is_some() || self.shared.lock().closed) {
+                label::set(WAITS);
+                return Poll::Pending;
             }
         }
-        drop(state);
-        drop(old);
-        label::set("an item of a broadcast");
-        Poll::Pending
+        if self.held.is_none() && !self.wait(cx) {
+            return Poll::Pending;
+        }
+        self.gave_way = false;
+        Poll::Ready(self.hand_out())
+    }
+
+    /// Hands out what was seen. After unlocking: this runs code of the user.
+    fn hand_out(&mut self) -> Option<Result<T, Lagged>> {
+        match self.held.take()? {
+            Err(lagged) => Some(Err(lagged)),
+            // Nobody else can see it any more, or it is cloned.
+            Ok(item) => Some(Ok(Arc::try_unwrap(item).unwrap_or_else(|item| {
+                let item = self.held.insert(Ok(item));
+                let clone = match item {
+                    Ok(item) => T::clone(item),
+                    Err(_) => unreachable!("it is an item"),
+                };
+                discard(self.held.take());
+                clone
+            }))),
+        }
     }
 }
 
 impl<T> Subscriber<T> {
-    fn look(&mut self, state: &State<T>) -> Option<Result<Arc<T>, Lagged>> {
-        if self.next < state.first {
-            let missed = state.first - self.next;
-            self.next = state.first;
-            return Some(Err(Lagged(missed)));
+    /// True: something is held now, or it is the end.
+    fn wait(&mut self, cx: &Context<'_>) -> bool {
+        let mut spare = Spare::none();
+        loop {
+            let mut state = self.shared.lock();
+            let seen = see(&mut self.next, &state);
+            if seen.is_some() || state.closed {
+                let left = self
+                    .stand
+                    .take()
+                    .and_then(|place| state.waiting.leave(place));
+                drop(state);
+                self.held = seen;
+                discard(left);
+                return true;
+            }
+            match self.stand {
+                Some(place) if state.waiting.is_waiting(place) => {
+                    if state.waiting.renew(place, cx, &mut spare) {
+                        break;
+                    }
+                }
+                // Woken for what is overwritten by now.
+                Some(place) => {
+                    state.waiting.leave(place);
+                    self.stand = None;
+                    continue;
+                }
+                None => {
+                    if let Some(waker) = spare.take() {
+                        self.stand = Some(state.waiting.enter((), waker));
+                        break;
+                    }
+                }
+            }
+            drop(state);
+            spare.fill(cx);
         }
-        let item = state.ring.get((self.next - state.first) as usize)?;
-        self.next += 1;
-        Some(Ok(item.clone()))
+        label::set(WAITS);
+        false
+    }
+
+    fn look(&mut self) -> Option<Result<Arc<T>, Lagged>> {
+        let state = self.shared.lock();
+        see(&mut self.next, &state)
     }
 }
 
-/// Clones the item, or takes it when nobody else can see it any more. After unlocking: this runs code of the user.
-fn own<T: Clone>(seen: Result<Arc<T>, Lagged>) -> Result<T, Lagged> {
-    seen.map(Arc::unwrap_or_clone)
+/// What a subscriber that is to see `next` sees now; it goes on after that.
+fn see<T>(next: &mut u64, state: &State<T>) -> Option<Result<Arc<T>, Lagged>> {
+    if *next < state.first {
+        let missed = state.first - *next;
+        *next = state.first;
+        return Some(Err(Lagged(missed)));
+    }
+    let item = state.ring.get((*next - state.first) as usize)?;
+    *next += 1;
+    Some(Ok(item.clone()))
 }
 
 /// Waits for the next item; made by [`Subscriber::recv`].
@@ -142,7 +202,7 @@ impl<T> Subscriber<T> {
     fn leave(&mut self) {
         if let Some(place) = self.stand.take() {
             let left = self.shared.lock().waiting.leave(place);
-            drop(left);
+            discard(left);
         }
     }
 }
@@ -154,6 +214,8 @@ impl<T> Clone for Subscriber<T> {
             shared: self.shared.clone(),
             next: self.next,
             stand: None,
+            held: self.held.clone(),
+            gave_way: false,
         }
     }
 }
@@ -171,7 +233,8 @@ impl<T> Drop for Subscriber<T> {
             VecDeque::new()
         };
         drop(state);
-        drop(unseen);
+        unseen.into_iter().for_each(discard);
+        discard(self.held.take());
     }
 }
 

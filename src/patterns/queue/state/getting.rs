@@ -1,15 +1,19 @@
 //! Items: who gets them, and where those go that come back.
 
-use super::{Arrival, State};
-use crate::internal::line::Place;
+use super::{Arrival, Lost, State};
+use crate::internal::line::{Place, Spare};
 use crate::patterns::queue::store::Entry;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 impl<T> State<T> {
     /// The next item, if it is there. May panic in a comparison: then nothing has happened.
     #[inline]
     pub(in crate::patterns::queue) fn pop(&mut self) -> Option<Entry<T>> {
-        let mut entry = self.store.pop()?;
+        let mut entry = match self.store.pop() {
+            Some(entry) => entry,
+            None if self.has_free_offer() => self.take_offer()?,
+            None => return None,
+        };
         entry.deliveries += 1;
         self.counts.gets += 1;
         self.grant();
@@ -17,6 +21,17 @@ impl<T> State<T> {
             self.check_end();
         }
         Some(entry)
+    }
+
+    /// Takes the next item out for a get that gives way to other tasks first, as if it had waited for it. May panic in a comparison, as [`pop`](State::pop).
+    pub(in crate::patterns::queue) fn hold(&mut self) -> Option<Place> {
+        let Some(entry) = self.store.pop() else {
+            return self.keep_offer();
+        };
+        self.handed += 1;
+        let place = self.getters.enter_served(Some(entry));
+        self.grant();
+        Some(place)
     }
 
     /// Takes up to `most` and acknowledges them; in some orders it takes none, and [`pop`](State::pop) does one by one.
@@ -37,63 +52,76 @@ impl<T> State<T> {
     }
 
     pub(in crate::patterns::queue) fn wait_for_item(&mut self, waker: Waker) -> Place {
-        self.streak = 0;
-        self.getters.enter(None, waker)
+        let place = self.getters.enter(None, waker);
+        if self.is_rendezvous() {
+            // A get that waits is room.
+            self.grant();
+        }
+        place
     }
 
-    pub(in crate::patterns::queue) fn arrival(
-        &mut self,
-        place: Place,
-    ) -> (Arrival<T>, Option<Waker>) {
+    /// What a get sees; its place is gone unless it still waits.
+    pub(in crate::patterns::queue) fn arrival(&mut self, place: Place) -> Arrival<T> {
         if self.getters.is_waiting(place) {
-            return (Arrival::NotYet, None);
+            return Arrival::NotYet;
         }
-        let Some((Some(mut entry), waker)) = self.getters.leave(place) else {
-            return (Arrival::End, None);
+        // Who was served has no waker any more.
+        let handed = self.getters.leave(place).and_then(|(entry, _)| entry);
+        let mut entry = match handed {
+            Some(entry) => {
+                self.handed -= 1;
+                entry
+            }
+            None if self.accept(place) => match self.take_offer() {
+                Some(entry) => entry,
+                None => unreachable!("who is invited is one of as many as are on offer"),
+            },
+            None => return Arrival::End,
         };
-        self.handed -= 1;
         entry.deliveries += 1;
         self.counts.gets += 1;
         self.check_end();
-        (Arrival::Item(entry), waker)
+        Arrival::Item(entry)
     }
 
-    pub(in crate::patterns::queue) fn set_get_waker(
+    pub(in crate::patterns::queue) fn renew_getter(
         &mut self,
         place: Place,
-        waker: &Waker,
-    ) -> Option<Waker> {
-        self.getters.set_waker(place, waker)
+        cx: &Context<'_>,
+        spare: &mut Spare,
+    ) -> bool {
+        self.getters.renew(place, cx, spare)
     }
 
     /// Takes a get out of the line for good. What it was given goes on. Returns what is to be dropped after unlocking.
     pub(in crate::patterns::queue) fn leave_getters(
         &mut self,
         place: Place,
-    ) -> (Option<T>, Option<Waker>) {
+    ) -> (Lost<T>, Option<Waker>) {
         let Some((entry, waker)) = self.getters.leave(place) else {
-            return (None, None);
+            return ((None, None), None);
         };
-        let mut lost = None;
+        let mut lost = (None, None);
         if let Some(entry) = entry {
             self.handed -= 1;
             lost = self.give_back(entry);
             self.check_end();
+        } else if self.accept(place) {
+            self.invite();
         }
         (lost, waker)
     }
 
-    /// Takes back an item that was not acknowledged. Returns a dead letter that there is no room for.
-    pub(in crate::patterns::queue) fn give_back(&mut self, entry: Entry<T>) -> Option<T> {
+    /// Takes back an item that was not acknowledged.
+    pub(in crate::patterns::queue) fn give_back(&mut self, entry: Entry<T>) -> Lost<T> {
         if self.ended {
-            return self.bury(entry.item);
+            return (self.bury(entry.item), None);
         }
         if self.getters.is_empty() {
-            self.store.take_back(entry);
-        } else {
-            self.hand_over(entry);
+            return (None, self.store.take_back(entry));
         }
-        None
+        self.hand_over(entry);
+        (None, None)
     }
 
     /// Makes the item a dead letter. Returns the one that there is no room for.

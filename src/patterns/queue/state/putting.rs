@@ -1,14 +1,17 @@
 //! Room: who gets it, and what happens when there is none.
 
 use super::{Offer, State, Turn};
-use crate::internal::line::Place;
+use crate::internal::line::{Place, Spare};
 use crate::patterns::queue::policy::Overflow;
 use crate::patterns::queue::store::Entry;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 impl<T> State<T> {
     #[inline]
     pub(super) fn has_room(&self) -> bool {
+        if self.limits.capacity == 0 {
+            return self.reserved < self.getters.len();
+        }
         self.store.len() + self.reserved < self.limits.capacity
     }
 
@@ -113,8 +116,13 @@ impl<T> State<T> {
 
     /// Lines up for room. The number is the place that the item will have.
     pub(in crate::patterns::queue) fn wait_for_room(&mut self, waker: Waker) -> (Place, u64) {
-        self.streak = 0;
         (self.putters.enter(false, waker), self.take_number())
+    }
+
+    /// Reserves room for a put that gives way to other tasks first, as if it had waited for it.
+    pub(in crate::patterns::queue) fn hold_room(&mut self) -> Option<(Place, u64)> {
+        let held = !self.closed && self.reserve();
+        held.then(|| (self.putters.enter_served(true), self.take_number()))
     }
 
     pub(in crate::patterns::queue) fn turn(&mut self, place: Place) -> Turn {
@@ -127,12 +135,13 @@ impl<T> State<T> {
         }
     }
 
-    pub(in crate::patterns::queue) fn set_put_waker(
+    pub(in crate::patterns::queue) fn renew_putter(
         &mut self,
         place: Place,
-        waker: &Waker,
-    ) -> Option<Waker> {
-        self.putters.set_waker(place, waker)
+        cx: &Context<'_>,
+        spare: &mut Spare,
+    ) -> bool {
+        self.putters.renew(place, cx, spare)
     }
 
     /// Takes room without waiting.
@@ -156,8 +165,9 @@ impl<T> State<T> {
     }
 
     /// Takes a put out of the line whose turn it is: its room is the caller's now.
-    pub(in crate::patterns::queue) fn step_out(&mut self, place: Place) -> Option<Waker> {
-        self.putters.leave(place).and_then(|(_, waker)| waker)
+    pub(in crate::patterns::queue) fn step_out(&mut self, place: Place) {
+        // Its waker was taken to wake it.
+        self.putters.leave(place);
     }
 
     /// Takes a put out of the line for good.

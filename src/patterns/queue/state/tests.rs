@@ -33,8 +33,8 @@ fn noop() -> Waker {
     Waker::noop().clone()
 }
 
-fn item(arrival: (Arrival<u32>, Option<Waker>)) -> Option<Entry<u32>> {
-    match arrival.0 {
+fn item(arrival: Arrival<u32>) -> Option<Entry<u32>> {
+    match arrival {
         Arrival::Item(entry) => Some(entry),
         Arrival::NotYet | Arrival::End => None,
     }
@@ -98,7 +98,7 @@ fn the_end_comes_when_nothing_can_come_back() {
     let waits = s.wait_for_item(noop());
     s.close();
     assert!(!s.has_ended());
-    assert!(s.give_back(out).is_none());
+    assert!(s.give_back(out).0.is_none());
     let again = item(s.arrival(waits)).expect("it came back");
     assert_eq!((again.item, again.deliveries), (1, 2));
     s.acknowledge(1);
@@ -114,7 +114,7 @@ fn after_the_end_what_comes_back_is_a_dead_letter() {
     let out: Vec<_> = (0..3).filter_map(|_| s.pop()).collect();
     assert_eq!(s.close_now().len(), 1);
     assert!(s.has_ended());
-    let lost: Vec<_> = out.into_iter().filter_map(|e| s.give_back(e)).collect();
+    let lost: Vec<_> = out.into_iter().filter_map(|e| s.give_back(e).0).collect();
     assert_eq!((lost, s.open()), (vec![0], 0));
     assert_eq!(s.take_dead_letters(), [1, 2]);
     assert_eq!(s.counts.dead_letters_dropped, 1);
@@ -131,4 +131,42 @@ fn overflow_drops_the_oldest_or_the_newest() {
     let offers = [1, 2, 3].map(|n| put(&mut s, n));
     assert_eq!(offers[2], Offer::Taken(Some(3)));
     assert_eq!(taken(&mut s), [1, 2]);
+}
+
+#[test]
+fn of_capacity_0_a_put_is_over_when_its_item_is_taken() {
+    use super::rendezvous::Met;
+    let mut s = fifo(0);
+    assert_eq!(put(&mut s, 1), Offer::Full);
+    let [first, second] = [1, 2].map(|n| s.offer_in_line(n, noop()));
+    assert_eq!((s.met(first), s.len()), (Met::NotYet, 0));
+    assert_eq!(taken(&mut s), [1, 2]);
+    assert_eq!((s.met(first), s.met(second)), (Met::Taken, Met::Taken));
+    // Those who wait are invited in order, and a newcomer passes nobody.
+    let gets: Vec<_> = (0..3).map(|_| s.wait_for_item(noop())).collect();
+    let third = s.offer_in_line(3, noop());
+    assert!(s.pop().is_none());
+    s.leave_getters(gets[0]);
+    assert_eq!(s.met(third), Met::NotYet);
+    assert_eq!(item(s.arrival(gets[1])).map(|e| e.item), Some(3));
+    assert_eq!(s.met(third), Met::Taken);
+    assert!(item(s.arrival(gets[2])).is_none());
+}
+
+#[test]
+fn of_capacity_0_who_was_invited_for_nothing_is_first_again() {
+    use super::rendezvous::Met;
+    let mut s = fifo(0);
+    let gets: Vec<_> = (0..3).map(|_| s.wait_for_item(noop())).collect();
+    let puts = [1, 2].map(|n| s.offer_in_line(n, noop()));
+    assert_eq!(s.leave_offers(puts[0]).0, Some(1));
+    assert_eq!(item(s.arrival(gets[0])).map(|e| e.item), Some(2));
+    assert!(item(s.arrival(gets[1])).is_none());
+    let last = s.offer_in_line(3, noop());
+    assert!(item(s.arrival(gets[2])).is_none(), "it waited less long");
+    s.close();
+    assert_eq!(s.met(last), Met::Closed(Some(3)));
+    assert!(matches!(s.arrival(gets[1]), Arrival::End));
+    assert!(matches!(s.arrival(gets[2]), Arrival::End));
+    assert_eq!((s.waiting(), s.open()), ((0, 0), 0));
 }

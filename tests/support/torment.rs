@@ -1,0 +1,128 @@
+//! Wakers that come back for what they were registered with, panic, and count; values that panic when they are dropped.
+//!
+//! That no waker is *cloned* under a lock of the crate is asserted by the crate itself in builds with debug assertions, whatever the waker.
+#![allow(
+    dead_code,
+    reason = "shared by test programs that need some of it each"
+)]
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// What uses the object under test.
+pub(crate) type Touch = Arc<dyn Fn() + Send + Sync>;
+
+/// Touches the object when it is woken and when it is dropped, and then panics.
+pub(crate) struct Hostile {
+    touch: Touch,
+    woken: Arc<AtomicUsize>,
+    armed: Arc<AtomicBool>,
+}
+
+impl Hostile {
+    fn act(&self) {
+        (self.touch)();
+        if self.armed.load(SeqCst) {
+            resume_unwind(Box::new("a waker that panics"));
+        }
+    }
+}
+
+impl Wake for Hostile {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.fetch_add(1, SeqCst);
+        self.act();
+    }
+}
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.act();
+        }
+    }
+}
+
+pub(crate) type Waits<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+fn poll(future: &mut Waits<'_>, waker: &Waker) -> Poll<()> {
+    future.as_mut().poll(&mut Context::from_waker(waker))
+}
+
+/// Has three wait, with hostile wakers: one changes its waker and is served, one is dropped, and the third must be served all the same.
+pub(crate) fn torment<'a>(
+    what: &str,
+    touch: impl Fn() + Send + Sync + 'static,
+    mut wait: impl FnMut() -> Waits<'a>,
+    release: impl FnOnce(),
+) {
+    let touch: Touch = Arc::new(touch);
+    let armed = Arc::new(AtomicBool::new(true));
+    let woken = Arc::new(AtomicUsize::new(0));
+    let hostile = || {
+        Waker::from(Arc::new(Hostile {
+            touch: touch.clone(),
+            woken: woken.clone(),
+            armed: armed.clone(),
+        }))
+    };
+    // Theirs are the last references, so that the crate drops the wakers.
+    let begin = |future: &mut Waits<'a>| {
+        let waker = hostile();
+        let polled = poll(future, &waker);
+        assert!(polled.is_pending(), "{what} is there at once");
+        armed.store(false, SeqCst);
+        drop(waker);
+        armed.store(true, SeqCst);
+    };
+    let mut first = wait();
+    begin(&mut first);
+    begin(&mut first);
+    let mut second = wait();
+    begin(&mut second);
+    let mut third = wait();
+    begin(&mut third);
+    let went = catch_unwind(AssertUnwindSafe(|| {
+        drop(second);
+        release();
+        assert!(
+            poll(&mut first, Waker::noop()).is_ready(),
+            "{what}: the first was not served"
+        );
+        assert!(
+            poll(&mut third, Waker::noop()).is_ready(),
+            "{what}: the third was not served"
+        );
+        drop((first, third));
+    }));
+    if let Err(payload) = went {
+        let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        panic!("{what}: {}", text.unwrap_or_default());
+    }
+    assert!(
+        woken.load(SeqCst) >= 2,
+        "{what}: who was served was not woken"
+    );
+}
+
+/// Counts its drop, and panics in it.
+#[derive(Debug)]
+pub(crate) struct Bomb(pub(crate) Arc<AtomicUsize>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+        if !std::thread::panicking() {
+            resume_unwind(Box::new("a value that panics when it is dropped"));
+        }
+    }
+}
