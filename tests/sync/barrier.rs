@@ -136,7 +136,7 @@ async fn each_is_told_how_many_came_before_it() {
         assert!(poll(&mut waits[0]).is_pending());
         assert!(poll(&mut waits[1]).is_pending());
         // It has not arrived after all, and those behind it move up.
-        waits.remove(0);
+        drop(waits.remove(0));
         assert!(poll(&mut waits[1]).is_pending());
         waits.push(barrier.wait());
         assert!(poll(&mut waits[2]).is_pending());

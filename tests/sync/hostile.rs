@@ -91,21 +91,27 @@ fn permits_and_tokens_stand_hostile_wakers() {
 fn signals_stand_hostile_wakers() {
     let event = Event::new();
     let mine = event.clone();
-    let touch = move || drop((mine.waiting(), mine.is_set(), poll(&mut mine.wait())));
+    let touch = move || {
+        let _ = (mine.waiting(), mine.is_set(), poll(&mut mine.wait()));
+    };
     let wait = || Box::pin(event.wait()) as _;
     torment("an event", touch, wait, || event.set());
     assert_eq!(event.waiting(), 0);
 
     let barrier = Barrier::new(9);
     let mine = barrier.clone();
-    let touch = move || drop((mine.waiting(), poll(&mut mine.wait())));
+    let touch = move || {
+        let _ = (mine.waiting(), poll(&mut mine.wait()));
+    };
     let wait = || Box::pin(async { drop(barrier.wait().await) }) as _;
     torment("a barrier", touch, wait, || barrier.abort());
     assert_eq!(barrier.waiting(), 0);
 
     let cell = std::sync::Arc::new(OnceCell::new());
     let mine = cell.clone();
-    let touch = move || drop((mine.get(), poll(&mut Box::pin(mine.wait()))));
+    let touch = move || {
+        let _ = (mine.get(), poll(&mut Box::pin(mine.wait())));
+    };
     let wait = || Box::pin(async { drop(cell.wait().await) }) as _;
     let set = || assert!(poll(&mut Box::pin(cell.set(1))).is_ready());
     torment("a cell", touch, wait, set);

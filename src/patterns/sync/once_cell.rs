@@ -181,17 +181,27 @@ impl Wake for Relay {
     }
 }
 
+/// Empties the relay before the listener goes, which drops its waker under its lock.
+struct Emptied(Arc<Relay>);
+
+impl Drop for Emptied {
+    fn drop(&mut self) {
+        let waker = self.0.0.lock().take();
+        discard(waker);
+    }
+}
+
 /// Polls `future` with a [`Relay`].
 async fn sheltered<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let relay = Arc::new(Relay(Lock::new(None)));
-    let waker = Waker::from(relay.clone());
+    let relay = Emptied(Arc::new(Relay(Lock::new(None))));
+    let waker = Waker::from(relay.0.clone());
     poll_fn(move |cx: &mut Context<'_>| {
         // A waker without data belongs to nobody, and is to be known as such.
         if cx.waker().data().is_null() {
             return future.as_mut().poll(cx);
         }
-        relay.set(cx);
+        relay.0.set(cx);
         future.as_mut().poll(&mut Context::from_waker(&waker))
     })
     .await

@@ -25,6 +25,15 @@ fn acquire(state: &Arc<State>, count: usize) -> Acquire {
     }
 }
 
+/// Whether permits are free, and nobody has to be asked.
+fn would_take(state: &State, n: usize) -> bool {
+    let free = state.take(n);
+    if free {
+        state.give(n);
+    }
+    free
+}
+
 impl Future for Acquire {
     type Output = Result<(), AcquireError>;
 
@@ -93,7 +102,7 @@ fn one_permit_keeps_threads_apart_and_orders_their_memory() {
         assert_eq!(guarded.get(), 3);
         assert_eq!((state.free(), state.waiting()), (1, 0));
         // The bit is clear again.
-        assert!(state.would_take(1));
+        assert!(would_take(&state, 1));
     });
 }
 
@@ -146,7 +155,7 @@ fn a_waiter_that_gives_up_passes_its_permit_on() {
         quitter.join().expect("no panic");
         giver.join().expect("no panic");
         assert_eq!((state.free(), state.waiting()), (1, 0));
-        assert!(state.would_take(1));
+        assert!(would_take(&state, 1));
     });
 }
 
@@ -168,7 +177,7 @@ fn permits_given_back_while_the_line_empties_are_all_there() {
         quitter.join().expect("no panic");
         giver.join().expect("no panic");
         assert_eq!((state.free(), state.waiting()), (2, 0));
-        assert!(state.would_take(2));
+        assert!(would_take(&state, 2));
     });
 }
 
@@ -193,7 +202,7 @@ fn resizing_meets_releases_and_takers() {
         giver.join().expect("no panic");
         resizer.join().expect("no panic");
         assert_eq!((state.free(), state.waiting(), state.total()), (1, 0, 1));
-        assert!(state.would_take(1));
+        assert!(would_take(&state, 1));
     });
 }
 
