@@ -10,14 +10,22 @@ mod broadcast;
 mod cases;
 #[path = "queue/conservation.rs"]
 mod conservation;
+#[path = "queue/giving_way.rs"]
+mod giving_way;
 #[path = "queue/guides.rs"]
 mod guides;
+#[path = "queue/hostile.rs"]
+mod hostile;
 #[path = "queue/items.rs"]
 mod items;
+#[path = "queue/oneshot.rs"]
+mod oneshot;
 #[path = "queue/order.rs"]
 mod order;
 #[path = "queue/ranked.rs"]
 mod ranked;
+#[path = "queue/rendezvous.rs"]
+mod rendezvous;
 #[path = "queue/size.rs"]
 mod size;
 

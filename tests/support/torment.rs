@@ -1,55 +1,19 @@
-//! Wakers that come back for what they were registered with, panic, and count; values that panic when they are dropped.
-//!
-//! That no waker is *cloned* under a lock of the crate is asserted by the crate itself in builds with debug assertions, whatever the waker.
+//! Three who wait with hostile wakers; and values that panic when they are dropped.
 #![allow(
     dead_code,
     reason = "shared by test programs that need some of it each"
 )]
 
+#[path = "hostile.rs"]
+mod hostile;
+
+use hostile::{At, Wakers};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::task::{Context, Poll, Wake, Waker};
-
-/// What uses the object under test.
-pub(crate) type Touch = Arc<dyn Fn() + Send + Sync>;
-
-/// Touches the object when it is woken and when it is dropped, and then panics.
-pub(crate) struct Hostile {
-    touch: Touch,
-    woken: Arc<AtomicUsize>,
-    armed: Arc<AtomicBool>,
-}
-
-impl Hostile {
-    fn act(&self) {
-        (self.touch)();
-        if self.armed.load(SeqCst) {
-            resume_unwind(Box::new("a waker that panics"));
-        }
-    }
-}
-
-impl Wake for Hostile {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.fetch_add(1, SeqCst);
-        self.act();
-    }
-}
-
-impl Drop for Hostile {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.act();
-        }
-    }
-}
+use std::task::{Context, Poll, Waker};
 
 pub(crate) type Waits<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -57,26 +21,28 @@ fn poll(future: &mut Waits<'_>, waker: &Waker) -> Poll<()> {
     future.as_mut().poll(&mut Context::from_waker(waker))
 }
 
-/// Has three wait, with hostile wakers: one changes its waker and is served, one is dropped, and the third must be served all the same.
+/// Has three wait, with wakers that touch the object when they are cloned, woken and dropped, and panic: one changes its waker and is served, one is dropped, and the third must be served all the same.
 pub(crate) fn torment<'a>(
     what: &str,
     touch: impl Fn() + Send + Sync + 'static,
     mut wait: impl FnMut() -> Waits<'a>,
     release: impl FnOnce(),
 ) {
-    let touch: Touch = Arc::new(touch);
     let armed = Arc::new(AtomicBool::new(true));
     let woken = Arc::new(AtomicUsize::new(0));
-    let hostile = || {
-        Waker::from(Arc::new(Hostile {
-            touch: touch.clone(),
-            woken: woken.clone(),
-            armed: armed.clone(),
-        }))
+    let wakers = {
+        let (armed, woken) = (armed.clone(), woken.clone());
+        Wakers::new(move |at| {
+            touch();
+            woken.fetch_add(usize::from(at == At::Wake), SeqCst);
+            if armed.load(SeqCst) && at != At::Clone {
+                resume_unwind(Box::new("a waker that panics"));
+            }
+        })
     };
     // Theirs are the last references, so that the crate drops the wakers.
     let begin = |future: &mut Waits<'a>| {
-        let waker = hostile();
+        let waker = wakers.waker(Waker::noop());
         let polled = poll(future, &waker);
         assert!(polled.is_pending(), "{what} is there at once");
         armed.store(false, SeqCst);
@@ -112,6 +78,7 @@ pub(crate) fn torment<'a>(
         woken.load(SeqCst) >= 2,
         "{what}: who was served was not woken"
     );
+    assert_eq!(wakers.live(), 0, "{what}: wakers are left behind");
 }
 
 /// Counts its drop, and panics in it.
@@ -124,5 +91,12 @@ impl Drop for Bomb {
         if !std::thread::panicking() {
             resume_unwind(Box::new("a value that panics when it is dropped"));
         }
+    }
+}
+
+impl Bomb {
+    /// Goes without a bang.
+    pub(crate) fn defuse(self) {
+        std::mem::forget(self);
     }
 }

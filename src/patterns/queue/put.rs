@@ -96,6 +96,31 @@ impl<'a, T> Put<'a, T> {
         self.stand.leave().or_else(|| self.item.take())
     }
 
+    /// Time is over: puts the item if it can be put without waiting, and nobody else has a better right to the room.
+    pub(super) fn last_moment(mut self) -> Result<(), PutError<T>> {
+        let mut state = self.stand.shared.lock();
+        let mut displaced = None;
+        match self.stand.place {
+            At::Line(place, seq) if state.turn(place) == Turn::Reserved => {
+                state.fill(&mut self.item, Some(seq));
+                self.stand.place = At::Fresh;
+                state.step_out(place);
+            }
+            At::GaveWay => {
+                if let Offer::Taken(item) = state.offer(&mut self.item) {
+                    displaced = item;
+                }
+            }
+            At::Fresh | At::Line(..) | At::Offer(_) => {}
+        }
+        drop(state);
+        discard(displaced);
+        match self.into_item() {
+            Some(item) => Err(PutError::Elapsed(item)),
+            None => Ok(()),
+        }
+    }
+
     fn hand_back(&mut self, error: fn(T) -> PutError<T>) -> Poll<Result<(), PutError<T>>> {
         let item = self.item.take().expect("a put is over when it has ended");
         Poll::Ready(Err(error(item)))
@@ -145,7 +170,8 @@ impl<T> Put<'_, T> {
                     }
                     let refused = state.closed || shared.limits.overflow != Overflow::Wait;
                     if gives_way {
-                        if let Some((place, seq)) = state.hold_room() {
+                        let meets = state.is_rendezvous() && !refused;
+                        if !meets && let Some((place, seq)) = state.hold_room() {
                             self.stand.place = At::Line(place, seq);
                             label::set(WAITS);
                             return Poll::Pending;

@@ -50,7 +50,8 @@ impl<T> Queue<T> {
     ///
     /// [`TryPutError`], with the item.
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        self.offer(item, |state, item| state.offer(item)).map(drop)
+        self.offer(item, |state, item| state.offer_now(item))
+            .map(drop)
     }
 
     /// Puts an item without waiting, in place of the oldest when there is no room, and hands that one back. It counts as acknowledged, and as dropped in
@@ -119,10 +120,7 @@ impl<T> Queue<T> {
         let mut put = self.put(item);
         match time::timeout(limit, &mut put).await {
             Ok(ended) => ended,
-            Err(_) => match put.into_item() {
-                Some(item) => Err(PutError::Elapsed(item)),
-                None => Ok(()),
-            },
+            Err(_) => put.last_moment(),
         }
     }
 

@@ -3,10 +3,10 @@
 use crate::user::Value;
 use crate::world::{Entry, Held, World, entry, on_drop, same};
 use futures::StreamExt;
-use regatta::queue::{Broadcast, OnDrop, Queue};
+use regatta::queue::{Broadcast, OnDrop, OneshotReceiver, OneshotSender, Queue, oneshot};
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -227,5 +227,53 @@ pub(super) fn entries() -> Vec<Entry> {
             )
         })
         .covers(&["queue::Broadcast::subscribe"]),
+        entry("queue::oneshot", |user| {
+            let (user, later) = (user.clone(), user.clone());
+            let waits: Arc<Mutex<Option<Vec<OneshotSender<Value>>>>> = Arc::default();
+            World::new(
+                waits,
+                move |waits: Arc<Mutex<Option<Vec<_>>>>| {
+                    let (sender, receiver) = oneshot();
+                    match &mut *waits.lock().expect("nobody panics under it") {
+                        Some(senders) => senders.push(sender),
+                        None => sender.send(user.value()).expect("the receiver is there"),
+                    }
+                    receiver
+                },
+                move |waits| {
+                    *waits.lock().expect("nobody panics under it") = Some(Vec::new());
+                    let (waits, user) = (waits.clone(), later.clone());
+                    on_drop(move || {
+                        let senders = waits.lock().expect("nobody panics under it").take();
+                        for sender in senders.into_iter().flatten() {
+                            drop(sender.send(user.value()));
+                        }
+                    })
+                },
+            )
+        }),
+        entry("queue::OneshotSender::closed", |_| {
+            let waits: Arc<Mutex<Option<Vec<OneshotReceiver<u8>>>>> = Arc::default();
+            World::new(
+                waits,
+                async |waits: Arc<Mutex<Option<Vec<_>>>>| {
+                    let (mut sender, receiver) = oneshot();
+                    match &mut *waits.lock().expect("nobody panics under it") {
+                        Some(receivers) => receivers.push(receiver),
+                        None => drop(receiver),
+                    }
+                    sender.closed().await;
+                    Ok::<_, Infallible>(())
+                },
+                |waits| {
+                    *waits.lock().expect("nobody panics under it") = Some(Vec::new());
+                    let waits = waits.clone();
+                    on_drop(move || {
+                        let receivers = waits.lock().expect("nobody panics under it").take();
+                        drop(receivers);
+                    })
+                },
+            )
+        }),
     ]
 }

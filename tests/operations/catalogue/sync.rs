@@ -1,8 +1,13 @@
 //! `sync`.
 
 use crate::world::{Entry, Held, World, entry, on_drop, same};
-use regatta::sync::{Barrier, Borrower, Condition, Event, Limiter, Mutex, RwLock, Semaphore};
+use futures::FutureExt;
+use regatta::sync::{
+    Barrier, Borrower, Condition, Event, Limiter, Mutex, OnceCell, RwLock, Semaphore,
+};
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::Poll;
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
@@ -185,7 +190,58 @@ pub(super) fn entries() -> Vec<Entry> {
             )
             .check(move || same("waiting", (seen.0.waiting(), seen.1.waiting()), (0, 0)))
         }),
+        entry("sync::OnceCell::get_or_init", |_| {
+            cell(async |cell: Arc<OnceCell<u32>>| {
+                cell.get_or_init(async || 2).await;
+                Ok(())
+            })
+        })
+        .covers(&["sync::OnceCell::get_or_try_init"]),
+        entry("sync::OnceCell::wait", |_| {
+            cell(async |cell: Arc<OnceCell<u32>>| {
+                cell.wait().await;
+                Ok(())
+            })
+        }),
+        entry("sync::OnceCell::set", |_| {
+            cell(async |cell: Arc<OnceCell<u32>>| match cell.set(3).await {
+                Ok(_) => Err("nobody had set it"),
+                Err(_) => Ok(()),
+            })
+        }),
     ]
+}
+
+/// A cell whose value is there, or is being made by somebody until the block is gone.
+fn cell<F>(op: impl Fn(Arc<OnceCell<u32>>) -> F + Send + Sync + 'static) -> World
+where
+    F: Future<Output = Result<(), &'static str>> + 'static,
+{
+    let now = Arc::new(std::sync::Mutex::new(Arc::new(OnceCell::from(1))));
+    let at = |now: &std::sync::Mutex<Arc<OnceCell<u32>>>| now.lock().expect("no panic").clone();
+    World::new(
+        now,
+        move |now: Arc<std::sync::Mutex<Arc<OnceCell<u32>>>>| op(at(&now)),
+        |now| {
+            let cell = Arc::new(OnceCell::new());
+            *now.lock().expect("no panic") = cell.clone();
+            let mut makes = Box::pin(async move {
+                cell.get_or_init(async || {
+                    let mut waited = false;
+                    std::future::poll_fn(|_| match std::mem::replace(&mut waited, true) {
+                        true => Poll::Ready(1),
+                        false => Poll::Pending,
+                    })
+                    .await
+                })
+                .await;
+            });
+            assert!((&mut makes).now_or_never().is_none());
+            on_drop(move || {
+                let _ = (&mut makes).now_or_never();
+            })
+        },
+    )
 }
 
 fn limiter_is_free(limiter: &Limiter) -> Result<(), String> {

@@ -9,9 +9,6 @@ use std::task::{Context, Waker};
 impl<T> State<T> {
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        if self.limits.capacity == 0 {
-            return self.reserved < self.getters.len();
-        }
         self.store.len() + self.reserved < self.limits.capacity
     }
 
@@ -26,7 +23,12 @@ impl<T> State<T> {
             return Offer::Taken(None);
         }
         match self.limits.overflow {
-            Overflow::Wait | Overflow::Reject => Offer::Full,
+            Overflow::Wait => Offer::Full,
+            _ if self.has_hand() => {
+                self.deposit_newest(item);
+                Offer::Taken(None)
+            }
+            Overflow::Reject => Offer::Full,
             Overflow::DropOldest => self.displace(item),
             Overflow::DropNewest => {
                 self.counts.dropped += 1;
@@ -35,13 +37,22 @@ impl<T> State<T> {
         }
     }
 
+    /// [`offer`](State::offer) for who cannot wait: an item goes to a get that waits, although it may not come for it.
+    pub(in crate::patterns::queue) fn offer_now(&mut self, item: &mut Option<T>) -> Offer<T> {
+        if !self.closed && self.has_hand() {
+            self.deposit_newest(item);
+            return Offer::Taken(None);
+        }
+        self.offer(item)
+    }
+
     /// Puts the item; when there is no room, in place of the oldest.
     pub(in crate::patterns::queue) fn displace(&mut self, item: &mut Option<T>) -> Offer<T> {
         if self.closed {
             return Offer::Closed;
         }
         let mut oldest = None;
-        if !self.has_room() {
+        if !self.has_room() && !self.has_hand() {
             oldest = self.store.pop_oldest();
             if oldest.is_none() {
                 return Offer::Full;
@@ -146,7 +157,7 @@ impl<T> State<T> {
 
     /// Takes room without waiting.
     pub(in crate::patterns::queue) fn reserve(&mut self) -> bool {
-        let room = self.has_room();
+        let room = self.has_room() || self.has_hand();
         self.reserved += usize::from(room);
         room
     }
@@ -182,7 +193,7 @@ impl<T> State<T> {
     /// Reserves what room there is for those who wait, in their order.
     #[inline]
     pub(super) fn grant(&mut self) {
-        while !self.putters.is_empty() && self.has_room() {
+        while !self.putters.is_empty() && (self.has_room() || self.has_hand()) {
             self.reserved += 1;
             self.wakes
                 .extend(self.putters.serve_front(|reserved| *reserved = true));

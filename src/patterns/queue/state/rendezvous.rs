@@ -30,6 +30,11 @@ impl<T> State<T> {
         self.limits.capacity == 0
     }
 
+    /// Whether a get waits that nobody has reserved: the room of a queue without any.
+    pub(super) fn has_hand(&self) -> bool {
+        self.is_rendezvous() && self.reserved < self.getters.len()
+    }
+
     /// Whether an item is on offer that is kept for nobody.
     pub(super) fn has_free_offer(&self) -> bool {
         self.offers.len() > self.invited.len()
