@@ -422,17 +422,6 @@ impl Spare {
     }
 }
 
-impl Spare {
-    /// For who keeps a waker elsewhere than in a line: the old one, to be dropped with this, after unlocking.
-    pub(crate) fn keep(&mut self, old: Option<Waker>) {
-        debug_assert!(
-            self.0.is_none(),
-            "the waker of before would be dropped here"
-        );
-        self.0 = old;
-    }
-}
-
 impl Drop for Spare {
     #[inline]
     fn drop(&mut self) {

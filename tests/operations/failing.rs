@@ -2,8 +2,6 @@
 
 /// (harness, operation or the beginning of its name).
 const KNOWN: &[(&str, &str)] = &[
-    ("wakers", "sync::"),
-    ("wakers", "queue::"),
     ("wakers", "task::wait"),
     ("wakers", "workers::"),
 ];

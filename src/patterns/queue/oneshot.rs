@@ -151,20 +151,6 @@ enum Step {
     Over,
 }
 
-/// Has a waker woken that stands in a slot behind a lock. True: it is there. False: unlock, fill the spare one, lock, look again.
-fn renew(slot: &mut Option<Waker>, cx: &Context<'_>, spare: &mut Spare) -> bool {
-    match slot {
-        Some(old) if old.will_wake(cx.waker()) => true,
-        _ => match spare.take() {
-            Some(waker) => {
-                spare.keep(slot.replace(waker));
-                true
-            }
-            None => false,
-        },
-    }
-}
-
 /// Waits until the receiver is gone; made by [`OneshotSender::closed`].
 #[must_use = "futures do nothing unless polled"]
 pub struct OneshotClosed<'a, T> {
@@ -188,7 +174,7 @@ impl<T> Future for OneshotClosed<'_, T> {
                     false => return Poll::Ready(()),
                 }
             }
-            if renew(&mut state.sender, cx, &mut spare) {
+            if spare.renew(&mut state.sender, cx) {
                 drop(state);
                 label::set("the end of the receiver of a oneshot");
                 return Poll::Pending;
@@ -272,7 +258,7 @@ impl<T> Future for OneshotReceiver<T> {
                 this.step = Step::Over;
                 return Poll::Ready(value.ok_or(SenderGone));
             }
-            if renew(&mut state.receiver, cx, &mut spare) {
+            if spare.renew(&mut state.receiver, cx) {
                 drop(state);
                 label::set("the value of a oneshot");
                 return Poll::Pending;
