@@ -4,6 +4,8 @@
 const KNOWN: &[(&str, &str)] = &[
     ("wakers", "task::wait"),
     ("wakers", "workers::"),
+    // It clones a waker under its lock, which the lock notices.
+    ("wakers", "blocking::Portal"),
 ];
 
 /// Whether it is left out. `REGATTA_KNOWN=1` runs it all the same.

@@ -66,11 +66,6 @@ impl<F> Scoped<F> {
 }
 
 impl<F: Future> Scoped<F> {
-    pub(crate) fn cut(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Step<F::Output> {
-        self.clear();
-        Step::Gone
-    }
-
     pub(crate) fn step(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
