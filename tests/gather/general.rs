@@ -1,5 +1,10 @@
 //! Iterators with closures that borrow, inside a future that is spawned: what compiles here is the test. (The matrix
 //! spawns its bodies on real runtimes.)
+#![allow(
+    clippy::redundant_closure,
+    clippy::redundant_async_block,
+    reason = "closures that borrow are what is tested here"
+)]
 
 use futures_lite::{StreamExt, future};
 use regatta::stream::StreamOps;

@@ -90,8 +90,10 @@ pub struct StaggeredRace<I, S, F, T, E> {
     has_begun: bool,
     /// Cancelled while there were others to start.
     was_cut: bool,
-    poll: Poller<StaggeredRace<I, S, F, T, E>, Result<T, ErrorGroup<E>>>,
+    poll: Poller<StaggeredRace<I, S, F, T, E>, Ended<T, E>>,
 }
+
+type Ended<T, E> = Result<T, ErrorGroup<E>>;
 
 impl<I, S, F, T, E> Unpin for StaggeredRace<I, S, F, T, E> {}
 
@@ -129,7 +131,7 @@ where
 }
 
 impl<I, S, F, T, E> Future for StaggeredRace<I, S, F, T, E> {
-    type Output = Result<T, ErrorGroup<E>>;
+    type Output = Ended<T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
@@ -140,7 +142,7 @@ impl<I, S, F, T, E> Future for StaggeredRace<I, S, F, T, E> {
 fn run<I, S, W, F, T, E>(
     race: &mut StaggeredRace<I, S, F, T, E>,
     cx: &mut Context<'_>,
-) -> Poll<Result<T, ErrorGroup<E>>>
+) -> Poll<Ended<T, E>>
 where
     I: Iterator<Item = S>,
     S: FnOnce() -> W,
@@ -176,7 +178,7 @@ where
 
 impl<I, S, F, T, E> StaggeredRace<I, S, F, T, E> {
     /// All have failed.
-    fn nobody(&mut self) -> Poll<Result<T, ErrorGroup<E>>> {
+    fn nobody(&mut self) -> Poll<Ended<T, E>> {
         let reason = if self.was_cut { scope::reason() } else { None };
         if reason.is_some() && scope::dropping() {
             // The scope that is cancelled drops this, and says why.
