@@ -1,4 +1,5 @@
-//! Real sockets whose futures are dropped half way: nothing stays open. Alone in its process, because descriptors are counted.
+//! Real sockets whose futures are dropped half way: nothing stays open. Alone in its process, because descriptors are
+//! counted.
 #![cfg(all(
     feature = "net",
     target_os = "linux",

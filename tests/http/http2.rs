@@ -437,7 +437,8 @@ regatta::matrix! {
     the_server_chooses;
 }
 
-/// Dropped at every await, while a rival has a request on the same connection: nobody else notices, and the connection stays.
+/// Dropped at every await, while a rival has a request on the same connection: nobody else notices, and the connection
+/// stays.
 #[test]
 fn a_dropped_request_harms_nobody() {
     async fn ask(client: &HttpClient, path: &str) -> String {

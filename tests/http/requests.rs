@@ -231,7 +231,8 @@ fn requests_can_be_spawned_and_shared() {
     });
 }
 
-/// It is moved into tasks and around in them, and lies in every future that awaits it: what few requests need is in boxes.
+/// It is moved into tasks and around in them, and lies in every future that awaits it: what few requests need is in
+/// boxes.
 #[test]
 fn a_request_under_way_is_small() {
     regatta::testing::run(async || {

@@ -425,7 +425,8 @@ impl Server {
     }
 }
 
-/// A server for streams that come in under these names (`host:port`), and a client that has not been built; with it, what the port is called in addresses.
+/// A server for streams that come in under these names (`host:port`), and a client that has not been built; with it,
+/// what the port is called in addresses.
 pub(crate) fn serving<F>(
     names: &[&str],
     serve: impl Fn(Stream) -> F + Clone + Send + 'static,

@@ -235,7 +235,8 @@ impl Manager for Bombs {
     }
 }
 
-/// Objects, errors, payloads, observers and hooks that panic, also where a panic is under way: no place is lost, and nobody hangs.
+/// Objects, errors, payloads, observers and hooks that panic, also where a panic is under way: no place is lost, and
+/// nobody hangs.
 async fn nothing_that_panics_costs_more_than_itself() {
     let manager = Bombs {
         made: AtomicUsize::new(0),
@@ -292,7 +293,8 @@ impl Backend for Stopped {
     }
 }
 
-/// However many wait: one attempt that is dropped must not start the next, which would end alike, and so on down the stack.
+/// However many wait: one attempt that is dropped must not start the next, which would end alike, and so on down the
+/// stack.
 async fn on_a_runtime_that_has_stopped_nobody_waits_for_ever() {
     let server = Server::new();
     let builder = Pool::builder(server.clone()).runtime(Runtime::custom(Stopped));

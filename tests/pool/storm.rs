@@ -1,5 +1,6 @@
-//! Random drops, timeouts, resets, panics and hangs: never more than there may be, no place lost, nothing dirty handed out. 100,000 acquisitions on each
-//! ground; over the runtimes and the four feature sets that `.ci/test` runs, a million.
+//! Random drops, timeouts, resets, panics and hangs: never more than there may be, no place lost, nothing dirty handed
+//! out. 100,000 acquisitions on each ground; over the runtimes and the four feature sets that `.ci/test` runs, a
+//! million.
 
 use crate::ground::{MS, spawn};
 use crate::server::{Mood, Server, Sorry, until};

@@ -1,4 +1,5 @@
-//! The line: order, limits, and who is dropped in it. Case 136: cancelled in `get`, in `release`, in an operation, the place is back.
+//! The line: order, limits, and who is dropped in it. Case 136: cancelled in `get`, in `release`, in an operation, the
+//! place is back.
 
 use crate::ground::{Hand, MS, Watch};
 use crate::server::{Mood, Server, Sorry, pool_of, until};
@@ -12,7 +13,8 @@ use std::sync::Mutex;
 use std::task::Poll;
 use std::time::Duration;
 
-/// Case 136. In a `get` with a timeout, in a `release`, and in an operation: another one gets the place, and there are never two.
+/// Case 136. In a `get` with a timeout, in a `release`, and in an operation: another one gets the place, and there are
+/// never two.
 async fn a_place_is_back_wherever_its_taker_was_cancelled() {
     let server = Server::new();
     let pool = pool_of(1, &server);
@@ -233,7 +235,8 @@ async fn a_crowd_is_served() {
     assert!(server.get(|f| f.peak <= 4 && f.made <= 4));
 }
 
-/// A task that only ever meets idle objects goes round its executor now and then, so that others can run. It keeps what it has got meanwhile.
+/// A task that only ever meets idle objects goes round its executor now and then, so that others can run. It keeps what
+/// it has got meanwhile.
 async fn gets_that_never_wait_give_way_now_and_then() {
     let pool = pool_of(1, &Server::new());
     drop(pool.get().await.unwrap());

@@ -15,7 +15,8 @@ type Chunks = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// What a request carries: bytes, or a stream of them.
 ///
-/// Bytes can be sent again, after a redirect or a connection that turned out to be closed; a stream can only be sent once.
+/// Bytes can be sent again, after a redirect or a connection that turned out to be closed; a stream can only be sent
+/// once.
 #[derive(Default)]
 pub struct Body(Kind);
 
@@ -31,7 +32,8 @@ impl Default for Kind {
 }
 
 impl Body {
-    /// A stream of chunks, sent as they come, with an unknown length. An error among them ends the request, and the connection.
+    /// A stream of chunks, sent as they come, with an unknown length. An error among them ends the request, and the
+    /// connection.
     pub fn stream<S, B, E>(chunks: S) -> Self
     where
         S: Stream<Item = Result<B, E>> + Send + 'static,
@@ -41,7 +43,8 @@ impl Body {
         Body(Kind::Stream(boxed(chunks), None))
     }
 
-    /// The same with a length that is known. The connection is closed, and the request fails, when the stream has more or fewer bytes.
+    /// The same with a length that is known. The connection is closed, and the request fails, when the stream has more
+    /// or fewer bytes.
     pub fn sized_stream<S, B, E>(length: u64, chunks: S) -> Self
     where
         S: Stream<Item = Result<B, E>> + Send + 'static,

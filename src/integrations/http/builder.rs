@@ -90,8 +90,8 @@ impl Builder {
         }
     }
 
-    /// What the addresses of requests are read below, as links on a page at this address are: end it with a slash to keep its last part. Default: none, and
-    /// requests name their addresses in full.
+    /// What the addresses of requests are read below, as links on a page at this address are: end it with a slash to
+    /// keep its last part. Default: none, and requests name their addresses in full.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base = Some(url.into());
         self
@@ -127,8 +127,9 @@ impl Builder {
         self
     }
 
-    /// How long a request may take, from its first poll to the end of its body: waiting for a connection, redirects, retries. Default: 300 s.
-    /// [`Duration::MAX`] is for ever. A deadline of the caller's scopes holds besides, and reports itself.
+    /// How long a request may take, from its first poll to the end of its body: waiting for a connection, redirects,
+    /// retries. Default: 300 s. [`Duration::MAX`] is for ever. A deadline of the caller's scopes holds besides, and
+    /// reports itself.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.settings.times.total = Some(limit);
         self
@@ -154,13 +155,15 @@ impl Builder {
         self
     }
 
-    /// Whether gzip and deflate are asked for and undone. Default: yes. A request that sets `Accept-Encoding` itself still gets them undone.
+    /// Whether gzip and deflate are asked for and undone. Default: yes. A request that sets `Accept-Encoding` itself
+    /// still gets them undone.
     pub fn decompress(mut self, does: bool) -> Self {
         self.settings.decompress = does;
         self
     }
 
-    /// A header of every request, in place of one of that name. By default there are `user-agent: regatta/..` and `accept: */*`.
+    /// A header of every request, in place of one of that name. By default there are `user-agent: regatta/..` and
+    /// `accept: */*`.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match header_of(name, value) {
             Ok((name, value)) => {
@@ -175,18 +178,20 @@ impl Builder {
 
     /// What every request runs under, up to the head of its answer.
     ///
-    /// As failures count errors and the statuses 429, 500, 502, 503 and 504; when the policy gives up, the last such answer is handed on. Retried are requests that
-    /// were not sent, and those whose method is idempotent; never a body that is a stream.
+    /// As failures count errors and the statuses 429, 500, 502, 503 and 504; when the policy gives up, the last such
+    /// answer is handed on. Retried are requests that were not sent, and those whose method is idempotent; never a body
+    /// that is a stream.
     ///
-    /// With 429 and 503 the server's [`Retry-After`](super::Response::retry_after) is heeded: the next attempt is not made before, and where the total
-    /// [`timeout`](Builder::timeout) would be over by then, the answer is handed on at once.
+    /// With 429 and 503 the server's [`Retry-After`](super::Response::retry_after) is heeded: the next attempt is not
+    /// made before, and where the total [`timeout`](Builder::timeout) would be over by then, the answer is handed on at
+    /// once.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.settings.policy = Some(policy);
         self
     }
 
-    /// How long an address is kept, and how many hosts are. Default: 10 s, 1024 hosts; beyond, the one that was asked for longest ago is forgotten. One question at a time
-    /// is under way for a host. A failure is kept for a second.
+    /// How long an address is kept, and how many hosts are. Default: 10 s, 1024 hosts; beyond, the one that was asked
+    /// for longest ago is forgotten. One question at a time is under way for a host. A failure is kept for a second.
     pub fn dns_cache(mut self, ttl: Duration, hosts: usize) -> Self {
         self.dns_ttl = ttl;
         self.dns_capacity = hosts;
@@ -203,7 +208,8 @@ impl Builder {
         self
     }
 
-    /// Where byte streams come from, in place of TCP: a proxy, a Unix socket, a server in memory. Names are not resolved then.
+    /// Where byte streams come from, in place of TCP: a proxy, a Unix socket, a server in memory. Names are not
+    /// resolved then.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Box::new(transport));
         self
@@ -221,10 +227,12 @@ impl Builder {
         self
     }
 
-    /// Speaks HTTP/2 with the servers that choose it in the TLS handshake, and HTTP/1.1 with all others. Default: HTTP/1.1 with all. Feature `http2`.
+    /// Speaks HTTP/2 with the servers that choose it in the TLS handshake, and HTTP/1.1 with all others. Default:
+    /// HTTP/1.1 with all. Feature `http2`.
     ///
-    /// The requests to one host then share a connection, which has a task of its own. Each request that is under way counts as a connection in the limits, so a server sees
-    /// fewer than you said; and a request or response that is dropped half way is taken back, and costs no connection.
+    /// The requests to one host then share a connection, which has a task of its own. Each request that is under way
+    /// counts as a connection in the limits, so a server sees fewer than you said; and a request or response that is
+    /// dropped half way is taken back, and costs no connection.
     ///
     /// # Examples
     ///
@@ -251,8 +259,8 @@ impl Builder {
         self
     }
 
-    /// One runtime for all connections, which requests on all runtimes then share; when it is gone, requests fail. Default: none, and
-    /// [each runtime has its own](super#several-runtimes).
+    /// One runtime for all connections, which requests on all runtimes then share; when it is gone, requests fail.
+    /// Default: none, and [each runtime has its own](super#several-runtimes).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self
@@ -262,7 +270,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`HttpError`]: no runtime to open connections on, a limit of 0, a base address, header or certificate that is none.
+    /// [`HttpError`]: no runtime to open connections on, a limit of 0, a base address, header or certificate that is
+    /// none.
     pub fn build(self) -> Result<HttpClient, HttpError> {
         if let Some(wrong) = self.wrong {
             return Err(wrong);

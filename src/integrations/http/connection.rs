@@ -1,8 +1,9 @@
 //! A connection to an origin, and how the pool makes them.
 //!
-//! hyper's connection for HTTP/1.1 is a future that somebody has to poll. Here that is whoever has the connection out of the pool: the request, then its body. So there is no task
-//! for a connection; a request that is dropped drops all of it; and an idle connection is not looked at until it is taken, when hyper reads before it writes,
-//! and finds out whether the server has closed it meanwhile.
+//! hyper's connection for HTTP/1.1 is a future that somebody has to poll. Here that is whoever has the connection out
+//! of the pool: the request, then its body. So there is no task for a connection; a request that is dropped drops all
+//! of it; and an idle connection is not looked at until it is taken, when hyper reads before it writes, and finds out
+//! whether the server has closed it meanwhile.
 
 use super::address::Origin;
 use super::body::Outgoing;
@@ -48,7 +49,8 @@ pub(super) type Sent = Result<Answer, TrySendError<http::Request<Outgoing>>>;
 pub(super) struct Driver(Option<Pin<Box<http1::Connection<Io, Outgoing>>>>);
 
 impl Driver {
-    /// Reads and writes what there is. The future is dropped when it has ended: only then does hyper give an unsent request back.
+    /// Reads and writes what there is. The future is dropped when it has ended: only then does hyper give an unsent
+    /// request back.
     fn drive(&mut self, cx: &mut Context<'_>) {
         if let Some(connection) = &mut self.0
             && connection.as_mut().poll(cx).is_ready()
@@ -94,7 +96,8 @@ impl Connection {
         }
     }
 
-    /// After the end of an answer: whether another request may follow. Anything else that came, or was not sent, makes hyper say no.
+    /// After the end of an answer: whether another request may follow. Anything else that came, or was not sent, makes
+    /// hyper say no.
     pub(super) fn is_clean(&mut self, cx: &mut Context<'_>) -> bool {
         match &mut self.talk {
             Talk::Alone(sender, driver) => {
@@ -209,7 +212,8 @@ impl Manager for Host {
         Ok(())
     }
 
-    /// A request that is dropped half way is taken back from the server (RFC 9113, 6.4), and the others on its connection go on.
+    /// A request that is dropped half way is taken back from the server (RFC 9113, 6.4), and the others on its
+    /// connection go on.
     #[cfg(feature = "http2")]
     fn is_clean(&self, connection: &mut Connection) -> bool {
         match &connection.talk {

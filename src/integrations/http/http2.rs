@@ -1,7 +1,8 @@
 //! Many requests over one connection: HTTP/2 (RFC 9113). Feature `http2`.
 //!
-//! What lies in the pool is a *turn*: leave to have one request at a time on a connection that all turns of a host share. So the limits hold as they are, and a server sees
-//! fewer connections than turns. The connection lives as long as one of its turns, and the last one to be closed waits for its end.
+//! What lies in the pool is a *turn*: leave to have one request at a time on a connection that all turns of a host
+//! share. So the limits hold as they are, and a server sees fewer connections than turns. The connection lives as long
+//! as one of its turns, and the last one to be closed waits for its end.
 //!
 //! No request can drive a connection that others need, so it has a task.
 
@@ -56,7 +57,8 @@ impl Hubs {
 /// What the turns of one host on one runtime have in common.
 #[derive(Default)]
 pub(super) struct Hub {
-    /// Held while a connection is opened that others may share: who comes meanwhile waits for it, instead of opening one, too.
+    /// Held while a connection is opened that others may share: who comes meanwhile waits for it, instead of opening
+    /// one, too.
     opening: Mutex<()>,
     state: Lock<State>,
 }

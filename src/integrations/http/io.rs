@@ -14,7 +14,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Duplex for S {}
 /// Enough for most answers in one read.
 const SCRATCH: usize = 8 * 1024;
 
-/// A stream for hyper. Its buffers may be uninitialised, and `futures-io` reads into initialised ones: without `unsafe` that takes a copy.
+/// A stream for hyper. Its buffers may be uninitialised, and `futures-io` reads into initialised ones: without `unsafe`
+/// that takes a copy.
 pub(super) struct Io {
     stream: Box<dyn Duplex>,
     scratch: Box<[u8]>,

@@ -1,4 +1,5 @@
-//! The limits in time of one request: one timer for all of them, which is armed when something has to be waited for, and moved when it goes off too early.
+//! The limits in time of one request: one timer for all of them, which is armed when something has to be waited for,
+//! and moved when it goes off too early.
 
 use super::error::{ErrorKind, HttpError, Limit};
 use crate::cancel;
@@ -68,8 +69,8 @@ impl Limits {
         self.waiting = None;
     }
 
-    /// Ready when a limit is reached; to be asked when there is nothing else to do. When a scope around the caller is cancelled, or out of time too, it is that one's
-    /// turn to say so, and this stays pending.
+    /// Ready when a limit is reached; to be asked when there is nothing else to do. When a scope around the caller is
+    /// cancelled, or out of time too, it is that one's turn to say so, and this stays pending.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<HttpError> {
         loop {
             let reading = match (&mut self.waiting, self.times.read) {
@@ -121,7 +122,8 @@ impl Limits {
         HttpError::new(ErrorKind::TimedOut(limit), message)
     }
 
-    /// Runs `work` under the limits. A value that is ready is kept. It stays where it is pinned: an argument of an `async fn` takes its room twice.
+    /// Runs `work` under the limits. A value that is ready is kept. It stays where it is pinned: an argument of an
+    /// `async fn` takes its room twice.
     pub(super) fn keep<T, F>(
         &mut self,
         mut work: Pin<&mut F>,

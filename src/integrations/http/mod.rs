@@ -28,31 +28,37 @@
 //!
 //! # How it behaves
 //!
-//! **A connection is used again only when it is clean**: the body was read to its end, the server keeps the connection open, and nothing else is on it. A request or response
-//! that is dropped half way takes its connection with it.
+//! **A connection is used again only when it is clean**: the body was read to its end, the server keeps the connection
+//! open, and nothing else is on it. A request or response that is dropped half way takes its connection with it.
 //!
-//! **Never more connections than you said**, in all and for one host; idle ones, and those being opened and closed, count. Who waits is served in order, and a connection that was being opened
-//! for somebody who left goes to the next. They stand in a [`pool::Keyed`](crate::pool::Keyed).
+//! **Never more connections than you said**, in all and for one host; idle ones, and those being opened and closed,
+//! count. Who waits is served in order, and a connection that was being opened for somebody who left goes to the next.
+//! They stand in a [`pool::Keyed`](crate::pool::Keyed).
 //!
-//! **Three limits in time**: to connect, for the silence of the server, for all of it. They end the request with an error that names them. Deadlines of
-//! [scopes](crate::time::timeout) around the call hold besides, and report themselves.
+//! **Three limits in time**: to connect, for the silence of the server, for all of it. They end the request with an
+//! error that names them. Deadlines of [scopes](crate::time::timeout) around the call hold besides, and report
+//! themselves.
 //!
-//! **Sent twice only if that is safe.** A kept connection may have been closed by the server in the meantime. A request that finds out so is sent again when nothing of it
-//! was sent, or its method is idempotent, and its body is no stream. Everything else is for a [policy](Builder::policy) to retry.
+//! **Sent twice only if that is safe.** A kept connection may have been closed by the server in the meantime. A request
+//! that finds out so is sent again when nothing of it was sent, or its method is idempotent, and its body is no stream.
+//! Everything else is for a [policy](Builder::policy) to retry.
 //!
 //! **Nothing that a server sends is without bound**: heads, bodies (decompressed), redirects.
 //!
-//! **TLS** is rustls with `ring`, and trusts the authorities that browsers trust (Mozilla's list, compiled in), and your own. Nothing is installed for the whole process.
+//! **TLS** is rustls with `ring`, and trusts the authorities that browsers trust (Mozilla's list, compiled in), and
+//! your own. Nothing is installed for the whole process.
 //!
 //! # Several runtimes
 //!
-//! A client may stand in a `static`, and be used by one runtime after the other (each `#[tokio::test]` is one), or by several side by side. A connection is used on the runtime it
-//! was opened on, and nowhere else, for it dies with that one's reactor; the limits count those of all runtimes, and one that lies idle makes room for one on another. Requests
-//! that wait for a connection when their runtime ends fail; nobody else notices. [`Builder::runtime`] names one runtime for all.
+//! A client may stand in a `static`, and be used by one runtime after the other (each `#[tokio::test]` is one), or by
+//! several side by side. A connection is used on the runtime it was opened on, and nowhere else, for it dies with that
+//! one's reactor; the limits count those of all runtimes, and one that lies idle makes room for one on another.
+//! Requests that wait for a connection when their runtime ends fail; nobody else notices. [`Builder::runtime`] names
+//! one runtime for all.
 //!
-//! HTTP/1.1 is hyper's protocol machine, without a task for each connection: whoever waits for an answer drives its connection. **HTTP/2**, where the client is
-//! [told to](Builder::http2) and the server agrees, is feature `http2`. There is no proxy and no cookie jar.
-//! The limits and their defaults are aiohttp's.
+//! HTTP/1.1 is hyper's protocol machine, without a task for each connection: whoever waits for an answer drives its
+//! connection. **HTTP/2**, where the client is [told to](Builder::http2) and the server agrees, is feature `http2`.
+//! There is no proxy and no cookie jar. The limits and their defaults are aiohttp's.
 
 mod address;
 mod body;
@@ -163,12 +169,14 @@ impl HttpClient {
         self.request(Method::DELETE, url)
     }
 
-    /// How many connections there are: in use, idle, being opened or closed. Over HTTP/2, where requests share one, each that may be under way counts.
+    /// How many connections there are: in use, idle, being opened or closed. Over HTTP/2, where requests share one,
+    /// each that may be under way counts.
     pub fn connections(&self) -> usize {
         self.inner.pool.size()
     }
 
-    /// Sends no more requests, closes what is idle, waits up to `limit` for the answers that are being read, and reports.
+    /// Sends no more requests, closes what is idle, waits up to `limit` for the answers that are being read, and
+    /// reports.
     ///
     /// # Cancel safety
     ///

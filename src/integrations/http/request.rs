@@ -15,7 +15,8 @@ use std::future::IntoFuture;
 use std::time::Duration;
 use url::Url;
 
-/// Headers that follow from the body and the connection. Set by hand they would let what follows be read as another request.
+/// Headers that follow from the body and the connection. Set by hand they would let what follows be read as another
+/// request.
 const OURS: [HeaderName; 5] = [
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
@@ -24,7 +25,8 @@ const OURS: [HeaderName; 5] = [
     header::TE,
 ];
 
-/// A request before it is sent; made by [`HttpClient::get`] and its neighbours. [`send`](Request::send) it, or just `.await` it.
+/// A request before it is sent; made by [`HttpClient::get`] and its neighbours. [`send`](Request::send) it, or just
+/// `.await` it.
 ///
 /// A mistake in it (a header that cannot be one, a value that is no JSON) is reported when it is sent.
 #[must_use = "a request does nothing until it is awaited"]
@@ -159,7 +161,8 @@ impl Request {
         self.body(form.finish())
     }
 
-    /// How long this one may take, in place of the client's [`timeout`](super::Builder::timeout). [`Duration::MAX`] is for ever.
+    /// How long this one may take, in place of the client's [`timeout`](super::Builder::timeout). [`Duration::MAX`] is
+    /// for ever.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.times.total = Some(limit);
         self
@@ -179,8 +182,8 @@ impl Request {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits for a connection, it leaves the line, and what was being opened for it goes to the next. Dropped later, the connection is closed; the server
-    /// may have acted on the request.
+    /// Dropped while it waits for a connection, it leaves the line, and what was being opened for it goes to the next.
+    /// Dropped later, the connection is closed; the server may have acted on the request.
     pub async fn send(self) -> Result<Response, HttpError> {
         let Request {
             client,

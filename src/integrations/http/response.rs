@@ -20,8 +20,9 @@ use url::Url;
 
 /// An answer whose head has come. The body is read from the connection when it is asked for.
 ///
-/// Dropped before the end of its body, the connection is closed: what is still on its way would be the answer to the next request. Read to its end, the connection
-/// goes back to the pool, at once, whether the response still lives or not. (Over HTTP/2 what is still on its way is sent back, and the connection stays.)
+/// Dropped before the end of its body, the connection is closed: what is still on its way would be the answer to the
+/// next request. Read to its end, the connection goes back to the pool, at once, whether the response still lives or
+/// not. (Over HTTP/2 what is still on its way is sent back, and the connection stays.)
 pub struct Response {
     status: StatusCode,
     version: Version,
@@ -99,7 +100,8 @@ impl Response {
         self.version
     }
 
-    /// The headers. Where the body is decompressed on the way, its `Content-Encoding` and `Content-Length` are not among them.
+    /// The headers. Where the body is decompressed on the way, its `Content-Encoding` and `Content-Length` are not
+    /// among them.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
@@ -119,8 +121,9 @@ impl Response {
             .ok()
     }
 
-    /// How long the server wants to be left alone: its `Retry-After`, in seconds or as a date. A date counts from the `Date` of the same answer, so the two clocks need not
-    /// agree; where that one is missing, or the date cannot be read, there is no answer. A date that has passed is zero.
+    /// How long the server wants to be left alone: its `Retry-After`, in seconds or as a date. A date counts from the
+    /// `Date` of the same answer, so the two clocks need not agree; where that one is missing, or the date cannot be
+    /// read, there is no answer. A date that has passed is zero.
     ///
     /// A client with a [policy](super::Builder::policy) heeds it by itself, with the statuses 429 and 503.
     pub fn retry_after(&self) -> Option<Duration> {
@@ -153,7 +156,8 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// [`HttpError`]: the connection broke, the body ended too early or is too large, a limit in time was reached. After an error there is nothing more.
+    /// [`HttpError`]: the connection broke, the body ended too early or is too large, a limit in time was reached.
+    /// After an error there is nothing more.
     ///
     /// # Cancel safety
     ///
@@ -201,7 +205,8 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// As [`chunk`](Response::chunk); [`ErrorKind::Decode`] when it is none. For other encodings take [`bytes`](Response::bytes).
+    /// As [`chunk`](Response::chunk); [`ErrorKind::Decode`] when it is none. For other encodings take
+    /// [`bytes`](Response::bytes).
     ///
     /// # Cancel safety
     ///
@@ -241,7 +246,8 @@ impl Response {
         .await;
     }
 
-    /// Reads what is left, if that is at most so much, so that the connection can be used again. Otherwise it is closed.
+    /// Reads what is left, if that is at most so much, so that the connection can be used again. Otherwise it is
+    /// closed.
     pub(super) async fn drain(mut self, most: u64) -> Result<(), HttpError> {
         self.body.decoder = None;
         self.body.most = self.body.most.min(self.body.given + most);

@@ -23,7 +23,8 @@ use url::Url;
 
 /// As much of a body that nobody wants is read, to use its connection again.
 const DRAIN: u64 = 16 * 1024;
-/// How often a request is sent again over a connection that others share. Of those that are not shared, each fails once.
+/// How often a request is sent again over a connection that others share. Of those that are not shared, each fails
+/// once.
 const RESENDS: usize = 2;
 /// As much of the body of a failure is kept, while the request is tried again.
 const KEEP: u64 = 64 * 1024;
@@ -107,7 +108,8 @@ pub(super) async fn send(client: &Inner, job: Job) -> Result<Response, HttpError
             attempt(client, job.into_hop(client)?, most, limits).await
         }
         Some(policy) => {
-            // In a box: with room for all layers, which most requests do not need, each would be several times as large.
+            // In a box: with room for all layers, which most requests do not need, each would be several times as
+            // large.
             let ended = Box::pin(under(policy, client, &job, limits)).await;
             ended.map_err(|e| e.at(&job.url))
         }
@@ -184,7 +186,8 @@ fn says_try_again(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
 }
 
-/// When the server wants to be asked again. Of the statuses that are worth it, these say so (RFC 6585, 4; RFC 9110, 15.6.4).
+/// When the server wants to be asked again. Of the statuses that are worth it, these say so (RFC 6585, 4; RFC 9110,
+/// 15.6.4).
 fn come_back(response: &Response) -> Option<Duration> {
     let says_when = matches!(response.status().as_u16(), 429 | 503);
     response.retry_after().filter(|_| says_when)
@@ -305,8 +308,8 @@ impl Hop {
     }
 }
 
-/// Sends over a connection, and waits for the head of the answer. A connection that turns out to have been closed by the server is replaced by another, when nothing of
-/// the request was sent, or it may be sent twice.
+/// Sends over a connection, and waits for the head of the answer. A connection that turns out to have been closed by
+/// the server is replaced by another, when nothing of the request was sent, or it may be sent twice.
 async fn exchange(
     client: &Inner,
     hop: &mut Hop,

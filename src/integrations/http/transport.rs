@@ -8,7 +8,8 @@ use crate::runtime::net::memory::Network;
 use crate::runtime::{BoxFuture, Runtime};
 use std::io;
 
-/// Opens byte streams to origins; the client adds TLS and HTTP. The client's own goes over TCP; another one is given by [`transport`](super::Builder::transport).
+/// Opens byte streams to origins; the client adds TLS and HTTP. The client's own goes over TCP; another one is given by
+/// [`transport`](super::Builder::transport).
 ///
 /// [`Network`] is one, with the names `host:port`: the same client then runs in virtual time against servers in memory.
 pub trait Transport: Send + Sync + 'static {

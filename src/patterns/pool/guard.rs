@@ -16,15 +16,17 @@ use std::time::Instant;
 
 /// An object of a pool, taken out by [`Pool::get`](super::Pool::get). Dropped, it goes back, if it is clean.
 ///
-/// It gives no access to the object, on purpose. A guard that did would be returned in the middle of an operation whose future was dropped, and the next user
-/// would read the answer to somebody else's question. So each operation is marked:
+/// It gives no access to the object, on purpose. A guard that did would be returned in the middle of an operation whose
+/// future was dropped, and the next user would read the answer to somebody else's question. So each operation is
+/// marked:
 ///
-/// * [`run`](Guard::run) marks the object as *in flight* before the operation is polled for the first time, and as clean when it has succeeded.
-/// * [`begin`](Guard::begin) turns the guard into an [`InFlight`], which gives access; [`done`](InFlight::done) turns it back, when you know that the object is
-///   clean. For protocols, and for what outlives a scope.
+/// * [`run`](Guard::run) marks the object as *in flight* before the operation is polled for the first time, and as
+///   clean when it has succeeded.
+/// * [`begin`](Guard::begin) turns the guard into an [`InFlight`], which gives access; [`done`](InFlight::done) turns
+///   it back, when you know that the object is clean. For protocols, and for what outlives a scope.
 ///
-/// What comes back in flight is closed, unless the manager [proves it clean](Manager::is_clean). Once an operation was dropped half way, later ones on the same guard do
-/// not make the object clean.
+/// What comes back in flight is closed, unless the manager [proves it clean](Manager::is_clean). Once an operation was
+/// dropped half way, later ones on the same guard do not make the object clean.
 ///
 /// # Examples
 ///
@@ -85,11 +87,13 @@ impl<M: Manager> Guard<M> {
     ///
     /// # Errors
     ///
-    /// Those of `operation`, unchanged. The object stays in flight: an operation that failed may have left half an answer.
+    /// Those of `operation`, unchanged. The object stays in flight: an operation that failed may have left half an
+    /// answer.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half way, the object stays in flight, and is closed when the guard is dropped. Dropped before the first poll, nothing has happened.
+    /// Dropped half way, the object stays in flight, and is closed when the guard is dropped. Dropped before the first
+    /// poll, nothing has happened.
     pub async fn run<T, E, F>(&mut self, operation: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut M::Object) -> Result<T, E>,
@@ -119,8 +123,8 @@ impl<M: Manager> Guard<M> {
         self.core.metrics(self.item(), None)
     }
 
-    /// [Checks](Manager::check) the object now, and gives it back: for who wants to know at once whether he leaves it in order. (Dropping the guard leaves the check to the
-    /// next user.)
+    /// [Checks](Manager::check) the object now, and gives it back: for who wants to know at once whether he leaves it
+    /// in order. (Dropping the guard leaves the check to the next user.)
     ///
     /// # Errors
     ///
@@ -212,8 +216,8 @@ impl<M: Manager> fmt::Debug for Guard<M> {
     }
 }
 
-/// An object of a pool in the middle of an operation; made by [`Guard::begin`]. Dropped, the object is closed, unless the manager
-/// [proves it clean](Manager::is_clean).
+/// An object of a pool in the middle of an operation; made by [`Guard::begin`]. Dropped, the object is closed, unless
+/// the manager [proves it clean](Manager::is_clean).
 #[must_use = "the object is closed when this is dropped: end with `done`"]
 pub struct InFlight<M: Manager> {
     guard: Guard<M>,

@@ -19,16 +19,18 @@ use std::time::Duration;
 
 /// Pools by key, which share a total. Clones are the same pools.
 ///
-/// Each key has a manager of its own, made when the key is first asked for, and its own line. [`max_size`](Builder::max_size) counts the objects of all keys,
-/// [`max_per_key`](Builder::max_per_key) those of one.
+/// Each key has a manager of its own, made when the key is first asked for, and its own line.
+/// [`max_size`](Builder::max_size) counts the objects of all keys, [`max_per_key`](Builder::max_per_key) those of one.
 ///
-/// * **What lies idle is in nobody's way.** When the total is used up and a key needs an object, the one that has been idle for longest, of whatever key, is closed
-///   to make room. One that comes back while another key needs its room is closed too.
+/// * **What lies idle is in nobody's way.** When the total is used up and a key needs an object, the one that has been
+///   idle for longest, of whatever key, is closed to make room. One that comes back while another key needs its room is
+///   closed too.
 /// * **Keys that need room are served in the order they came**, each by one object at a time.
-/// * **Keys cost nothing for long**: one without objects and waiters is forgotten, so that there are never many more known than in use.
+/// * **Keys cost nothing for long**: one without objects and waiters is forgotten, so that there are never many more
+///   known than in use.
 ///
-/// Who holds an object of one key while it waits for one of another can wait for ever, when all do: take one at a time, or set a
-/// [`wait_timeout`](Builder::wait_timeout).
+/// Who holds an object of one key while it waits for one of another can wait for ever, when all do: take one at a time,
+/// or set a [`wait_timeout`](Builder::wait_timeout).
 ///
 /// # Examples
 ///
@@ -133,7 +135,8 @@ impl<K, M: Manager> Keyed<K, M> {
         self.inner.keys.lock().pools.len()
     }
 
-    /// Changes how many objects there may be of all keys together. What is idle and too much is closed at once, what is in use when it comes back.
+    /// Changes how many objects there may be of all keys together. What is idle and too much is closed at once, what is
+    /// in use when it comes back.
     ///
     /// # Errors
     ///
@@ -191,7 +194,8 @@ impl<K, M: Manager> Keyed<K, M> {
 }
 
 impl<K: Hash + Eq + Clone, M: Manager> Keyed<K, M> {
-    /// The pool of a key. Keep it for as long as you use it, not longer: while somebody has it, the key is not forgotten.
+    /// The pool of a key. Keep it for as long as you use it, not longer: while somebody has it, the key is not
+    /// forgotten.
     pub fn pool(&self, key: &K) -> Pool<M> {
         let inner = &self.inner;
         if let Some(pool) = inner.keys.lock().usable(key) {
@@ -310,7 +314,8 @@ struct Forgotten<K, M: Manager> {
     _home: Option<Home<M>>,
 }
 
-/// Whether the table has the only handle, no object is out, and nobody waits. New handles come from the table alone, which is locked.
+/// Whether the table has the only handle, no object is out, and nobody waits. New handles come from the table alone,
+/// which is locked.
 fn is_unused<M: Manager>(pool: &Pool<M>) -> bool {
     let state = pool.core.shared.lock();
     // The other one is the bucket's, until it is closed.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 /// How the objects of a pool are made, looked after and closed.
 ///
-/// Each call may take its time, fail, hang or panic: the pool has a limit for each, and loses nothing. Write `async fn` for those that you implement.
+/// Each call may take its time, fail, hang or panic: the pool has a limit for each, and loses nothing. Write `async fn`
+/// for those that you implement.
 ///
 /// # Examples
 ///
@@ -42,17 +43,19 @@ pub trait Manager: Send + Sync + 'static {
     /// Why there is none.
     type Error: fmt::Debug + fmt::Display + Send + 'static;
 
-    /// Makes an object. Runs as a task of its own, apart from who waits for it: a caller that is dropped does not stop it.
+    /// Makes an object. Runs as a task of its own, apart from who waits for it: a caller that is dropped does not stop
+    /// it.
     ///
     /// # Errors
     ///
     /// Goes to the first who waits for an object, or to the observer when nobody does.
     fn connect(&self) -> impl Future<Output = Result<Self::Object, Self::Error>> + Send;
 
-    /// Whether an object that lay in the pool can be handed out; also the place to reset it. An object that was just made is not checked.
+    /// Whether an object that lay in the pool can be handed out; also the place to reset it. An object that was just
+    /// made is not checked.
     ///
-    /// Runs inside [`Pool::get`](super::Pool::get), so it should be quick. Dropped half way it counts as an operation that was: the object is closed.
-    /// Default: it can.
+    /// Runs inside [`Pool::get`](super::Pool::get), so it should be quick. Dropped half way it counts as an operation
+    /// that was: the object is closed. Default: it can.
     ///
     /// # Errors
     ///
@@ -66,11 +69,11 @@ pub trait Manager: Send + Sync + 'static {
         ready(Ok(()))
     }
 
-    /// Whether an object is clean although the last operation on it failed, panicked or was dropped half way. Called when it comes back to the pool;
-    /// `false` closes it.
+    /// Whether an object is clean although the last operation on it failed, panicked or was dropped half way. Called
+    /// when it comes back to the pool; `false` closes it.
     ///
-    /// Only a protocol can prove that: nothing that was sent is unanswered, nothing that was answered is unread. Default: `false`. Objects without a
-    /// protocol, such as buffers, may say `true`.
+    /// Only a protocol can prove that: nothing that was sent is unanswered, nothing that was answered is unread.
+    /// Default: `false`. Objects without a protocol, such as buffers, may say `true`.
     fn is_clean(&self, object: &mut Self::Object) -> bool {
         let _ = object;
         false
@@ -92,6 +95,7 @@ pub struct Metrics {
     /// How often it was handed out; what a guard tells counts its own time, so that 1 is the first.
     pub uses: u64,
     /// How long it has lain idle. `None` where the pool has no reason to look at the clock: without
-    /// [`idle_timeout`](super::Builder::idle_timeout) and [`check_after_idle`](super::Builder::check_after_idle); and for an object that went from hand to hand.
+    /// [`idle_timeout`](super::Builder::idle_timeout) and [`check_after_idle`](super::Builder::check_after_idle); and
+    /// for an object that went from hand to hand.
     pub idle: Option<Duration>,
 }

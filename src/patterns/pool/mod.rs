@@ -1,7 +1,8 @@
 //! Pools: connections, and whatever else is dear to make, used by many in turn.
 //!
-//! Use one for what is expensive to open, limited in number, and used by one at a time: database connections, sessions, sockets, buffers. For things that
-//! many can use at once, share one; for a limit alone, take a [`Semaphore`](crate::sync::Semaphore).
+//! Use one for what is expensive to open, limited in number, and used by one at a time: database connections, sessions,
+//! sockets, buffers. For things that many can use at once, share one; for a limit alone, take a
+//! [`Semaphore`](crate::sync::Semaphore).
 //!
 //! | you want | use |
 //! |---|---|
@@ -49,37 +50,44 @@
 //!
 //! # How it behaves
 //!
-//! **Clean or closed.** An object is *in flight* from before the first poll of an operation until the operation has succeeded, or was said to be done. One that comes
-//! back in flight, because a future was dropped, an operation failed or panicked, is closed, unless its manager can prove that it is clean.
+//! **Clean or closed.** An object is *in flight* from before the first poll of an operation until the operation has
+//! succeeded, or was said to be done. One that comes back in flight, because a future was dropped, an operation failed
+//! or panicked, is closed, unless its manager can prove that it is clean.
 //!
 //! **Never more than there may be.** An object counts from the decision to make it until its closing has ended.
 //!
-//! **First come, first served.** Who waits stands in one line; whatever object comes, returned or new, goes to the first. Who got one that did not pass its check is
-//! in its old place again.
+//! **First come, first served.** Who waits stands in one line; whatever object comes, returned or new, goes to the
+//! first. Who got one that did not pass its check is in its old place again.
 //!
-//! **Connecting is a task of its own.** One is started for each who waits, as far as there is room. Who gives up leaves it to the next. A failure is told to the
-//! first in line, so a wrong password is no timeout; and a [timeout](TimedOut) tells what the last attempt said.
+//! **Connecting is a task of its own.** One is started for each who waits, as far as there is room. Who gives up leaves
+//! it to the next. A failure is told to the first in line, so a wrong password is no timeout; and a [timeout](TimedOut)
+//! tells what the last attempt said.
 //!
 //! **The one used last goes first**, so that those too many grow old and are closed.
 //!
-//! **Nothing hangs or panics for long.** Connecting, checking and closing have time limits, and a panic of the manager, a hook or the observer ends that step only.
+//! **Nothing hangs or panics for long.** Connecting, checking and closing have time limits, and a panic of the manager,
+//! a hook or the observer ends that step only.
 //!
-//! **The end.** [`close`](Pool::close) takes nothing away from who has an object; it waits for it, and reports where those were taken that did not come back. Dropping the
-//! last handle closes what is idle, and what comes back later. Guards outlive the pool.
+//! **The end.** [`close`](Pool::close) takes nothing away from who has an object; it waits for it, and reports where
+//! those were taken that did not come back. Dropping the last handle closes what is idle, and what comes back later.
+//! Guards outlive the pool.
 //!
 //! # Several runtimes
 //!
-//! A pool may stand in a `static`, and be used by one runtime after the other (each `#[tokio::test]` is one), or by several side by side:
+//! A pool may stand in a `static`, and be used by one runtime after the other (each `#[tokio::test]` is one), or by
+//! several side by side:
 //!
-//! * **An object is used on the runtime it was made on, and nowhere else**, for a socket dies with its reactor. Who asks on another one gets an object of its own; where there is no
-//!   room for that, one that lies idle is closed, as for another key. [`Builder::runtime`] names one runtime for all, which then share the objects.
-//! * Connects run on the runtime of who waits; an object is closed on the runtime of whoever gives it up, or where it was made.
-//! * **When a runtime ends**, those who wait on it are told ([`ConnectError::Dropped`]), and nobody else notices. What it left idle is closed through the manager when its room
-//!   is needed, its time is over, or the pool ends.
+//! * **An object is used on the runtime it was made on, and nowhere else**, for a socket dies with its reactor. Who
+//!   asks on another one gets an object of its own; where there is no room for that, one that lies idle is closed, as
+//!   for another key. [`Builder::runtime`] names one runtime for all, which then share the objects.
+//! * Connects run on the runtime of who waits; an object is closed on the runtime of whoever gives it up, or where it
+//!   was made.
+//! * **When a runtime ends**, those who wait on it are told ([`ConnectError::Dropped`]), and nobody else notices. What
+//!   it left idle is closed through the manager when its room is needed, its time is over, or the pool ends.
 //! * Ages and idle times go on from one clock to the next, and never back.
 //!
-//! Time is that of whoever asks; without [spans](Builder::spans), and time limits on idle objects, lifetimes or leaks, `get` reads no clock. An uncontended `get` spawns nothing
-//! and allocates nothing.
+//! Time is that of whoever asks; without [spans](Builder::spans), and time limits on idle objects, lifetimes or leaks,
+//! `get` reads no clock. An uncontended `get` spawns nothing and allocates nothing.
 //!
 //! The policy is HikariCP's, the connects that outlive their callers are those of Go's `database/sql`.
 
@@ -152,17 +160,20 @@ impl<M: Manager> Pool<M> {
 
     /// Takes an object, or waits for one. It stands in line from its first poll on.
     ///
-    /// An object that lay in the pool is [checked](Manager::check) first; those that do not pass are closed, and it goes on with another, in its old turn.
+    /// An object that lay in the pool is [checked](Manager::check) first; those that do not pass are closed, and it
+    /// goes on with another, in its old turn.
     ///
     /// # Errors
     ///
-    /// [`GetError`]: the pool is closed, it took longer than [`wait_timeout`](Builder::wait_timeout), or an object could not be made when its turn had come.
+    /// [`GetError`]: the pool is closed, it took longer than [`wait_timeout`](Builder::wait_timeout), or an object
+    /// could not be made when its turn had come.
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits it leaves the line; an object that it was given goes to the next, and a connect that was started for it goes on for the next. Dropped
-    /// during the check the object is closed, and its place is free when it is. Cancelled, with a grace, it goes on; but when its object does not pass the check then, no other
-    /// is made for it.
+    /// Dropped while it waits it leaves the line; an object that it was given goes to the next, and a connect that was
+    /// started for it goes on for the next. Dropped during the check the object is closed, and its place is free when
+    /// it is. Cancelled, with a grace, it goes on; but when its object does not pass the check then, no other is made
+    /// for it.
     ///
     /// # Examples
     ///
@@ -227,7 +238,8 @@ impl<M: Manager> Pool<M> {
         futures_util::future::try_join_all(taken).await.map(drop)
     }
 
-    /// Changes how many objects there may be. What is idle and too much is closed at once, what is in use when it comes back.
+    /// Changes how many objects there may be. What is idle and too much is closed at once, what is in use when it comes
+    /// back.
     ///
     /// # Errors
     ///
@@ -248,8 +260,8 @@ impl<M: Manager> Pool<M> {
         })
     }
 
-    /// Has every object replaced: those that lie idle are closed at once, those in use when they come back, those being made as soon as they are. For whoever learns that what it
-    /// is connected to has changed, as after a failover.
+    /// Has every object replaced: those that lie idle are closed at once, those in use when they come back, those being
+    /// made as soon as they are. For whoever learns that what it is connected to has changed, as after a failover.
     ///
     /// # Examples
     ///
@@ -274,8 +286,8 @@ impl<M: Manager> Pool<M> {
         self.core.expire();
     }
 
-    /// Gives no more objects: who waits gets an error, connects are given up, what is idle is closed. Waits up to `limit` for those in use to come back and for all to be
-    /// closed, and reports. [`Duration::MAX`] waits for ever.
+    /// Gives no more objects: who waits gets an error, connects are given up, what is idle is closed. Waits up to
+    /// `limit` for those in use to come back and for all to be closed, and reports. [`Duration::MAX`] waits for ever.
     ///
     /// # Cancel safety
     ///

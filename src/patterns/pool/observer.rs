@@ -4,7 +4,8 @@ use super::error::{CheckError, ConnectError, TimedOut};
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-/// Something that happened in a pool; given to its [observer](super::Builder::observer). For logs, counters and histograms.
+/// Something that happened in a pool; given to its [observer](super::Builder::observer). For logs, counters and
+/// histograms.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a, E> {
@@ -56,7 +57,8 @@ pub enum Event<'a, E> {
         /// How often it was handed out.
         uses: u64,
     },
-    /// Closing did not end by itself: it took longer than [`close_timeout`](super::Builder::close_timeout), or panicked. The object was dropped.
+    /// Closing did not end by itself: it took longer than [`close_timeout`](super::Builder::close_timeout), or
+    /// panicked. The object was dropped.
     #[non_exhaustive]
     CloseFailed {
         /// What it panicked with; `None`: it took too long.
@@ -68,7 +70,8 @@ pub enum Event<'a, E> {
         /// What was the matter.
         error: &'a TimedOut,
     },
-    /// An object is in use for longer than [`leak_after`](super::Builder::leak_after). Told once for each time it is taken.
+    /// An object is in use for longer than [`leak_after`](super::Builder::leak_after). Told once for each time it is
+    /// taken.
     #[non_exhaustive]
     Leaking {
         /// Where it was taken.

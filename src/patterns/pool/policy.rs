@@ -134,8 +134,9 @@ impl<M: Manager, S> Builder<M, S> {
         self
     }
 
-    /// How old an object may be; then it is closed, when it is idle or comes back. Each one's limit is drawn anew, up to a
-    /// [part](Builder::lifetime_jitter) below this, so that objects made together do not go together. Default: no limit.
+    /// How old an object may be; then it is closed, when it is idle or comes back. Each one's limit is drawn anew, up
+    /// to a [part](Builder::lifetime_jitter) below this, so that objects made together do not go together. Default: no
+    /// limit.
     pub fn max_lifetime(mut self, limit: Duration) -> Self {
         self.settings.max_lifetime = Some(limit);
         self
@@ -147,20 +148,23 @@ impl<M: Manager, S> Builder<M, S> {
         self
     }
 
-    /// How long an object may lie idle; then it is closed, unless that leaves fewer than [`min_idle`](Builder::min_idle). Default: no limit.
+    /// How long an object may lie idle; then it is closed, unless that leaves fewer than
+    /// [`min_idle`](Builder::min_idle). Default: no limit.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.settings.idle_timeout = Some(limit);
         self
     }
 
-    /// How long a [`get`](Pool::get) may take, whatever it waits for: its turn, a connect, room, checks. One deadline for all of it, counted from where it first has to
-    /// wait. An object whose check is cut short by it is closed. Default: no limit but the deadlines around it.
+    /// How long a [`get`](Pool::get) may take, whatever it waits for: its turn, a connect, room, checks. One deadline
+    /// for all of it, counted from where it first has to wait. An object whose check is cut short by it is closed.
+    /// Default: no limit but the deadlines around it.
     pub fn wait_timeout(mut self, limit: Duration) -> Self {
         self.settings.wait_timeout = Some(limit);
         self
     }
 
-    /// How long one attempt to connect may take. It goes on although the `get` that waited for it has given up. Default: 30 s.
+    /// How long one attempt to connect may take. It goes on although the `get` that waited for it has given up.
+    /// Default: 30 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.settings.connect_timeout = limit;
         self
@@ -178,21 +182,23 @@ impl<M: Manager, S> Builder<M, S> {
         self
     }
 
-    /// Only objects that have lain idle for this long are [checked](Manager::check). Default: zero, so that every one is. HikariCP leaves out the check for 500 ms.
+    /// Only objects that have lain idle for this long are [checked](Manager::check). Default: zero, so that every one
+    /// is. HikariCP leaves out the check for 500 ms.
     pub fn check_after_idle(mut self, idle: Duration) -> Self {
         self.settings.check_after_idle = idle;
         self
     }
 
-    /// Tells the observer of every object that is in use for longer than this: [`Event::Leaking`], with the place where it was taken. Default: never.
+    /// Tells the observer of every object that is in use for longer than this: [`Event::Leaking`], with the place where
+    /// it was taken. Default: never.
     pub fn leak_after(mut self, limit: Duration) -> Self {
         self.settings.leak_after = Some(limit);
         self
     }
 
-    /// Called for each object that was made, within its [`connect_timeout`](Builder::connect_timeout). An error counts as one of
-    /// [`connect`](Manager::connect). The object is then [closed](Manager::close), as it is when the hook hangs, panics, or is cut short because the pool is closed; it
-    /// counts until that has ended.
+    /// Called for each object that was made, within its [`connect_timeout`](Builder::connect_timeout). An error counts
+    /// as one of [`connect`](Manager::connect). The object is then [closed](Manager::close), as it is when the hook
+    /// hangs, panics, or is cut short because the pool is closed; it counts until that has ended.
     ///
     /// # Examples
     ///
@@ -244,7 +250,8 @@ impl<M: Manager, S> Builder<M, S> {
         self
     }
 
-    /// Told of everything that happens, where it happens. It should be quick; a panic of it is reported by the panic hook and goes no further.
+    /// Told of everything that happens, where it happens. It should be quick; a panic of it is reported by the panic
+    /// hook and goes no further.
     pub fn observer(
         mut self,
         observer: impl Fn(&Event<'_, M::Error>) + Send + Sync + 'static,
@@ -253,8 +260,8 @@ impl<M: Manager, S> Builder<M, S> {
         self
     }
 
-    /// Tells the observer of every use of an object, too, as a span: [`Event::Taken`] with the time it took to get it, [`Event::Returned`] with the time it was held. The
-    /// clock is read three times for each, so only when asked for.
+    /// Tells the observer of every use of an object, too, as a span: [`Event::Taken`] with the time it took to get it,
+    /// [`Event::Returned`] with the time it was held. The clock is read three times for each, so only when asked for.
     ///
     /// # Examples
     ///
@@ -299,8 +306,9 @@ impl<M: Manager, S> Builder<M, S> {
         self
     }
 
-    /// One runtime for all: where objects are made and closed, and whose clock tells their age. Callers of all runtimes then share the objects; when this one is gone,
-    /// they are told so by [`ConnectError::Dropped`](super::ConnectError::Dropped).
+    /// One runtime for all: where objects are made and closed, and whose clock tells their age. Callers of all runtimes
+    /// then share the objects; when this one is gone, they are told so by
+    /// [`ConnectError::Dropped`](super::ConnectError::Dropped).
     ///
     /// Default: none, and [each runtime has its own](super#several-runtimes).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
@@ -341,14 +349,16 @@ impl<M: Manager, S> Builder<M, S> {
 }
 
 impl<M: Manager> Builder<M, M> {
-    /// How many objects are kept ready, beyond those in use, as far as `max_size` leaves room. They are made when the pool is built, and after others were
-    /// taken or closed; after a failure there are pauses, from 100 ms up to 26 s. Default: 0.
+    /// How many objects are kept ready, beyond those in use, as far as `max_size` leaves room. They are made when the
+    /// pool is built, and after others were taken or closed; after a failure there are pauses, from 100 ms up to 26 s.
+    /// Default: 0.
     pub fn min_idle(mut self, objects: usize) -> Self {
         self.min_idle = objects;
         self
     }
 
-    /// The pool. It has begun to make [`min_idle`](Builder::min_idle) objects; [`warm_up`](Pool::warm_up) waits for them.
+    /// The pool. It has begun to make [`min_idle`](Builder::min_idle) objects; [`warm_up`](Pool::warm_up) waits for
+    /// them.
     ///
     /// # Errors
     ///

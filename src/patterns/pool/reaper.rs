@@ -1,5 +1,6 @@
-//! Looks after objects that nobody takes or returns: lifetimes, idle times, leaks. There is one for each runtime that the pool is used on, from the first object that
-//! has a time limit there; each of them closes whatever is over, and is woken for those of its own.
+//! Looks after objects that nobody takes or returns: lifetimes, idle times, leaks. There is one for each runtime that
+//! the pool is used on, from the first object that has a time limit there; each of them closes whatever is over, and is
+//! woken for those of its own.
 
 use super::manager::Manager;
 use super::observer::Event;

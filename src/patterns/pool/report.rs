@@ -10,7 +10,8 @@ use std::time::Instant;
 pub struct Stats {
     /// Most objects that there may be.
     pub max_size: usize,
-    /// How many there are: idle, in use, connecting or closing. Above `max_size` only after a [`resize`](super::Pool::resize).
+    /// How many there are: idle, in use, connecting or closing. Above `max_size` only after a
+    /// [`resize`](super::Pool::resize).
     pub size: usize,
     /// How many lie idle.
     pub idle: usize,

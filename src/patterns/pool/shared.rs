@@ -140,7 +140,8 @@ impl<M: Manager> Shared<M> {
         result
     }
 
-    /// Never under the lock: all of it is code of others. May be done by a destructor, while a panic unwinds: nothing comes out of it.
+    /// Never under the lock: all of it is code of others. May be done by a destructor, while a panic unwinds: nothing
+    /// comes out of it.
     pub(super) fn perform(&self, todo: Tasks<M>) {
         todo.wakers.wake();
         for connect in todo.connects {

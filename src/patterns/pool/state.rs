@@ -1,16 +1,19 @@
 //! Who has which object, who waits, and what is to be done next, without a future in sight.
 //!
-//! A *bucket* is what one manager makes: a plain pool has one, a keyed pool one for each key, and all of them share the total. Everything that counts has a
-//! *record*, from the decision to connect until it is really closed; so the number of records never exceeds what there may be.
+//! A *bucket* is what one manager makes: a plain pool has one, a keyed pool one for each key, and all of them share the
+//! total. Everything that counts has a *record*, from the decision to connect until it is really closed; so the number
+//! of records never exceeds what there may be.
 //!
 //! Invariants:
 //! * An object goes to callers of its own runtime only: a socket dies with its reactor.
-//! * Idle objects and waiters of one runtime exclude one another: whoever brings an object serves the line first, newcomers pass nobody. What lies idle for another
-//!   runtime is closed, as soon as a waiter needs its room.
-//! * There are as many connects under way, or requested, as there are waiters, as far as there is room. They belong to nobody: whatever comes goes to the
-//!   first in line. So a waiter that goes leaves a connect behind, and its object goes to the next, or idles.
-//! * When the total is used up, buckets in need stand in `requests`, in the order they came, and as many idle objects of other buckets are being closed
-//!   as that takes. An object that comes back while somebody needs its room is closed too. So nobody waits for what lies idle elsewhere.
+//! * Idle objects and waiters of one runtime exclude one another: whoever brings an object serves the line first,
+//!   newcomers pass nobody. What lies idle for another runtime is closed, as soon as a waiter needs its room.
+//! * There are as many connects under way, or requested, as there are waiters, as far as there is room. They belong to
+//!   nobody: whatever comes goes to the first in line. So a waiter that goes leaves a connect behind, and its object
+//!   goes to the next, or idles.
+//! * When the total is used up, buckets in need stand in `requests`, in the order they came, and as many idle objects
+//!   of other buckets are being closed as that takes. An object that comes back while somebody needs its room is closed
+//!   too. So nobody waits for what lies idle elsewhere.
 //!
 //! What is to be done outside of the lock (waking, connecting, closing, dropping) is collected in [`Todo`].
 
@@ -226,7 +229,8 @@ pub(super) enum Look<O, E> {
     Closed,
 }
 
-/// Between attempts to connect for the sake of `min_idle`, after the first failure; then twice as long each time, up to 25.6 s.
+/// Between attempts to connect for the sake of `min_idle`, after the first failure; then twice as long each time, up to
+/// 25.6 s.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 const HOME: &str = "a bucket has a home as long as it has a record";

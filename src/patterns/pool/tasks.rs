@@ -1,4 +1,5 @@
-//! What a pool does in tasks of its own: it makes objects, closes them, and looks after those that nobody takes or returns.
+//! What a pool does in tasks of its own: it makes objects, closes them, and looks after those that nobody takes or
+//! returns.
 
 use super::error::ConnectError;
 use super::manager::Manager;
@@ -151,8 +152,8 @@ impl<M: Manager> Drop for Opening<M> {
     }
 }
 
-/// Tells that an object is going to be closed, and has that done where it can be: on the runtime of whoever closes it, if the pool is used there, or where it was
-/// made. Where neither takes it, it is dropped.
+/// Tells that an object is going to be closed, and has that done where it can be: on the runtime of whoever closes it,
+/// if the pool is used there, or where it was made. Where neither takes it, it is dropped.
 pub(super) fn close<M: Manager>(close: Close<M::Object, Home<M>>) {
     let Close {
         home,

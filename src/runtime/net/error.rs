@@ -3,7 +3,8 @@
 use crate::runtime::Runtime;
 use std::{fmt, io};
 
-/// The current runtime has no sockets. Comes inside an [`io::Error`] of kind [`Unsupported`](io::ErrorKind::Unsupported).
+/// The current runtime has no sockets. Comes inside an [`io::Error`] of kind
+/// [`Unsupported`](io::ErrorKind::Unsupported).
 ///
 /// # Examples
 ///

@@ -81,7 +81,8 @@ fn quietly(call: impl FnOnce()) {
     }
 }
 
-/// Has `cx` woken through `slot`, with a waker from `spare`; the old one is there afterwards. False: unlock, put a clone there, and look again.
+/// Has `cx` woken through `slot`, with a waker from `spare`; the old one is there afterwards. False: unlock, put a
+/// clone there, and look again.
 fn registered(slot: &mut Option<Waker>, cx: &Context<'_>, spare: &mut Option<Waker>) -> bool {
     match slot {
         Some(old) if old.will_wake(cx.waker()) => true,
@@ -120,7 +121,8 @@ enum Look<T> {
 
 /// One end of a connection in memory; made by [`pair`], [`Network::connect`] and [`Listener::accept`].
 ///
-/// Dropping it ends what it sends, as `poll_close` does, and makes the other side's writes fail; [`reset`](Stream::reset) also loses what is under way.
+/// Dropping it ends what it sends, as `poll_close` does, and makes the other side's writes fail;
+/// [`reset`](Stream::reset) also loses what is under way.
 #[derive(Debug)]
 pub struct Stream {
     incoming: Shared<Pipe>,
@@ -170,7 +172,8 @@ impl Stream {
         }
     }
 
-    /// Cuts the connection: both sides' reads and writes fail with [`ConnectionReset`](io::ErrorKind::ConnectionReset), and what was under way is lost.
+    /// Cuts the connection: both sides' reads and writes fail with [`ConnectionReset`](io::ErrorKind::ConnectionReset),
+    /// and what was under way is lost.
     pub fn reset(self) {
         for pipe in [&self.incoming, &self.outgoing] {
             change(pipe, |pipe| {
@@ -298,7 +301,8 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), when nobody listens there, or 128 connections wait to be accepted.
+    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), when nobody listens there, or 128 connections wait to
+    /// be accepted.
     pub fn connect(&self, name: &str) -> io::Result<Stream> {
         let backlog = lock(&self.listeners).get(name).and_then(Weak::upgrade);
         let refused =
@@ -330,7 +334,8 @@ impl fmt::Debug for Network {
     }
 }
 
-/// Takes the connections to a name; made by [`Network::listen`]. Those that nobody has accepted are closed when it is dropped.
+/// Takes the connections to a name; made by [`Network::listen`]. Those that nobody has accepted are closed when it is
+/// dropped.
 #[derive(Debug)]
 pub struct Listener {
     backlog: Shared<Backlog>,

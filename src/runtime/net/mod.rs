@@ -1,7 +1,7 @@
 //! Sockets of whatever runtime is below, as [`futures::io`](https://docs.rs/futures-io) streams. Feature `net`.
 //!
-//! Use them to write a protocol once for tokio and smol. For HTTP there is a client (feature `http`). For tests in virtual time, where the world outside cannot
-//! be waited for, [`memory`] has streams and listeners without a network.
+//! Use them to write a protocol once for tokio and smol. For HTTP there is a client (feature `http`). For tests in
+//! virtual time, where the world outside cannot be waited for, [`memory`] has streams and listeners without a network.
 //!
 //! # Example
 //!
@@ -33,11 +33,13 @@
 //!
 //! # How it behaves
 //!
-//! A socket belongs to the runtime that was current when it was made, and to its reactor: tokio's own under tokio, async-io's under smol. (The latter under tokio
-//! reaches a third of the speed.) It may be used from other tasks and threads. Where the runtime has none (neutral, virtual time, a
-//! [`Backend`](super::Backend) of your own), the answer is [`NoNetwork`], as an [`io::Error`](std::io::Error).
+//! A socket belongs to the runtime that was current when it was made, and to its reactor: tokio's own under tokio,
+//! async-io's under smol. (The latter under tokio reaches a third of the speed.) It may be used from other tasks and
+//! threads. Where the runtime has none (neutral, virtual time, a [`Backend`](super::Backend) of your own), the answer
+//! is [`NoNetwork`], as an [`io::Error`](std::io::Error).
 //!
-//! Closing (`poll_close`) ends what is sent, and leaves what is received; dropping ends both. `split` of futures' `AsyncReadExt` gives two halves.
+//! Closing (`poll_close`) ends what is sent, and leaves what is received; dropping ends both. `split` of futures'
+//! `AsyncReadExt` gives two halves.
 
 mod error;
 pub mod memory;

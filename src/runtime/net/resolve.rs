@@ -5,13 +5,15 @@ use crate::runtime::{Kind, Runtime};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-/// The addresses of a host, from the system's resolver, on a thread that may block. An address in digits, also in brackets, is read at once.
+/// The addresses of a host, from the system's resolver, on a thread that may block. An address in digits, also in
+/// brackets, is read at once.
 ///
 /// Nothing is kept: the system may cache, this does not.
 ///
 /// # Errors
 ///
-/// What the resolver says, with the name; [`NotFound`](io::ErrorKind::NotFound) when a name has no address; [`NoNetwork`].
+/// What the resolver says, with the name; [`NotFound`](io::ErrorKind::NotFound) when a name has no address;
+/// [`NoNetwork`].
 ///
 /// # Cancel safety
 ///

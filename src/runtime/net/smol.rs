@@ -1,11 +1,13 @@
 //! smol's sockets, on async-io's reactor.
 //!
-//! async-io tries the system call at every poll. That is one call too many for each wait: who has just read all there was, asks again, and hears that it would
-//! block. So "would block" is remembered until the reactor reports readiness, and a read that did not fill its buffer counts as that already, as with tokio.
+//! async-io tries the system call at every poll. That is one call too many for each wait: who has just read all there
+//! was, asks again, and hears that it would block. So "would block" is remembered until the reactor reports readiness,
+//! and a read that did not fill its buffer counts as that already, as with tokio.
 //!
-//! `Async::poll_readable` cannot tell whether it did: it counts events by the reactor's ticks, and one that comes in the tick of the question does not count. With the
-//! reactor on a thread of its own, a socket that is readable by then is asked, reported and not believed, again and again (a copy of 4 MiB through a Unix socket took
-//! more than a minute). Here the reactor gets a waker of ours for each direction, and a wake is the answer.
+//! `Async::poll_readable` cannot tell whether it did: it counts events by the reactor's ticks, and one that comes in
+//! the tick of the question does not count. With the reactor on a thread of its own, a socket that is readable by then
+//! is asked, reported and not believed, again and again (a copy of 4 MiB through a Unix socket took more than a
+//! minute). Here the reactor gets a waker of ours for each direction, and a wake is the answer.
 
 use super::socket::Native;
 use ::smol::Async;
@@ -59,7 +61,8 @@ struct Side<F> {
     waker: Waker,
     /// There while the direction would block; keeps the waker in the reactor.
     wait: Option<F>,
-    /// It is known to block without another try: less came than there was room for, so there was no more. What has come since, the reactor sees.
+    /// It is known to block without another try: less came than there was room for, so there was no more. What has come
+    /// since, the reactor sees.
     drained: bool,
 }
 

@@ -107,7 +107,8 @@ impl TcpStream {
         each!(&self.socket, s => s.0.local_addr(), s.inner.get_ref().local_addr())
     }
 
-    /// Whether small writes are sent at once (`true`), or gathered for a while (Nagle's algorithm, which is on in a new socket).
+    /// Whether small writes are sent at once (`true`), or gathered for a while (Nagle's algorithm, which is on in a new
+    /// socket).
     ///
     /// # Errors
     ///
@@ -165,7 +166,8 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// What the system says. Most errors (too many open files, a guest who left at once) pass: wait a little, and go on.
+    /// What the system says. Most errors (too many open files, a guest who left at once) pass: wait a little, and go
+    /// on.
     ///
     /// # Cancel safety
     ///

@@ -34,7 +34,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Native for OnTokio<T> {
 }
 
 pin_project! {
-    /// A future that is polled in the context of its runtime, wherever that may be: tokio's sockets look for their reactor in it.
+    /// A future that is polled in the context of its runtime, wherever that may be: tokio's sockets look for their
+    /// reactor in it.
     pub(super) struct Inside<'a, F> {
         handle: &'a TokioHandle,
         #[pin]

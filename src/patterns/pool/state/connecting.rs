@@ -27,8 +27,8 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.settle(b, todo);
     }
 
-    /// A connect has failed: the first in line is told. What was made all the same is closed. `Some`: the caller is to wait for so long, and then
-    /// to [`resume`](State::resume).
+    /// A connect has failed: the first in line is told. What was made all the same is closed. `Some`: the caller is to
+    /// wait for so long, and then to [`resume`](State::resume).
     pub(in crate::patterns::pool) fn failed(
         &mut self,
         record: usize,

@@ -1,7 +1,7 @@
 //! The runtimes that a pool is used on, and who looks after what lies idle on each.
 //!
-//! A pool may stand in a `static`, and meet several runtimes, one after the other or side by side. A runtime is *known* from the first caller who had to wait on it, until a task
-//! was dropped there, or nothing of it is left.
+//! A pool may stand in a `static`, and meet several runtimes, one after the other or side by side. A runtime is *known*
+//! from the first caller who had to wait on it, until a task was dropped there, or nothing of it is left.
 
 use super::{State, Todo, Wait};
 use crate::internal::line::Wakers;

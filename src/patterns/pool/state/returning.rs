@@ -109,7 +109,8 @@ impl<O, H: Clone, E> State<O, H, E> {
         todo.wakers.extend(waker);
     }
 
-    /// Gives an object to the first in line who can use it, unless that leaves the very first without help. Where it was asked for.
+    /// Gives an object to the first in line who can use it, unless that leaves the very first without help. Where it
+    /// was asked for.
     fn serve(
         &mut self,
         mut item: Item<O>,

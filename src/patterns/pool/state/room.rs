@@ -78,8 +78,9 @@ impl<O, H: Clone, E> State<O, H, E> {
         }
     }
 
-    /// Takes back requests for room that are of no use any more, because who waited was served otherwise, or is gone. The first: it is mostly the first in line who
-    /// was served or gave up, and nobody of this bucket may pass those of others in a place that is not his.
+    /// Takes back requests for room that are of no use any more, because who waited was served otherwise, or is gone.
+    /// The first: it is mostly the first in line who was served or gave up, and nobody of this bucket may pass those of
+    /// others in a place that is not his.
     pub(super) fn withdraw(&mut self, b: usize) {
         while self.buckets[b].requested > 0 && !self.wants(b, self.buckets[b].requested - 1) {
             if let Some(first) = self.requests.iter().position(|r| *r == b) {

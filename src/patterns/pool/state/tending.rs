@@ -14,7 +14,8 @@ impl<O, H: Clone, E> State<O, H, E> {
         }
     }
 
-    /// The same for all. All are marked before any is emptied: what one of them gives up must not begin anew in another. Their homes.
+    /// The same for all. All are marked before any is emptied: what one of them gives up must not begin anew in
+    /// another. Their homes.
     pub(in crate::patterns::pool) fn close_all(&mut self, todo: &mut Todo<O, H, E>) -> Vec<H> {
         let mut open = Vec::new();
         let mut homes = Vec::new();
@@ -43,7 +44,8 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.settle(b, todo);
     }
 
-    /// Every object of a bucket is to be replaced: what is idle is closed now, the others when they come back, or as soon as they are made.
+    /// Every object of a bucket is to be replaced: what is idle is closed now, the others when they come back, or as
+    /// soon as they are made.
     pub(in crate::patterns::pool) fn expire(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
         for (_, record) in &mut self.records {
             record.expired |= record.bucket == b;
@@ -59,7 +61,8 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.buckets.iter().map(|(b, _)| b).collect()
     }
 
-    /// What is over at `now` is closed. Who has had an object for too long, and when the reaper of a runtime is to look again.
+    /// What is over at `now` is closed. Who has had an object for too long, and when the reaper of a runtime is to look
+    /// again.
     pub(in crate::patterns::pool) fn reap(
         &mut self,
         here: RuntimeId,
