@@ -14,6 +14,8 @@ mod generators;
 mod operators;
 #[path = "stream/order.rs"]
 mod order;
+#[path = "stream/panics.rs"]
+mod panics;
 #[path = "stream/refused.rs"]
 mod refused;
 #[path = "stream/stages.rs"]

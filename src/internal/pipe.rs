@@ -2,19 +2,21 @@
 //! gone, and how.
 //!
 //! Invariants:
-//! * The lock is held alone; no waker is woken and no item dropped under it.
+//! * The lock is held alone; no waker is cloned, dropped or woken and no item dropped under it.
 //! * `filler` waits only while the pipe is full, `drainer` only while it is empty; whoever changes that wakes them.
 //! * Items that were in the pipe when it ended come out before its end.
+//! * Whoever gives way to other tasks loses nothing by it: the room, or the item in the pipe, is there at the next poll, which does not give way again.
 
+use super::caught::discard;
+use super::line::{Spare, wake};
 use super::lock::Lock;
-use futures_core::Stream;
+use crate::runtime::coop;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// How the side that fills a pipe ended.
 pub(crate) enum End {
@@ -78,19 +80,31 @@ pub(crate) fn pipe<T>(room: usize) -> (Inlet<T>, Outlet<T>) {
     });
     let inlet = Inlet {
         shared: shared.clone(),
-        pushed: 0,
+        gave_way: false,
     };
-    (inlet, Outlet { shared })
+    let outlet = Outlet {
+        shared,
+        gave_way: false,
+    };
+    (inlet, outlet)
 }
 
 /// Where a pipe is filled. Dropped without an [`end`](Inlet::end), it is [`Lost`](End::Lost).
 pub(crate) struct Inlet<T> {
     shared: Arc<Shared<T>>,
-    pushed: u32,
+    gave_way: bool,
 }
 
-/// How many items in a row are pushed before the task gives way to others.
-const BUDGET: u32 = 128;
+/// Gives way to other tasks when it is time to, once: `gave_way` is for the next poll.
+#[inline]
+fn poll_turn(gave_way: &mut bool, cx: &mut Context<'_>) -> Poll<()> {
+    if std::mem::take(gave_way) {
+        return Poll::Ready(());
+    }
+    let turn = coop::poll_spend(cx);
+    *gave_way = turn.is_pending();
+    turn
+}
 
 impl<T> Inlet<T> {
     /// Waits for room. False: nobody takes from the pipe any more.
@@ -99,31 +113,31 @@ impl<T> Inlet<T> {
     }
 
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if self.pushed >= BUDGET {
-            self.pushed = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        let mut spare = Spare::none();
+        loop {
+            let mut state = self.shared.state.lock();
+            if state.abandoned {
+                return Poll::Ready(false);
+            }
+            if state.items.len() < self.shared.room {
+                drop(state);
+                // Nobody else fills the pipe: the room stays.
+                return poll_turn(&mut self.gave_way, cx).map(|()| true);
+            }
+            if spare.renew(&mut state.filler, cx) {
+                return Poll::Pending;
+            }
+            drop(state);
+            spare.fill(cx);
         }
-        let mut state = self.shared.state.lock();
-        if state.abandoned {
-            return Poll::Ready(false);
-        }
-        if state.items.len() < self.shared.room {
-            return Poll::Ready(true);
-        }
-        let old = register(&mut state.filler, cx.waker());
-        drop(state);
-        drop(old);
-        Poll::Pending
     }
 
     /// Puts an item in, after [`room`](Inlet::room) has said that there is some.
     pub(crate) fn push(&mut self, item: T) {
-        self.pushed += 1;
         let mut state = self.shared.state.lock();
         if state.abandoned {
             drop(state);
-            drop(item);
+            discard(item);
             return;
         }
         state.items.push_back(item);
@@ -131,7 +145,7 @@ impl<T> Inlet<T> {
         let drainer = state.drainer.take();
         drop(state);
         if let Some(waker) = drainer {
-            waker.wake();
+            wake(waker);
         }
     }
 
@@ -146,9 +160,9 @@ impl<T> Inlet<T> {
         }
         let (drainer, filler) = (state.drainer.take(), state.filler.take());
         drop(state);
-        drop(filler);
+        discard(filler);
         if let Some(waker) = drainer {
-            waker.wake();
+            wake(waker);
         }
     }
 }
@@ -162,6 +176,7 @@ impl<T> Drop for Inlet<T> {
 /// Where a pipe is emptied. Dropping it drops what is inside, and tells the other side.
 pub(crate) struct Outlet<T> {
     shared: Arc<Shared<T>>,
+    gave_way: bool,
 }
 
 impl<T> fmt::Debug for Outlet<T> {
@@ -180,24 +195,30 @@ pub(crate) enum Flow<T> {
 
 impl<T> Outlet<T> {
     pub(crate) fn poll_flow(&mut self, cx: &mut Context<'_>) -> Poll<Flow<T>> {
-        let mut state = self.shared.state.lock();
-        if let Some(item) = state.items.pop_front() {
-            let filler = state.filler.take();
-            drop(state);
-            if let Some(waker) = filler {
-                waker.wake();
+        // Before an item is taken: what stays in the pipe is not lost, and counts.
+        ready!(poll_turn(&mut self.gave_way, cx));
+        let mut spare = Spare::none();
+        loop {
+            let mut state = self.shared.state.lock();
+            if let Some(item) = state.items.pop_front() {
+                let filler = state.filler.take();
+                drop(state);
+                if let Some(waker) = filler {
+                    wake(waker);
+                }
+                return Poll::Ready(Flow::Item(item));
             }
-            return Poll::Ready(Flow::Item(item));
+            if state.end.is_some() {
+                // Asked again, it has ended without more ado.
+                let end = state.end.replace(End::Done).unwrap_or(End::Done);
+                return Poll::Ready(Flow::End(end));
+            }
+            if spare.renew(&mut state.drainer, cx) {
+                return Poll::Pending;
+            }
+            drop(state);
+            spare.fill(cx);
         }
-        if state.end.is_some() {
-            // Asked again, it has ended without more ado.
-            let end = state.end.replace(End::Done).unwrap_or(End::Done);
-            return Poll::Ready(Flow::End(end));
-        }
-        let old = register(&mut state.drainer, cx.waker());
-        drop(state);
-        drop(old);
-        Poll::Pending
     }
 
     /// How many items are inside.
@@ -219,29 +240,12 @@ impl<T> Drop for Outlet<T> {
         let items = std::mem::take(&mut state.items);
         let (filler, drainer) = (state.filler.take(), state.drainer.take());
         drop(state);
-        drop((items, drainer));
         if let Some(waker) = filler {
-            waker.wake();
+            wake(waker);
         }
-    }
-}
-
-/// As a stream a pipe ends when it was ended; a panic of the filling side goes on here.
-impl<T> Stream for Outlet<T> {
-    type Item = T;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.poll_flow(cx).map(|flow| match flow {
-            Flow::Item(item) => Some(item),
-            Flow::End(End::Done | End::Lost) => None,
-            Flow::End(End::Panicked(payload)) => std::panic::resume_unwind(payload),
-        })
-    }
-}
-
-fn register(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
-    match place {
-        Some(old) if old.will_wake(waker) => None,
-        _ => place.replace(waker.clone()),
+        discard(drainer);
+        for item in items {
+            discard(item);
+        }
     }
 }

@@ -48,6 +48,16 @@ impl<O> Reorder<O> {
         self.waiting[place as usize] = Some(output);
     }
 
+    /// What runs in this slot ends without an output, and is waited for no longer.
+    pub(crate) fn lost(&mut self, slot: usize) {
+        let number = self.numbers[slot];
+        self.waiting.remove((number - self.first) as usize);
+        // Those of slots where nothing runs mean nothing.
+        for later in self.numbers.iter_mut().filter(|n| **n > number) {
+            *later -= 1;
+        }
+    }
+
     /// Whether the oldest has ended.
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self.waiting.front(), Some(Some(_)))
@@ -60,5 +70,28 @@ impl<O> Reorder<O> {
         }
         self.first += 1;
         self.waiting.pop_front().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reorder;
+
+    #[test]
+    fn what_is_lost_holds_up_nobody() {
+        let mut turns = Reorder::default();
+        for slot in 0..4 {
+            turns.runs_in(slot);
+        }
+        turns.ended(3, "3");
+        turns.ended(0, "0");
+        assert_eq!(turns.pop(), Some("0"));
+        turns.lost(1);
+        turns.runs_in(1);
+        assert_eq!((turns.pop(), turns.len()), (None, 3));
+        turns.ended(1, "later");
+        turns.ended(2, "2");
+        assert_eq!([turns.pop(), turns.pop()], [Some("2"), Some("3")]);
+        assert_eq!([turns.pop(), turns.pop()], [Some("later"), None]);
     }
 }

@@ -180,6 +180,11 @@ impl<F> Slots<F> {
         self.len() == 0
     }
 
+    /// The slot that was given back last: after a panic, that of the future which is gone with it.
+    pub(crate) fn last_freed(&self) -> Option<usize> {
+        self.free.last().copied()
+    }
+
     /// Calls `f` with every future that has not ended, and has it polled in the next sweep.
     pub(crate) fn for_each(&mut self, mut f: impl FnMut(usize, Pin<&mut F>)) {
         for (i, slot) in self.slots.iter_mut().enumerate() {

@@ -206,7 +206,54 @@ async fn a_timeout_cancels_and_cleans_up() {
     assert!(cleaned <= 3, "{cleaned}");
 }
 
+/// Cancelled, it never says that it has ended.
+async fn a_pipeline_that_is_cancelled_is_not_one_that_has_ended() {
+    for round in 0..20 {
+        let saved = Arc::new(AtomicU32::new(0));
+        let saves = saved.clone();
+        let pipeline = Pipeline::from_stream("count", stream::iter(0..40u32))
+            .stage(Stage::new("work").width(2), async |n| {
+                time::sleep(MS).await;
+                Ok::<_, Infallible>(n)
+            })
+            .through("batch", |items| regatta::stream::StreamOps::batch(items, 3))
+            .sink("save", move |batch: Vec<u32>| {
+                saves.fetch_add(batch.len() as u32, SeqCst);
+                async { Ok(()) }
+            });
+        if let Ok(ended) = time::timeout(MS * round * 2, pipeline.run()).await {
+            assert!(ended.is_ok());
+            assert_eq!(saved.load(SeqCst), 40);
+        } else {
+            // No batch was torn off to be saved as if it were the last.
+            assert!(saved.load(SeqCst) == 40 || saved.load(SeqCst).is_multiple_of(3));
+        }
+    }
+}
+
+async fn a_token_that_comes_after_the_end_has_drained_nothing() {
+    let token = CancelToken::new();
+    let cancels = token.clone();
+    let pipeline = Pipeline::from_stream("count", stream::iter(0..3u32))
+        .sink("save", move |n| {
+            let cancels = cancels.clone();
+            async move {
+                time::sleep(MS).await;
+                if n == 2 {
+                    cancels.cancel();
+                }
+                Ok::<_, Infallible>(())
+            }
+        })
+        .drain_on(&token);
+    let report = pipeline.run().await.unwrap();
+    assert!(token.is_cancelled());
+    assert_eq!((report.drained, report.stats.stages[1].given), (None, 3));
+}
+
 regatta::matrix! {
+    a_pipeline_that_is_cancelled_is_not_one_that_has_ended;
+    a_token_that_comes_after_the_end_has_drained_nothing;
     an_error_stops_the_whole_with_the_name_of_its_stage;
     an_error_overtakes_slow_items_before_it [sim];
     errors_of_the_source_go_by_its_policy;

@@ -5,9 +5,11 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use regatta::stream::{StreamOps, generate, try_generate};
 use regatta::{Runtime, testing, time};
-use std::pin::pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 async fn the_code_never_runs_ahead() {
     let reached = Arc::new(AtomicUsize::new(0));
@@ -190,7 +192,165 @@ async fn pages_are_fetched_while_entries_are_worked_on() {
     assert_eq!(testing::now(), MS * 110);
 }
 
+/// As the README says it.
+async fn items_are_taken_without_pinning_and_without_another_crate() {
+    mod alone {
+        use regatta::stream::{generate, try_generate};
+
+        pub(super) async fn sums() -> (u32, u32) {
+            let mut s = generate(async |y| {
+                for n in 1..=4 {
+                    y.put(n).await;
+                }
+            });
+            let mut sum = 0;
+            while let Some(x) = s.next().await {
+                sum += x;
+            }
+            let mut s = try_generate(async |y| {
+                y.put(1).await;
+                Err(2)
+            });
+            let mut ends = 0;
+            while let Some(x) = s.next().await {
+                ends += x.unwrap_or_else(|error| error * 10);
+            }
+            (sum, ends)
+        }
+    }
+    assert_eq!(alone::sums().await, (10, 21));
+}
+
+/// Counts the polls of a future.
+struct Polls<F>(Pin<Box<F>>, Arc<AtomicUsize>);
+
+impl<F: Future> Future for Polls<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.as_mut().poll(cx)
+    }
+}
+
+async fn who_puts_from_another_task_sleeps_until_the_item_is_taken() {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counted = polls.clone();
+    let mut numbers = generate(async move |y| {
+        let other = async move {
+            for n in 0..4 {
+                y.put(n).await;
+            }
+        };
+        let task = Runtime::current().try_spawn(Polls(Box::pin(other), counted));
+        task.unwrap().await.unwrap();
+    });
+    for n in 0..4 {
+        time::sleep(MS * 5).await;
+        assert_eq!(numbers.next().await, Some(n));
+    }
+    assert_eq!(numbers.next().await, None);
+    let polls = polls.load(Ordering::SeqCst);
+    assert!((2..=9).contains(&polls), "{polls}");
+}
+
+/// Gives the yielder of a stream that has begun away.
+async fn given_away<Fut>(
+    end: impl Future<Output = ()>,
+    f: impl FnOnce(regatta::stream::Yielder<Living>) -> Fut + Send + 'static,
+) -> Fut::Output
+where
+    Fut: Future<Output: Send> + Send + 'static,
+{
+    let (give, given) = async_channel::bounded(1);
+    let mut items = generate(async move |y| {
+        let task = Runtime::current().try_spawn(f(y)).unwrap();
+        give.send(task).await.unwrap();
+        end.await;
+    });
+    // It takes one, if there is one.
+    drop(
+        futures_lite::future::or(items.next(), async {
+            time::sleep(MS * 5).await;
+            None
+        })
+        .await,
+    );
+    drop(items);
+    let task = given.recv().await.unwrap();
+    match task.await {
+        Ok(output) => output,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic().unwrap()),
+    }
+}
+
+async fn an_item_that_nobody_takes_comes_back() {
+    for ended in [true, false] {
+        let living = Arc::new(AtomicUsize::new(0));
+        let count = living.clone();
+        let end = async move {
+            if !ended {
+                std::future::pending::<()>().await;
+            }
+        };
+        let taken = given_away(end, |y| async move {
+            let mut taken = 0;
+            loop {
+                match y.offer(Living::new(&count)).await {
+                    Ok(()) => taken += 1,
+                    Err(refused) => {
+                        assert!(y.is_closed());
+                        assert!(refused.to_string().contains("no more items"));
+                        drop(refused.0);
+                        break taken;
+                    }
+                }
+            }
+        })
+        .await;
+        assert!(taken <= 1, "{taken}");
+        assert_eq!(living.load(Ordering::SeqCst), 0);
+    }
+}
+
+async fn a_put_that_nobody_takes_says_so() {
+    let living = Arc::new(AtomicUsize::new(0));
+    let count = living.clone();
+    let puts = given_away(std::future::pending(), |y| async move {
+        loop {
+            y.put(Living::new(&count)).await;
+        }
+    });
+    let ended: Result<(), _> =
+        futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(puts)).await;
+    let payload = ended.unwrap_err();
+    let text = payload.downcast_ref::<&str>().unwrap();
+    assert!(text.contains("Yielder::offer"), "{text}");
+    assert_eq!(living.load(Ordering::SeqCst), 0);
+}
+
+async fn a_put_from_another_task_that_is_dropped_did_not_happen() {
+    let mut numbers = generate(async move |y| {
+        let other = async move {
+            drop(futures_lite::future::poll_once(y.put(1)).await);
+            y.put(2).await;
+        };
+        Runtime::current().try_spawn(other).unwrap().await.unwrap();
+    });
+    // The first put may be taken in the moment that it has.
+    let mut all = vec![];
+    while let Some(n) = numbers.next().await {
+        all.push(n);
+    }
+    assert!(all == [2] || all == [1, 2], "{all:?}");
+}
+
 regatta::matrix! {
+    items_are_taken_without_pinning_and_without_another_crate;
+    who_puts_from_another_task_sleeps_until_the_item_is_taken;
+    an_item_that_nobody_takes_comes_back;
+    a_put_that_nobody_takes_says_so;
+    a_put_from_another_task_that_is_dropped_did_not_happen;
     the_code_never_runs_ahead;
     captures_and_items_may_be_borrowed;
     stopping_early_runs_the_destructors;

@@ -73,7 +73,7 @@ use crate::task::task_group;
 use futures_core::Stream;
 use meter::Meter;
 use report::Board;
-use source::{Intake, draw, pass};
+use source::{Drain, Intake, draw, pass};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -90,7 +90,7 @@ struct Planned<E> {
 struct Wiring<E> {
     board: Arc<Board>,
     keep: Keep<E>,
-    drain: Arc<Lock<Option<CancelToken>>>,
+    drain: Arc<Drain>,
     planned: Vec<Planned<E>>,
 }
 
@@ -156,12 +156,8 @@ impl<T: Send + 'static, E: Send + 'static> Pipeline<T, E> {
         wiring.board.add(meter.clone());
         let judge = wiring.judge(stage.on_error, &meter);
         let drain = wiring.drain.clone();
-        let last: Open<T, E> = Box::new(move |inlet| {
-            Box::pin(async move {
-                let drain = drain.lock().clone();
-                draw(Box::pin(stream), inlet, judge, drain).await
-            })
-        });
+        let last: Open<T, E> =
+            Box::new(move |inlet| Box::pin(draw(Box::pin(stream), inlet, judge, drain)));
         Pipeline {
             wiring,
             name: stage.name,
@@ -336,7 +332,7 @@ impl<E: Send + 'static> Assembled<E> {
     /// When this token is cancelled, the source ends, and what is under way goes through to the sink. To drop all of it instead, run
     /// the pipeline [under the token](CancelToken::run).
     pub fn drain_on(self, token: &CancelToken) -> Self {
-        *self.wiring.drain.lock() = Some(token.clone());
+        *self.wiring.drain.on.lock() = Some(token.clone());
         self
     }
 
@@ -377,7 +373,7 @@ impl<E: Send + 'static> Assembled<E> {
             stats: board.stats(),
             errors: std::mem::take(&mut kept.errors),
             missed: kept.missed,
-            drained: drain.lock().as_ref().and_then(CancelToken::reason),
+            drained: drain.why.get().cloned(),
         };
         drop(kept);
         match ended {

@@ -2,28 +2,47 @@
 
 use super::meter::{Meter, count};
 use super::work::Judge;
-use crate::cancel::CancelToken;
+use crate::cancel::{CancelToken, Reason};
+use crate::internal::lock::Lock;
 use crate::internal::pipe::{End, Flow, Inlet, Outlet};
 use crate::runtime::Runtime;
 use futures_core::Stream;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 pub(super) type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
+
+/// What ends the source before its end.
+#[derive(Default)]
+pub(super) struct Drain {
+    pub(super) on: Lock<Option<CancelToken>>,
+    /// Why it did. A token that is cancelled later has stopped nothing.
+    pub(super) why: OnceLock<Reason>,
+}
+
+impl Drain {
+    fn note(&self, token: Option<&CancelToken>) {
+        if let Some(reason) = token.and_then(CancelToken::reason) {
+            let _first = self.why.set(reason);
+        }
+    }
+}
 
 /// Fills the pipe from a stream, until that ends, or `drain` is cancelled, or nobody takes from the pipe any more.
 pub(super) async fn draw<T, E>(
     mut stream: BoxStream<Result<T, E>>,
     mut inlet: Inlet<T>,
     mut judge: Judge<E>,
-    drain: Option<CancelToken>,
+    drain: Arc<Drain>,
 ) -> Result<(), E> {
     let runtime = Runtime::current();
-    let mut drained = pin!(drain.as_ref().map(CancelToken::cancelled));
+    let token = drain.on.lock().clone();
+    let mut drained = pin!(token.as_ref().map(CancelToken::cancelled));
     while inlet.room().await {
-        if drain.as_ref().is_some_and(CancelToken::is_cancelled) {
+        if token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            drain.note(token.as_ref());
             break;
         }
         let asked = runtime.now();
@@ -32,7 +51,10 @@ pub(super) async fn draw<T, E>(
                 return Poll::Ready(next);
             }
             match drained.as_mut().as_pin_mut() {
-                Some(drained) => drained.poll(cx).map(|_| None),
+                Some(drained) => drained.poll(cx).map(|_| {
+                    drain.note(token.as_ref());
+                    None
+                }),
                 None => Poll::Pending,
             }
         });

@@ -2,6 +2,7 @@
 //!
 //! The timer is armed when the source has nothing more and a batch is begun: a source that is always ready never touches a timer, and reads no clock.
 
+use super::Turn;
 use super::alarm::Alarm;
 use crate::internal::label;
 use futures_core::Stream;
@@ -107,7 +108,7 @@ enum Pause {
     Full,
     Ended,
     Waits,
-    /// Others get their turn.
+    /// Others get their turn; the task has been woken.
     Tired,
 }
 
@@ -124,8 +125,8 @@ where
     S: Stream,
     W: Weigh<S::Item>,
 {
-    // What can be taken in one poll is bounded by the batch, unless that has no bound.
-    for _ in 0..most.clamp(super::BUDGET as usize, 16 * super::BUDGET as usize) {
+    let mut left = super::BUDGET;
+    loop {
         match stream.as_mut().poll_next(cx) {
             Poll::Ready(Some(item)) => {
                 let weight = weigh.weigh(&item);
@@ -136,8 +137,14 @@ where
             Poll::Ready(None) => return Pause::Ended,
             Poll::Pending => return Pause::Waits,
         }
+        left -= 1;
+        if left == 0 {
+            if super::poll_more(cx).is_pending() {
+                return Pause::Tired;
+            }
+            left = super::BUDGET;
+        }
     }
-    Pause::Tired
 }
 
 pin_project! {
@@ -155,6 +162,7 @@ pin_project! {
         collected: Collected<S::Item>,
         // Set for the batch that is begun.
         alarm: Alarm,
+        turn: Turn,
     }
 }
 
@@ -171,6 +179,7 @@ impl<S: Stream, W> Batch<S, W> {
                 held: None,
             },
             alarm: Alarm::default(),
+            turn: Turn::default(),
         }
     }
 
@@ -199,6 +208,7 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
+        ready!(this.turn.poll(cx));
         if !this.collected.is_full::<W>(*this.most)
             && let Some(stream) = this.stream.as_mut().as_pin_mut()
         {
@@ -216,10 +226,7 @@ where
                     }
                     ready!(this.alarm.poll(cx));
                 }
-                Pause::Tired => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
+                Pause::Tired => return Poll::Pending,
             }
         }
         if this.collected.items.is_empty() {

@@ -1,6 +1,8 @@
 //! What to do about errors in a stream: [`stop_on_error`](super::StreamOps::stop_on_error), [`skip_errors`](super::StreamOps::skip_errors),
 //! [`collect_errors`](super::StreamOps::collect_errors).
 
+use super::Turn;
+use crate::internal::caught::quietly;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -13,6 +15,7 @@ pin_project! {
     pub struct StopOnError<S> {
         #[pin]
         pub(super) stream: Option<S>,
+        pub(super) turn: Turn,
     }
 }
 
@@ -28,7 +31,9 @@ impl<T, E, S: Stream<Item = Result<T, E>>> Stream for StopOnError<S> {
     type Item = Result<T, E>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut stream = self.project().stream;
+        let this = self.project();
+        ready!(this.turn.poll(cx));
+        let mut stream = this.stream;
         let Some(above) = stream.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
@@ -63,6 +68,7 @@ pin_project! {
         pub(super) stream: S,
         pub(super) sink: F,
         pub(super) skipped: u64,
+        pub(super) turn: Turn,
     }
 }
 
@@ -87,15 +93,16 @@ fn poll_value<T, E>(
     cx: &mut Context<'_>,
     mut sink: impl FnMut(E),
 ) -> Poll<Option<T>> {
-    for _ in 0..super::BUDGET {
-        match ready!(stream.as_mut().poll_next(cx)) {
-            Some(Ok(value)) => return Poll::Ready(Some(value)),
-            Some(Err(error)) => sink(error),
-            None => return Poll::Ready(None),
+    loop {
+        for _ in 0..super::BUDGET {
+            match ready!(stream.as_mut().poll_next(cx)) {
+                Some(Ok(value)) => return Poll::Ready(Some(value)),
+                Some(Err(error)) => sink(error),
+                None => return Poll::Ready(None),
+            }
         }
+        ready!(super::poll_more(cx));
     }
-    cx.waker().wake_by_ref();
-    Poll::Pending
 }
 
 impl<T, E, S, F> Stream for SkipErrors<S, F>
@@ -107,9 +114,11 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = self.project();
+        ready!(this.turn.poll(cx));
         poll_value(this.stream, cx, |error| {
             *this.skipped += 1;
-            (this.sink)(error);
+            // It only looks on: a panic of it costs nobody an item.
+            quietly(|| (this.sink)(error));
         })
     }
 }
@@ -140,6 +149,7 @@ pin_project! {
         most: usize,
         errors: Vec<E>,
         missed: u64,
+        turn: Turn,
     }
 }
 
@@ -155,6 +165,7 @@ impl<S, E> CollectErrors<S, E> {
             most,
             errors: Vec::new(),
             missed: 0,
+            turn: Turn::default(),
         }
     }
 
@@ -188,6 +199,7 @@ impl<T, E, S: Stream<Item = Result<T, E>>> Stream for CollectErrors<S, E> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = self.project();
+        ready!(this.turn.poll(cx));
         poll_value(this.stream, cx, |error| {
             if this.errors.len() < *this.most {
                 this.errors.push(error);

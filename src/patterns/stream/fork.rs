@@ -4,18 +4,21 @@
 //! all branches that wait, through an [`Alarm`] that it is polled with.
 //!
 //! Invariants:
-//! * The lock is held alone; no user code runs, no item is dropped and no waker woken under it.
+//! * The lock is held alone; no user code runs, no item is dropped and no waker cloned, dropped or woken under it.
 //! * A branch that waits is registered before it looks whether the source is free. A wake that comes while the source is out is repeated
 //!   when it is put back, so whoever polled it may be dropped.
 //! * The source is polled only while the [`Rule`] says that there is room.
 
+use super::Turn;
+use crate::internal::caught::discard;
 use crate::internal::label;
+use crate::internal::line::{Spare, wake};
 use crate::internal::lock::Lock;
 use futures_core::Stream;
 use slab::Slab;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 /// How items get to the branches: a plain machine.
 pub(super) trait Rule {
@@ -59,19 +62,24 @@ impl Alarm {
             .collect();
         drop(calls);
         for waker in wakers {
-            waker.wake();
+            wake(waker);
         }
     }
 
-    fn wait(&self, key: usize, waker: &Waker) {
-        let mut calls = self.0.lock();
-        let old = match calls.waiting.get_mut(key) {
-            Some(Some(old)) if old.will_wake(waker) => None,
-            Some(place) => place.replace(waker.clone()),
-            None => None,
-        };
-        drop(calls);
-        drop(old);
+    fn wait(&self, key: usize, cx: &Context<'_>) {
+        let mut spare = Spare::none();
+        loop {
+            let mut calls = self.0.lock();
+            let known = match calls.waiting.get_mut(key) {
+                Some(place) => spare.renew(place, cx),
+                None => true,
+            };
+            drop(calls);
+            if known {
+                return;
+            }
+            spare.fill(cx);
+        }
     }
 
     fn enter(&self) -> usize {
@@ -80,7 +88,7 @@ impl Alarm {
 
     fn leave(&self, key: usize) {
         let waker = self.0.lock().waiting.try_remove(key);
-        drop(waker);
+        discard(waker);
     }
 
     fn forget_calls(&self) {
@@ -170,12 +178,18 @@ pub(super) struct Branch<S, R: Rule> {
     /// Its number in the rule.
     pub(super) number: usize,
     key: usize,
+    turn: Turn,
 }
 
 impl<S, R: Rule> Branch<S, R> {
     pub(super) fn new(fork: Arc<Fork<S, R>>, number: usize) -> Self {
         let key = fork.alarm.enter();
-        Branch { fork, number, key }
+        Branch {
+            fork,
+            number,
+            key,
+            turn: Turn::default(),
+        }
     }
 }
 
@@ -183,7 +197,7 @@ impl<S, R: Rule> Drop for Branch<S, R> {
     fn drop(&mut self) {
         self.fork.alarm.leave(self.key);
         let waste = self.fork.state.lock().rule.leave(self.number);
-        drop(waste);
+        discard(waste);
         // What it had not taken may have held up the others.
         self.fork.alarm.ring();
     }
@@ -195,10 +209,17 @@ where
     R: Rule<In = S::Item>,
 {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<R::Out>> {
+        ready!(self.turn.poll(cx));
         let fork = &*self.fork;
-        for _ in 0..super::BUDGET {
+        let mut budget = super::BUDGET;
+        loop {
+            if budget == 0 {
+                ready!(super::poll_more(cx));
+                budget = super::BUDGET;
+            }
+            budget -= 1;
             // Before looking: what changes after this wakes us.
-            fork.alarm.wait(self.key, cx.waker());
+            fork.alarm.wait(self.key, cx);
             let mut state = fork.state.lock();
             let full = !state.rule.has_room();
             if let Some((item, waste)) = state.rule.pop(self.number) {
@@ -247,14 +268,12 @@ where
                     label::set("the source of a branch");
                     if fork.alarm.was_called() {
                         // It came while the source was out, when nobody could follow it.
-                        fork.alarm.wait(self.key, cx.waker());
+                        fork.alarm.wait(self.key, cx);
                         fork.alarm.ring();
                     }
                     return Poll::Pending;
                 }
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }

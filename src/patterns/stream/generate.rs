@@ -1,26 +1,23 @@
 //! Streams from async code that yields.
 //!
-//! The code and the stream share a place for one item. The stream takes the item out in the same poll in which the code has put it there, so the
+//! The code and the stream share a [place](super::place) for one item. The stream takes the item out in the same poll in which the code has put it there, so the
 //! place is empty whenever the code runs, unless the code puts several items at once; those wait for each other.
 //!
-//! The place is a cell that whoever polls the stream opens, by leaving the key (its owner) in a thread-local: two moves a poll, no lock. Who puts from elsewhere,
-//! without the key, takes the side door, which has a lock and wakes the stream.
+//! The code has a box of its own, so that the stream can be moved, and its items be taken without pinning it.
 
-use crate::internal::lock::Lock;
+use super::Turn;
+use super::place::{Key, Owned, Place};
+use super::yielder::{Yielder, name};
 use futures_core::{FusedStream, Stream};
-use futures_util::task::AtomicWaker;
-use pin_project_lite::pin_project;
-use qcell::{QCell, QCellOwner, QCellOwnerID};
-use std::cell::RefCell;
 use std::fmt;
-use std::future::Future;
-use std::mem::ManuallyDrop;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 
 /// Turns async code into a stream: what it [puts](Yielder::put) are the items. Python's `async def` with `yield`.
+///
+/// Take the items with [`next`](Generate::next), or with whatever takes a [`Stream`].
 ///
 /// Nothing runs until the stream is polled, and the code never runs ahead: it goes on when the next item is asked for. It may borrow what is
 /// around it, await anything, and use loops and `?` (with [`try_generate`]). It runs on the task that polls the stream: no runtime is needed, and
@@ -36,19 +33,22 @@ use std::task::{Context, Poll};
 /// # Examples
 ///
 /// ```
-/// use futures::StreamExt;
 /// use regatta::{stream::generate, time};
-/// use std::{pin::pin, time::Duration};
+/// use std::time::Duration;
 ///
 /// regatta::testing::run(async || {
 ///     let words = vec!["ready", "steady", "go"];
-///     let countdown = pin!(generate(async |y| {
+///     let mut countdown = generate(async |y| {
 ///         for word in &words {
 ///             y.put(*word).await;
 ///             time::sleep(Duration::from_secs(1)).await;
 ///         }
-///     }));
-///     assert_eq!(countdown.collect::<Vec<_>>().await, ["ready", "steady", "go"]);
+///     });
+///     let mut heard = vec![];
+///     while let Some(word) = countdown.next().await {
+///         heard.push(word);
+///     }
+///     assert_eq!(heard, ["ready", "steady", "go"]);
 ///     assert_eq!(words.len(), 3, "they were only borrowed");
 /// });
 /// ```
@@ -58,14 +58,13 @@ where
     Fut: Future<Output = ()>,
 {
     let (key, place) = Place::new();
-    let code = code(Yielder {
-        place: place.clone(),
-    });
+    let code = code(Yielder::new(place.clone()));
     Generate {
-        code: Some(code),
+        code: Some(Box::pin(code)),
         last: None,
+        turn: Turn::default(),
         key,
-        place,
+        place: Owned(place),
     }
 }
 
@@ -118,266 +117,91 @@ where
     Fut: Future<Output = Result<(), E>>,
 {
     let (key, place) = Place::new();
-    let code = code(Yielder {
-        place: place.clone(),
-    });
+    let code = code(Yielder::new(place.clone()));
     TryGenerate {
         inner: Generate {
-            code: Some(code),
+            code: Some(Box::pin(code)),
             last: None,
+            turn: Turn::default(),
             key,
-            place,
+            place: Owned(place),
         },
     }
 }
 
-/// What the code and the stream share.
-struct Place<T> {
-    owner: QCellOwnerID,
-    /// Opened by the owner that lies in [`POLLED`] while the stream is polled. The mutex is never locked: it makes the cell `Sync`, which `T` need not be.
-    item: QCell<Mutex<Option<T>>>,
-    /// For items that are put while the stream is not polled, or from inside another generator.
-    side: Lock<Option<T>>,
-    has_side: AtomicBool,
-    /// Who waits for the stream, for those who put from elsewhere.
-    waiter: AtomicWaker,
-    /// Which waker the stream is being polled with, as far as that can be told.
-    waker: AtomicUsize,
+/// A stream of what async code puts; made by [`generate`].
+#[must_use = "streams do nothing unless polled"]
+pub struct Generate<T, Fut>
+where
+    Fut: Future,
+{
+    /// `None` after its end.
+    code: Option<Pin<Box<Fut>>>,
+    /// What it ended with, while an item from before that is still to be given.
+    last: Option<Fut::Output>,
+    turn: Turn,
+    key: Key,
+    /// Dropped after the code, whose own puts do not see the end of the stream.
+    place: Owned<T>,
 }
 
-/// The key to a place; one word, which moves faster than two. A thread that ends in the middle of a poll leaks it: without a destructor the thread-local
-/// needs no look at its state each time.
-type Polled = ManuallyDrop<QCellOwner>;
-
-thread_local! {
-    /// Of the innermost generator that is being polled on this thread.
-    // Opened in place by those who put: a key that is moved out and back costs twice as much.
-    static POLLED: RefCell<Option<Polled>> = const { RefCell::new(None) };
-}
-
-/// Keeps the key to a place while the stream is not polled.
-struct Key(Option<Polled>);
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        self.0.take().map(ManuallyDrop::into_inner);
-    }
-}
-
-/// Puts a key into [`POLLED`], and takes it back when dropped, by a panic too.
-struct Open<'a> {
-    own: &'a mut Option<Polled>,
-    around: Option<Polled>,
-}
-
-impl<'a> Open<'a> {
-    #[inline]
-    fn new(own: &'a mut Option<Polled>) -> Self {
-        let around = POLLED.replace(own.take());
-        Open { own, around }
-    }
-}
-
-impl Drop for Open<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        *self.own = POLLED.replace(self.around.take());
-    }
-}
-
-impl<T> Place<T> {
-    fn new() -> (Key, Arc<Self>) {
-        let owner = QCellOwner::new();
-        let place = Arc::new(Place {
-            owner: owner.id(),
-            item: owner.cell(Mutex::new(None)),
-            side: Lock::new(None),
-            has_side: AtomicBool::new(false),
-            waiter: AtomicWaker::new(),
-            waker: AtomicUsize::new(0),
-        });
-        (Key(Some(ManuallyDrop::new(owner))), place)
-    }
-
-    /// Takes `item` out of there, unless another one waits in the place.
-    #[inline]
-    fn put(&self, item: &mut Option<T>) {
-        let mine = POLLED.with_borrow_mut(|key| match key {
-            Some(owner) if owner.id() == self.owner => {
-                let place = self.item.rw(owner).get_mut();
-                let place = place.unwrap_or_else(PoisonError::into_inner);
-                if place.is_none() {
-                    *place = item.take();
-                }
-                true
-            }
-            _ => false,
-        });
-        if !mine {
-            self.put_aside(item);
-        }
-    }
-
-    #[cold]
-    fn put_aside(&self, item: &mut Option<T>) {
-        let mut side = self.side.lock();
-        if side.is_some() {
-            return;
-        }
-        *side = item.take();
-        self.has_side.store(true, Ordering::Release);
-        drop(side);
-        self.waiter.wake();
-    }
-
-    // Always in its caller: an item that is returned in memory is stored in parts and loaded whole, and such a load waits for the stores.
-    #[inline(always)]
-    fn take(&self, key: &mut Key) -> Option<T> {
-        // Put before what the code has put: it came while nobody polled.
-        if self.has_side.load(Ordering::Acquire) {
-            return self.take_aside();
-        }
-        let owner: &mut QCellOwner = key.0.as_mut()?;
-        let place = self.item.rw(owner).get_mut();
-        place.unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn take_aside(&self) -> Option<T> {
-        let mut side = self.side.lock();
-        self.has_side.store(false, Ordering::Relaxed);
-        side.take()
-    }
-
-    /// Has those who put from elsewhere wake the stream.
-    fn wait<O>(&self, cx: &Context<'_>) -> Poll<O> {
-        self.waiter.register(cx.waker());
-        if self.has_side.load(Ordering::Acquire) {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
-    }
-}
-
-/// Names a waker; two may share a name.
-#[inline]
-fn name(cx: &Context<'_>) -> usize {
-    cx.waker().data().addr()
-}
-
-/// Puts items into a stream; given to the code of [`generate`] and [`try_generate`].
-pub struct Yielder<T> {
-    place: Arc<Place<T>>,
-}
-
-impl<T> Yielder<T> {
-    /// Puts an item into the stream, and waits until the next one is asked for.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped before its first poll, it did not happen. After that the item is in the stream, unless another `put` of the same moment has taken the
-    /// place: then it is dropped with this future.
-    pub fn put(&self, item: T) -> Put<'_, T> {
-        Put {
-            place: &self.place,
-            item: Some(item),
-        }
-    }
-}
-
-impl<T> fmt::Debug for Yielder<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Yielder").finish_non_exhaustive()
-    }
-}
-
-/// Puts an item into a stream; made by [`Yielder::put`].
-#[must_use = "nothing is put unless it is awaited"]
-pub struct Put<'a, T> {
-    place: &'a Place<T>,
-    item: Option<T>,
-}
-
-// The item is moved, never pinned.
-impl<T> Unpin for Put<'_, T> {}
-
-impl<T> fmt::Debug for Put<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Put").finish_non_exhaustive()
-    }
-}
-
-impl<T> Future for Put<'_, T> {
-    type Output = ();
-
-    // It is as cheap as a call of it.
-    #[inline(always)]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.item.is_none() {
-            return Poll::Ready(());
-        }
-        let place = self.place;
-        place.put(&mut self.item);
-        // Whoever polls the stream again polls us, unless an executor in between polls only those who were woken.
-        if self.item.is_some() || place.waker.load(Ordering::Relaxed) != name(cx) {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
-    }
-}
-
-pin_project! {
-    /// A stream of what async code puts; made by [`generate`].
-    #[must_use = "streams do nothing unless polled"]
-    pub struct Generate<T, Fut>
-    where
-        Fut: Future,
-    {
-        // `None` after its end.
-        #[pin]
-        code: Option<Fut>,
-        // What it ended with, while an item from before that is still to be given.
-        last: Option<Fut::Output>,
-        key: Key,
-        place: Arc<Place<T>>,
-    }
-}
+// The code has a pinned place of its own; nothing else is pinned.
+impl<T, Fut: Future> Unpin for Generate<T, Fut> {}
 
 impl<T, Fut: Future> Generate<T, Fut> {
     /// The next item; or, after the last, what the code ended with, once.
     #[inline]
-    fn poll_code(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<T, Option<Fut::Output>>> {
-        let mut this = self.project();
-        let Some(code) = this.code.as_mut().as_pin_mut() else {
-            return Poll::Ready(match this.place.take(this.key) {
-                Some(item) => Ok(item),
-                None => Err(this.last.take()),
-            });
+    fn poll_code(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Option<Fut::Output>>> {
+        ready!(self.turn.poll(cx));
+        let place = &*self.place.0;
+        let Some(code) = &mut self.code else {
+            let item = place.take(&mut self.key).or_else(|| self.place.end());
+            return Poll::Ready(item.ok_or_else(|| self.last.take()));
         };
-        this.place.waker.store(name(cx), Ordering::Relaxed);
+        place.waker.store(name(cx), Ordering::Relaxed);
         let polled = {
-            let _open = Open::new(&mut this.key.0);
-            code.poll(cx)
+            let _open = self.key.open();
+            code.as_mut().poll(cx)
         };
-        if let Some(item) = this.place.take(this.key) {
+        if let Some(item) = place.take(&mut self.key) {
             if let Poll::Ready(output) = polled {
                 // A `put` that was dropped after its first poll, as by a `select!`.
-                this.code.set(None);
-                *this.last = Some(output);
+                self.code = None;
+                self.last = Some(output);
             }
             return Poll::Ready(Ok(item));
         }
         match polled {
             Poll::Ready(output) => {
-                this.code.set(None);
-                Poll::Ready(Err(Some(output)))
+                self.code = None;
+                Poll::Ready(match self.place.end() {
+                    None => Err(Some(output)),
+                    Some(item) => {
+                        // It came from elsewhere in this very moment.
+                        self.last = Some(output);
+                        Ok(item)
+                    }
+                })
             }
-            Poll::Pending => this.place.wait(cx),
+            Poll::Pending => place.wait(cx),
         }
+    }
+}
+
+impl<T, Fut: Future<Output = ()>> Generate<T, Fut> {
+    /// The next item; `None` after the last.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, nothing is lost: the code stays where it is.
+    ///
+    /// An example stands at [`generate`].
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the name that every crate gives it on streams"
+    )]
+    pub fn next(&mut self) -> impl Future<Output = Option<T>> + Unpin {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx))
     }
 }
 
@@ -394,7 +218,7 @@ impl<T, Fut: Future<Output = ()>> Stream for Generate<T, Fut> {
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        match self.poll_code(cx) {
+        match self.get_mut().poll_code(cx) {
             Poll::Ready(Ok(item)) => Poll::Ready(Some(item)),
             Poll::Ready(Err(_)) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
@@ -408,15 +232,55 @@ impl<T, Fut: Future<Output = ()>> FusedStream for Generate<T, Fut> {
     }
 }
 
-pin_project! {
-    /// A stream of what async code puts, with the error it ended with; made by [`try_generate`].
-    #[must_use = "streams do nothing unless polled"]
-    pub struct TryGenerate<T, Fut>
-    where
-        Fut: Future,
-    {
-        #[pin]
-        inner: Generate<T, Fut>,
+/// A stream of what async code puts, with the error it ended with; made by [`try_generate`].
+#[must_use = "streams do nothing unless polled"]
+pub struct TryGenerate<T, Fut>
+where
+    Fut: Future,
+{
+    inner: Generate<T, Fut>,
+}
+
+impl<T, E, Fut: Future<Output = Result<(), E>>> TryGenerate<T, Fut> {
+    /// The next item, or the error; `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// The code's own, as the last item.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, nothing is lost: the code stays where it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use regatta::stream::try_generate;
+    ///
+    /// regatta::testing::run(async || {
+    ///     let mut numbers = try_generate(async |y| {
+    ///         for text in ["1", "2", "x"] {
+    ///             y.put(text.parse::<u32>()?).await;
+    ///         }
+    ///         Ok::<_, std::num::ParseIntError>(())
+    ///     });
+    ///     let mut sum = 0;
+    ///     let error = loop {
+    ///         match numbers.next().await {
+    ///             Some(Ok(number)) => sum += number,
+    ///             end => break end,
+    ///         }
+    ///     };
+    ///     assert_eq!(sum, 3);
+    ///     assert!(matches!(error, Some(Err(_))));
+    /// });
+    /// ```
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the name that every crate gives it on streams"
+    )]
+    pub fn next(&mut self) -> impl Future<Output = Option<Result<T, E>>> + Unpin {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx))
     }
 }
 
@@ -433,7 +297,7 @@ impl<T, E, Fut: Future<Output = Result<(), E>>> Stream for TryGenerate<T, Fut> {
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.project().inner.poll_code(cx) {
+        match self.get_mut().inner.poll_code(cx) {
             Poll::Ready(Ok(item)) => Poll::Ready(Some(Ok(item))),
             Poll::Ready(Err(Some(Err(error)))) => Poll::Ready(Some(Err(error))),
             Poll::Ready(Err(_)) => Poll::Ready(None),

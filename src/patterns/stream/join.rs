@@ -1,11 +1,12 @@
 //! One stream out of two: [`merge`](super::StreamOps::merge), [`zip_latest`](super::StreamOps::zip_latest).
 
+use super::Turn;
 use crate::internal::label;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 pin_project! {
     /// The items of two streams; made by [`merge`](super::StreamOps::merge).
@@ -17,6 +18,7 @@ pin_project! {
         b: Option<B>,
         // Whose turn it is to be asked first.
         b_first: bool,
+        turn: Turn,
     }
 }
 
@@ -26,6 +28,7 @@ impl<A, B> Merge<A, B> {
             a: Some(a),
             b: Some(b),
             b_first: false,
+            turn: Turn::default(),
         }
     }
 }
@@ -46,7 +49,7 @@ fn poll_side<S: Stream>(
     let Some(stream) = side.as_mut().as_pin_mut() else {
         return Poll::Ready(None);
     };
-    let next = std::task::ready!(stream.poll_next(cx));
+    let next = ready!(stream.poll_next(cx));
     if next.is_none() {
         side.set(None);
     }
@@ -58,6 +61,7 @@ impl<A: Stream, B: Stream<Item = A::Item>> Stream for Merge<A, B> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<A::Item>> {
         let mut this = self.project();
+        ready!(this.turn.poll(cx));
         for _ in 0..2 {
             let b = *this.b_first;
             *this.b_first = !b;
@@ -126,6 +130,7 @@ pin_project! {
         b: Option<B>,
         latest: (Option<A::Item>, Option<B::Item>),
         b_first: bool,
+        turn: Turn,
     }
 }
 
@@ -136,6 +141,7 @@ impl<A: Stream, B: Stream> ZipLatest<A, B> {
             b: Some(b),
             latest: (None, None),
             b_first: false,
+            turn: Turn::default(),
         }
     }
 }
@@ -157,6 +163,7 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
+        ready!(this.turn.poll(cx));
         let mut budget = super::BUDGET;
         let mut waits = 0;
         while waits < 2 {
@@ -188,8 +195,8 @@ where
             }
             budget -= 1;
             if budget == 0 {
-                cx.waker().wake_by_ref();
-                break;
+                ready!(super::poll_more(cx));
+                budget = super::BUDGET;
             }
         }
         label::set("either of two streams");

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what was taken from above and is not given yet (running, or ended before its turn) is at most `width`.
 
-use super::BUDGET;
+use super::{BUDGET, Turn, poll_more};
 use crate::internal::label;
 use crate::internal::reorder::Reorder;
 use crate::internal::slots::Slots;
@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Gives the results in the order of the items; the default.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ pin_project! {
         running: Slots<Fut>,
         turns: Reorder<Fut::Output>,
         mode: M,
+        turn: Turn,
     }
 }
 
@@ -54,6 +55,7 @@ impl<S, F, Fut: Future> MapConcurrent<S, F, Fut> {
             running: Slots::default(),
             turns: Reorder::default(),
             mode: Ordered(()),
+            turn: Turn::default(),
         }
     }
 
@@ -82,6 +84,7 @@ impl<S, F, Fut: Future> MapConcurrent<S, F, Fut> {
             running: self.running,
             turns: self.turns,
             mode: Unordered(()),
+            turn: self.turn,
         }
     }
 }
@@ -105,17 +108,17 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Fut::Output>> {
         let mut this = self.project();
+        ready!(this.turn.poll(cx));
         if let Some(output) = this.turns.pop() {
             return Poll::Ready(Some(output));
         }
         let mut budget = BUDGET;
-        while this.turns.len() < *this.width && budget > 0 {
+        while this.turns.len() < *this.width {
             let Some(stream) = this.stream.as_mut().as_pin_mut() else {
                 break;
             };
             match stream.poll_next(cx) {
                 Poll::Ready(Some(item)) => {
-                    budget -= 1;
                     match this.running.insert_polled(|| (this.f)(item)) {
                         Ok(slot) => this.turns.runs_in(slot),
                         Err(output) if this.turns.len() == 0 => {
@@ -123,26 +126,24 @@ where
                         }
                         Err(output) => this.turns.ended_at_once(output),
                     }
+                    budget -= 1;
+                    if budget == 0 {
+                        if poll_more(cx).is_pending() {
+                            break;
+                        }
+                        budget = BUDGET;
+                    }
                 }
                 Poll::Ready(None) => this.stream.set(None),
                 Poll::Pending => break,
             }
         }
-        let swept = loop {
-            match this.running.poll_next(cx) {
-                Poll::Ready(Some((slot, output))) => this.turns.ended(slot, output),
-                swept => break swept,
-            }
-        };
+        let swept = Sweep::new(this.running, this.turns).run(cx);
         if let Some(output) = this.turns.pop() {
             return Poll::Ready(Some(output));
         }
-        if swept.is_ready() && this.stream.is_none() {
+        if swept && this.stream.is_none() {
             return Poll::Ready(None);
-        }
-        if budget == 0 {
-            // There is more to take; the others get their turn first.
-            cx.waker().wake_by_ref();
         }
         label::set("items of a stream");
         Poll::Pending
@@ -163,16 +164,23 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Fut::Output>> {
         let mut this = self.project();
+        ready!(this.turn.poll(cx));
         let mut budget = BUDGET;
-        while this.running.len() < *this.width && budget > 0 {
+        while this.running.len() < *this.width {
             let Some(stream) = this.stream.as_mut().as_pin_mut() else {
                 break;
             };
             match stream.poll_next(cx) {
                 Poll::Ready(Some(item)) => {
-                    budget -= 1;
                     if let Err(output) = this.running.insert_polled(|| (this.f)(item)) {
                         return Poll::Ready(Some(output));
+                    }
+                    budget -= 1;
+                    if budget == 0 {
+                        if poll_more(cx).is_pending() {
+                            break;
+                        }
+                        budget = BUDGET;
                     }
                 }
                 Poll::Ready(None) => this.stream.set(None),
@@ -183,9 +191,6 @@ where
             Poll::Ready(Some((_, output))) => Poll::Ready(Some(output)),
             Poll::Ready(None) if this.stream.is_none() => Poll::Ready(None),
             _ => {
-                if budget == 0 {
-                    cx.waker().wake_by_ref();
-                }
                 label::set("items of a stream");
                 Poll::Pending
             }
@@ -194,6 +199,48 @@ where
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         hint(self.stream.as_ref(), self.running.len())
+    }
+}
+
+/// Takes results in. A future that panics leaves the line of those that wait for their turn: the others go on when the panic was caught.
+struct Sweep<'a, Fut: Future> {
+    running: &'a mut Slots<Fut>,
+    turns: &'a mut Reorder<Fut::Output>,
+    alive: usize,
+}
+
+impl<'a, Fut: Future> Sweep<'a, Fut> {
+    fn new(running: &'a mut Slots<Fut>, turns: &'a mut Reorder<Fut::Output>) -> Self {
+        let alive = running.len();
+        Sweep {
+            running,
+            turns,
+            alive,
+        }
+    }
+
+    /// True: every future has ended.
+    #[inline]
+    fn run(mut self, cx: &mut Context<'_>) -> bool {
+        while let Poll::Ready(swept) = self.running.poll_next(cx) {
+            let Some((slot, output)) = swept else {
+                return true;
+            };
+            self.alive = self.running.len();
+            self.turns.ended(slot, output);
+        }
+        false
+    }
+}
+
+impl<Fut: Future> Drop for Sweep<'_, Fut> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.running.len() < self.alive
+            && let Some(slot) = self.running.last_freed()
+        {
+            self.turns.lost(slot);
+        }
     }
 }
 

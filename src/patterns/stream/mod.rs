@@ -69,13 +69,18 @@ mod map;
 mod ops;
 mod pace;
 mod partition;
+mod place;
 mod progress;
 mod stage;
+mod yielder;
+
+use crate::runtime::coop;
+use std::task::{Context, Poll, ready};
 
 pub use batch::{Batch, Each, Weigh};
 pub use broadcast::{Broadcast, Subscriber};
 pub use errors::{CollectErrors, SkipErrors, StopOnError};
-pub use generate::{Generate, Put, TryGenerate, Yielder, generate, try_generate};
+pub use generate::{Generate, TryGenerate, generate, try_generate};
 pub use join::{Merge, ZipLatest};
 pub use map::{MapConcurrent, Ordered, Unordered};
 pub use ops::StreamOps;
@@ -83,6 +88,42 @@ pub use pace::{Debounce, Throttle, TimeoutEach};
 pub use partition::Partition;
 pub use progress::{Progress, WithProgress};
 pub use stage::Stage;
+pub use yielder::{Offer, OfferError, Put, Yielder};
 
-/// Items that are ready at once and give nothing to the consumer, before the task gives way to others.
+/// Items that are taken in one poll and give nothing to the consumer, before [`poll_more`] is asked.
 const BUDGET: u32 = 128;
+
+/// Ready: the task may take as many again. `Pending`: it gives way to others first, and is woken.
+fn poll_more(cx: &mut Context<'_>) -> Poll<()> {
+    for _ in 0..16 {
+        ready!(coop::poll_spend(cx));
+    }
+    Poll::Ready(())
+}
+
+/// When an operator that is ready again and again gives way to other tasks: every so many polls it spends from the budget of its task, before it asks above.
+#[derive(Default)]
+struct Turn(u8);
+
+impl Turn {
+    const POLLS: u8 = 8;
+
+    #[inline(always)]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.0.checked_sub(1) {
+            Some(left) => {
+                self.0 = left;
+                Poll::Ready(())
+            }
+            None => self.spend(cx),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn spend(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Also when it gives way: the next poll is not to do so again.
+        self.0 = Self::POLLS;
+        coop::poll_spend(cx)
+    }
+}

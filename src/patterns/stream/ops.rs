@@ -1,5 +1,6 @@
 //! [`StreamOps`]: the operators, as methods.
 
+use super::Turn;
 use super::batch::{Batch, Each};
 use super::broadcast::Broadcast;
 use super::errors::{CollectErrors, SkipErrors, StopOnError};
@@ -387,7 +388,10 @@ pub trait StreamOps: Stream + Sized {
     where
         Self: Stream<Item = Result<T, E>>,
     {
-        StopOnError { stream: Some(self) }
+        StopOnError {
+            stream: Some(self),
+            turn: Turn::default(),
+        }
     }
 
     /// Goes on after errors: each goes to `sink`, and the values come out. There is no form without a sink: an error that nobody looks at is a bug.
@@ -406,6 +410,7 @@ pub trait StreamOps: Stream + Sized {
             stream: self,
             sink,
             skipped: 0,
+            turn: Turn::default(),
         }
     }
 
@@ -456,6 +461,7 @@ pub trait StreamOps: Stream + Sized {
             observer,
             items: 0,
             ended: false,
+            turn: Turn::default(),
         }
     }
 }

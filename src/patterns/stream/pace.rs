@@ -1,6 +1,7 @@
 //! Streams and time: [`throttle`](super::StreamOps::throttle), [`debounce`](super::StreamOps::debounce),
 //! [`timeout_each`](super::StreamOps::timeout_each).
 
+use super::Turn;
 use super::alarm::Alarm;
 use crate::internal::label;
 use crate::time::Elapsed;
@@ -25,6 +26,7 @@ pin_project! {
         stream: S,
         distance: Duration,
         alarm: Alarm,
+        turn: Turn,
     }
 }
 
@@ -40,6 +42,7 @@ impl<S> Throttle<S> {
             stream,
             distance,
             alarm: Alarm::default(),
+            turn: Turn::default(),
         }
     }
 }
@@ -57,6 +60,7 @@ impl<S: Stream> Stream for Throttle<S> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
+        ready!(this.turn.poll(cx));
         label::set("a throttled stream");
         ready!(this.alarm.poll(cx));
         let next = ready!(this.stream.poll_next(cx));
@@ -102,6 +106,7 @@ pin_project! {
         quiet: Duration,
         latest: Option<S::Item>,
         alarm: Alarm,
+        turn: Turn,
     }
 }
 
@@ -118,6 +123,7 @@ impl<S: Stream> Debounce<S> {
             quiet,
             latest: None,
             alarm: Alarm::default(),
+            turn: Turn::default(),
         }
     }
 }
@@ -135,6 +141,7 @@ impl<S: Stream> Stream for Debounce<S> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let mut this = self.project();
+        ready!(this.turn.poll(cx));
         let mut budget = super::BUDGET;
         let mut newer = false;
         while let Some(stream) = this.stream.as_mut().as_pin_mut() {
@@ -144,8 +151,10 @@ impl<S: Stream> Stream for Debounce<S> {
                     newer = true;
                     budget -= 1;
                     if budget == 0 {
-                        cx.waker().wake_by_ref();
-                        break;
+                        if super::poll_more(cx).is_pending() {
+                            break;
+                        }
+                        budget = super::BUDGET;
                     }
                 }
                 Poll::Ready(None) => this.stream.set(None),
@@ -197,6 +206,7 @@ pin_project! {
         stream: S,
         limit: Duration,
         alarm: Alarm,
+        turn: Turn,
     }
 }
 
@@ -212,6 +222,7 @@ impl<S> TimeoutEach<S> {
             stream,
             limit,
             alarm: Alarm::default(),
+            turn: Turn::default(),
         }
     }
 }
@@ -229,6 +240,7 @@ impl<S: Stream> Stream for TimeoutEach<S> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
+        ready!(this.turn.poll(cx));
         if let Poll::Ready(next) = this.stream.poll_next(cx) {
             this.alarm.stop();
             return Poll::Ready(next.map(Ok));

@@ -1,5 +1,7 @@
 //! [`progress`](super::StreamOps::progress): tells how far a stream is.
 
+use super::Turn;
+use crate::internal::caught::quietly;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -27,6 +29,7 @@ pin_project! {
         pub(super) observer: F,
         pub(super) items: u64,
         pub(super) ended: bool,
+        pub(super) turn: Turn,
     }
 }
 
@@ -46,6 +49,7 @@ impl<S: Stream, F: FnMut(Progress)> Stream for WithProgress<S, F> {
         if *this.ended {
             return Poll::Ready(None);
         }
+        ready!(this.turn.poll(cx));
         let next = ready!(this.stream.as_mut().poll_next(cx));
         *this.items += u64::from(next.is_some());
         *this.ended = next.is_none();
@@ -54,11 +58,13 @@ impl<S: Stream, F: FnMut(Progress)> Stream for WithProgress<S, F> {
             (low, Some(high)) if low == high => Some(*this.items + low as u64),
             _ => None,
         };
-        (this.observer)(Progress {
+        let progress = Progress {
             items: *this.items,
             total,
             ended: *this.ended,
-        });
+        };
+        // It only looks on: a panic of it must not cost the consumer the item.
+        quietly(|| (this.observer)(progress));
         Poll::Ready(next)
     }
 

@@ -67,6 +67,44 @@ pub(super) fn entries() -> Vec<Entry> {
                 same("items", stream.count().await, 3)
             })
         }),
+        entry("stream::Generate::next", |_| {
+            World::around(|gate: Gate| async move {
+                let mut stream = generate(async move |y| {
+                    for n in 0..3 {
+                        gate.pass().await;
+                        y.put(n).await;
+                    }
+                });
+                let mut items = 0;
+                while stream.next().await.is_some() {
+                    items += 1;
+                }
+                same("items", items, 3)
+            })
+        }),
+        entry("stream::TryGenerate::next", |_| {
+            World::around(|gate: Gate| async move {
+                let mut stream = try_generate(async move |y| {
+                    gate.pass().await;
+                    y.put(1).await;
+                    Err("it fails")
+                });
+                let mut items = 0;
+                while stream.next().await.is_some() {
+                    items += 1;
+                }
+                same("items", items, 2)
+            })
+        }),
+        entry("stream::Yielder::offer", |_| {
+            World::around(|gate: Gate| async move {
+                let stream = generate(async move |y| {
+                    gate.pass().await;
+                    while y.offer(1).await.is_ok() {}
+                });
+                same("items", stream.take(3).count().await, 3)
+            })
+        }),
         entry("stream::StreamOps::map_concurrent", |user| {
             let user = user.clone();
             all(3, move |source| {
