@@ -8,6 +8,8 @@
 mod cases;
 #[path = "workers/failing.rs"]
 mod failing;
+#[path = "workers/lost.rs"]
+mod lost;
 #[path = "workers/refused.rs"]
 mod refused;
 #[path = "workers/size.rs"]

@@ -3,7 +3,7 @@
 use super::{HOUR, MS, until};
 use regatta::sync::Event;
 use regatta::time;
-use regatta::workers::{Job, JobError, Restart, SubmitError, Workers};
+use regatta::workers::{Job, JobError, Restart, Shutdown, SubmitError, Workers};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -201,6 +201,72 @@ async fn errors_that_nobody_asks_for_go_to_the_sink() {
     assert_eq!(workers.stats().unclaimed, 2);
 }
 
+async fn a_cancellation_is_nobodys_failure() {
+    let told = Arc::new(AtomicU32::new(0));
+    let tells = told.clone();
+    let workers = Workers::builder(1, obey)
+        .queue(10)
+        .on_unclaimed_error(move |_, _| {
+            tells.fetch_add(1, Ordering::Relaxed);
+        })
+        .start()
+        .unwrap();
+    // One that runs and one that waits, by their drop; the same by a call.
+    for drops in [true, false] {
+        let running = workers.submit(Do::Hang).await.unwrap();
+        until(|| workers.stats().running == 1).await;
+        let waiting = workers.submit(Do::Hang).await.unwrap();
+        if drops {
+            drop((waiting.cancel_on_drop(), running.cancel_on_drop()));
+        } else {
+            waiting.cancel();
+            running.cancel();
+            drop((waiting, running));
+        }
+        workers.join().await;
+    }
+    // And by a stop.
+    drop(workers.submit(Do::Hang).await.unwrap());
+    until(|| workers.stats().running == 1).await;
+    let report = workers.stop(Shutdown::now().cleanup(HOUR)).await;
+    assert_eq!(report.ended.cancelled, 5);
+    assert_eq!(
+        (told.load(Ordering::Relaxed), workers.stats().unclaimed),
+        (0, 0)
+    );
+}
+
+async fn a_destructor_that_panics_ends_its_job_alone() {
+    let workers = Workers::builder(1, |n: u32| async move {
+        match n {
+            0 => Err(Bomb(true)),
+            1 => Ok(Bomb(true)),
+            _ => {
+                let _bomb = Bomb(true);
+                std::future::pending().await
+            }
+        }
+    })
+    .queue(10)
+    .start()
+    .unwrap();
+    for n in [0, 1] {
+        drop(workers.submit(n).await.unwrap());
+        let ended = workers.submit(n).await.unwrap();
+        until(|| ended.is_finished()).await;
+        drop(ended);
+    }
+    let cut = workers.submit(2).await.unwrap();
+    until(|| workers.stats().running == 1).await;
+    cut.cancel();
+    assert!(cut.await.is_err());
+    workers.join().await;
+    // The only worker lives.
+    let last = workers.submit(1).await.unwrap().await;
+    std::mem::forget(last);
+    assert_eq!((workers.stats().workers, workers.stats().running), (1, 0));
+}
+
 async fn after_too_many_panics_they_give_up_and_nothing_is_lost() {
     let restart = Restart::AtMost {
         panics: 2,
@@ -263,6 +329,8 @@ regatta::matrix! {
     a_cancelled_job_is_not_tried_again_not_even_between_two_attempts;
     a_hook_that_panics_is_a_panic_of_the_job;
     errors_that_nobody_asks_for_go_to_the_sink;
+    a_cancellation_is_nobodys_failure;
+    a_destructor_that_panics_ends_its_job_alone;
     after_too_many_panics_they_give_up_and_nothing_is_lost;
     panics_far_apart_are_borne [sim];
 }

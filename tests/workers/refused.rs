@@ -73,7 +73,6 @@ async fn resizing_to_none() {
 async fn a_timeout_without_end_is_none() {
     let workers = Workers::builder(1, double)
         .job_timeout(Duration::MAX)
-        .cleanup_within(Duration::MAX)
         .start()
         .unwrap();
     assert_eq!(workers.submit(4).await.unwrap().await, Ok(8));

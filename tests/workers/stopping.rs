@@ -2,7 +2,7 @@
 
 use super::{HOUR, MS, until};
 use futures_lite::future::poll_once;
-use regatta::workers::{JobError, Workers};
+use regatta::workers::{JobError, Shutdown, Workers};
 use regatta::{cancel, testing, time};
 use std::convert::Infallible;
 use std::pin::pin;
@@ -32,7 +32,7 @@ async fn what_does_not_end_in_time_is_cancelled_and_what_waits_is_handed_back() 
     let cancelled = workers.submit(2 * MS).await.unwrap();
     cancelled.cancel();
     let last = workers.submit(3 * MS).await.unwrap();
-    let report = workers.stop(5 * MS).await;
+    let report = workers.stop(Shutdown::after(5 * MS).cleanup(HOUR)).await;
     assert_eq!(
         running.await,
         Err(JobError::Cancelled(cancel::Reason::Shutdown))
@@ -55,19 +55,60 @@ async fn a_job_that_resists_is_named_and_dropped() {
             std::future::pending::<Result<(), Infallible>>().await
         })
     };
-    let workers = Workers::builder(1, handler)
-        .cleanup_within(5 * MS)
-        .start()
-        .unwrap();
+    let workers = Workers::new(1, handler).unwrap();
     let job = workers.submit(()).await.unwrap();
     until(|| workers.stats().running == 1).await;
-    let report = workers.stop(5 * MS).await;
-    assert_eq!(report.stuck.len(), 1);
+    let how = Shutdown::after(5 * MS).cleanup(5 * MS);
+    let report = workers.stop(how).await;
+    assert_eq!((report.stuck.len(), report.ended.total()), (1, 0));
     assert_eq!(report.stuck[0].job, job.id());
     assert!(report.stuck[0].running >= 10 * MS);
     // It is dropped all the same, and its handle says so.
     assert!(matches!(job.await, Err(JobError::Cancelled(_))));
     until(|| dropped.load(Ordering::SeqCst)).await;
+}
+
+/// Whoever looks, and however often: what is there when the time is over is named, and counts as that alone.
+async fn a_job_that_can_never_end_is_always_named() {
+    for _ in 0..20 {
+        let never = |()| cancel::shield(std::future::pending::<Result<(), Infallible>>());
+        let workers = Workers::new(2, never).unwrap();
+        let jobs = [
+            workers.submit(()).await.unwrap(),
+            workers.submit(()).await.unwrap(),
+        ];
+        until(|| workers.stats().running == 2).await;
+        let report = workers.stop(Shutdown::now().cleanup(MS)).await;
+        let mut stuck: Vec<_> = report.stuck.iter().map(|stuck| stuck.job).collect();
+        stuck.sort_unstable();
+        assert_eq!((stuck, report.ended.total()), (vec![0, 1], 0));
+        for job in jobs {
+            assert!(matches!(job.await, Err(JobError::Cancelled(_))));
+        }
+        let again = workers.stop(Duration::ZERO).await;
+        assert_eq!((again.stuck.len(), again.ended.total()), (2, 0));
+    }
+}
+
+async fn endless_jobs_are_asked_at_once() {
+    let workers = sleepers(3);
+    for _ in 0..3 {
+        drop(workers.submit(Duration::MAX).await.unwrap());
+    }
+    until(|| workers.stats().running == 3).await;
+    let start = testing::now();
+    let report = workers.stop(Shutdown::now().cleanup(HOUR)).await;
+    assert_eq!((report.ended.cancelled, report.stuck.len()), (3, 0));
+    assert_eq!(testing::now(), start);
+}
+
+async fn a_stop_never_takes_longer_than_was_said() {
+    let never = |()| cancel::shield(std::future::pending::<Result<(), Infallible>>());
+    let workers = Workers::new(1, never).unwrap();
+    drop(workers.submit(()).await.unwrap());
+    let start = testing::now();
+    assert_eq!(workers.stop(HOUR).await.stuck.len(), 1);
+    assert_eq!(testing::now() - start, HOUR);
 }
 
 struct Tells(Arc<AtomicBool>);
@@ -87,7 +128,7 @@ async fn cleanup_has_its_time() {
     .unwrap();
     let job = workers.submit(()).await.unwrap();
     until(|| workers.stats().running == 1).await;
-    let report = workers.stop(Duration::ZERO).await;
+    let report = workers.stop(Shutdown::now().cleanup(HOUR)).await;
     assert!(report.stuck.is_empty());
     assert_eq!(report.ended.cancelled, 1);
     assert!(job.is_finished());
@@ -103,7 +144,7 @@ async fn a_stop_that_is_dropped_can_be_repeated() {
         assert!(poll_once(&mut stop).await.is_none());
     }
     assert!(workers.is_closed() && !running.is_finished());
-    let again = workers.stop(Duration::ZERO).await;
+    let again = workers.stop(Shutdown::now().cleanup(HOUR)).await;
     assert_eq!(again.dropped, [MS]);
     assert!(running.is_finished() && waiting.is_finished());
     assert_eq!(workers.stop(Duration::ZERO).await.dropped, []);
@@ -146,31 +187,12 @@ async fn exact_times_of_a_stop() {
     assert_eq!(testing::now() - start, Duration::from_secs(10));
 }
 
-#[test]
-fn a_runtime_that_stops_leaves_no_handle_waiting() {
-    let config = testing::Config::new(0);
-    let left = testing::run_with(config, async || {
-        let workers = sleepers(1);
-        let job = workers.submit(HOUR).await.unwrap();
-        testing::settle().await;
-        let waiting = workers.submit(MS).await.unwrap();
-        (workers, job, waiting)
-    });
-    let (workers, job, waiting) = left.value.unwrap();
-    let mut job = pin!(job);
-    let ended = futures_lite::future::block_on(poll_once(&mut job));
-    assert!(matches!(ended, Some(Err(JobError::Cancelled(_)))));
-    assert!(
-        !waiting.is_finished(),
-        "it is in the queue, and could be had back"
-    );
-    drop(workers);
-    assert!(waiting.is_finished());
-}
-
 regatta::matrix! {
     what_does_not_end_in_time_is_cancelled_and_what_waits_is_handed_back;
     a_job_that_resists_is_named_and_dropped;
+    a_job_that_can_never_end_is_always_named;
+    endless_jobs_are_asked_at_once [sim];
+    a_stop_never_takes_longer_than_was_said [sim];
     cleanup_has_its_time;
     a_stop_that_is_dropped_can_be_repeated;
     workers_that_have_nothing_to_do_stop_at_once;

@@ -5,15 +5,14 @@ use super::shared::{Live, Settings, Shared};
 use super::state::State;
 use crate::cancel::{CancelToken, Reason};
 use crate::internal::lock::Lock;
+use crate::internal::shutdown::Shutdown;
 use crate::queue::Queue;
 use crate::runtime::{JoinHandle, NoRuntime, Runtime, Site};
 use crate::task::{self, ErrorGroup, TaskGroup};
-use crate::time;
 use std::convert::Infallible;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 /// Dropped with the last handle.
 pub(super) struct Inner<J, T, E> {
@@ -22,9 +21,6 @@ pub(super) struct Inner<J, T, E> {
     host: JoinHandle<Result<(), ErrorGroup<Infallible>>>,
     /// Cancelled: the host's body ends, and the host waits for the workers.
     closing: CancelToken,
-    /// Cancelled by the host when every worker is gone.
-    ended: CancelToken,
-    cleanup: Duration,
     pub(super) name: Arc<str>,
     crew: Lock<Crew>,
 }
@@ -47,27 +43,35 @@ impl<J, T, E> Drop for Inner<J, T, E> {
 
 impl<J, T, E> Inner<J, T, E> {
     pub(super) fn close(&self) {
-        self.shared.queue.close();
+        self.shared.close();
         self.closing.cancel_with(Reason::Shutdown);
     }
 
-    /// Closes, and waits for the end: as long as `grace` for the jobs, then for the cleanup of those that are cancelled.
-    pub(super) async fn end(&self, grace: Duration) {
+    /// Closes, and waits for the end.
+    pub(super) async fn end(&self, how: Shutdown) {
         self.close();
-        let ended = async |limit| {
-            let runtime = &self.shared.runtime;
-            let ended = time::timeout(limit, self.ended.cancelled());
-            runtime.within(ended).await.is_ok()
-        };
-        if !ended(grace).await {
-            self.shared.set_aside();
+        let shared = &self.shared;
+        let ask = || {
+            shared.set_aside();
             self.group.cancel_with(Reason::Shutdown);
-            if !ended(self.cleanup).await {
-                self.host.cancel();
-            }
+        };
+        if !how.run(shared.all_gone.cancelled(), ask).await {
+            // Named first: once the host is gone they go, too, one by one, and a report that looked then would name some of them by chance.
+            let now = shared.runtime.now();
+            shared.state.lock().leave_behind(now);
+            self.host.cancel();
         }
         // Workers that were dropped by their runtime leave theirs.
-        self.shared.set_aside();
+        shared.set_aside();
+    }
+}
+
+/// Lies in the task of the host: dropped with it, when all is done, or when the runtime ends.
+struct Ending<J, T, E>(Arc<Shared<J, T, E>>);
+
+impl<J, T, E> Drop for Ending<J, T, E> {
+    fn drop(&mut self) {
+        self.0.runtime_ended();
     }
 }
 
@@ -81,40 +85,38 @@ where
     pub(super) fn start(
         runtime: Runtime,
         queue: usize,
-        cleanup: Duration,
         name: Arc<str>,
         mut settings: Settings<J, T, E>,
     ) -> Result<Self, NoRuntime> {
-        let (closing, ended) = (CancelToken::new(), CancelToken::new());
+        let closing = CancelToken::new();
         let close = closing.cancelled();
         let (group, host) = task::detached(runtime.clone(), async move {
             close.await;
             Ok(())
         });
-        let tell = ended.cancel_on_drop();
-        let host = runtime.try_spawn(async move {
-            let _tell = tell;
-            host.await
-        })?;
         let unclaimed = Arc::new(Unclaimed {
             count: AtomicU64::new(0),
             sink: settings.unclaimed.take(),
         });
         let shared = Arc::new(Shared {
-            runtime,
+            runtime: runtime.clone(),
             queue: Queue::bounded(queue),
             state: Lock::new(State::new(settings.restart)),
             settings,
             unclaimed,
             next_id: AtomicU64::new(0),
+            all_gone: CancelToken::new(),
         });
+        let ending = Ending(shared.clone());
+        let host = runtime.try_spawn(async move {
+            let _ending = ending;
+            host.await
+        })?;
         Ok(Inner {
             shared,
             group,
             host,
             closing,
-            ended,
-            cleanup,
             name,
             crew: Lock::default(),
         })

@@ -14,9 +14,9 @@ pub enum JobError<E> {
     TimedOut(Duration),
     /// It panicked, with this message.
     Panicked(String),
-    /// It was cancelled: by its [handle](super::Job::cancel), or because the workers were stopped before it could end.
+    /// It was cancelled: by its [handle](super::Job::cancel), or because the workers were stopped, or their runtime ended, before it could end.
     Cancelled(Reason),
-    /// The workers stopped before it began; it never ran. The job itself is in the report of [`stop`](super::Workers::stop).
+    /// The workers stopped, or their runtime ended, before it began; it never ran. The job itself is in the report of [`stop`](super::Workers::stop).
     NeverRan,
 }
 
@@ -50,6 +50,8 @@ pub enum SubmitError<J> {
     Closed(J),
     /// The workers gave up after too many panics; see [`Restart::AtMost`](super::Restart::AtMost).
     GaveUp(J),
+    /// The runtime that the workers ran on has ended, and with it the workers.
+    RuntimeEnded(J),
     /// As many jobs wait as may. Only of calls that do not wait.
     Full(J),
     /// The time of [`submit_timeout`](super::Workers::submit_timeout) passed before there was room.
@@ -62,6 +64,7 @@ impl<J> SubmitError<J> {
         match self {
             SubmitError::Closed(job)
             | SubmitError::GaveUp(job)
+            | SubmitError::RuntimeEnded(job)
             | SubmitError::Full(job)
             | SubmitError::Elapsed(job) => job,
         }
@@ -73,6 +76,10 @@ impl<J> SubmitError<J> {
             SubmitError::GaveUp(_) => (
                 "GaveUp",
                 "the workers gave up: more jobs panicked than Restart::AtMost allows",
+            ),
+            SubmitError::RuntimeEnded(_) => (
+                "RuntimeEnded",
+                "the runtime that the workers ran on has ended: they take no more jobs",
             ),
             SubmitError::Full(_) => ("Full", "as many jobs wait as the workers' queue holds"),
             SubmitError::Elapsed(_) => (

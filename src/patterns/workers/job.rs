@@ -3,15 +3,17 @@
 use super::error::JobError;
 use super::policy::Sink;
 use crate::cancel::{CancelToken, Reason};
+use crate::internal::caught::{discard, quietly};
 use crate::internal::label;
+use crate::internal::line::{Spare, wake};
 use crate::internal::lock::Lock;
+use crate::runtime::coop;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Where the errors go that nobody asks for.
 pub(super) struct Unclaimed<E> {
@@ -21,13 +23,15 @@ pub(super) struct Unclaimed<E> {
 
 impl<E> Unclaimed<E> {
     fn tell(&self, job: u64, error: JobError<E>) {
-        if matches!(error, JobError::NeverRan) {
+        // An error that nobody looked at is a failure. What was cancelled was cancelled by somebody.
+        if matches!(error, JobError::NeverRan | JobError::Cancelled(_)) {
             return;
         }
         self.count.fetch_add(1, Ordering::Relaxed);
-        if let Some(sink) = &self.sink {
+        match &self.sink {
             // A sink that panics must not take a worker with it; the panic hook has reported it.
-            drop(catch_unwind(AssertUnwindSafe(|| sink(job, error))));
+            Some(sink) => drop(quietly(|| sink(job, error))),
+            None => discard(error),
         }
     }
 }
@@ -82,21 +86,28 @@ impl<T, E> Slot<T, E> {
     pub(super) fn end(&self, end: Result<T, JobError<E>>) {
         let mut state = self.state.lock();
         if matches!(state.stage, Stage::Ended(_) | Stage::Taken) {
-            return;
+            drop(state);
+            return discard(end);
         }
         if state.forsaken {
             state.stage = Stage::Taken;
             drop(state);
-            if let Err(error) = end {
-                self.unclaimed.tell(self.id, error);
-            }
-            return;
+            return self.unheard(end);
         }
         state.stage = Stage::Ended(end);
         let waiter = state.waiter.take();
         drop(state);
         if let Some(waiter) = waiter {
-            waiter.wake();
+            wake(waiter);
+        }
+    }
+
+    /// Nobody asks how it ended.
+    fn unheard(&self, end: Result<T, JobError<E>>) {
+        match end {
+            // Where it is dropped, a worker or a handle, is no place for its panics.
+            Ok(value) => discard(value),
+            Err(error) => self.unclaimed.tell(self.id, error),
         }
     }
 
@@ -110,7 +121,7 @@ impl<T, E> Slot<T, E> {
         let waiter = state.waiter.take();
         drop(state);
         if let Some(waiter) = waiter {
-            waiter.wake();
+            wake(waiter);
         }
     }
 
@@ -126,16 +137,16 @@ impl<T, E> Slot<T, E> {
             }
         };
         drop(state);
-        drop(waiter);
-        if let Some(Err(error)) = end {
-            self.unclaimed.tell(self.id, error);
+        discard(waiter);
+        if let Some(end) = end {
+            self.unheard(end);
         }
     }
 }
 
 /// The handle of a job that [`Workers`](super::Workers) took: await it for the value.
 ///
-/// Dropping the handle lets the job run on; its value is dropped, its error goes to
+/// Dropping the handle lets the job run on; its value is dropped, and what it failed with goes to
 /// [`on_unclaimed_error`](super::Builder::on_unclaimed_error). With [`cancel_on_drop`](Job::cancel_on_drop) the job is cancelled instead.
 ///
 /// # Errors
@@ -153,12 +164,16 @@ impl<T, E> Slot<T, E> {
 pub struct Job<T, E> {
     slot: Arc<Slot<T, E>>,
     cancels: bool,
+    gave_way: bool,
 }
 
 impl<T, E> Job<T, E> {
     pub(super) fn new(slot: Arc<Slot<T, E>>) -> Self {
-        let cancels = false;
-        Job { slot, cancels }
+        Job {
+            slot,
+            cancels: false,
+            gave_way: false,
+        }
     }
 
     /// The number of the job: they count up from 0, in the order of the calls that submitted them.
@@ -229,25 +244,38 @@ impl<T, E> fmt::Debug for Job<T, E> {
 impl<T, E> Future for Job<T, E> {
     type Output = Result<T, JobError<E>>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.slot.state.lock();
-        match std::mem::replace(&mut state.stage, Stage::Taken) {
-            Stage::Ended(end) => Poll::Ready(end),
-            Stage::Taken => {
-                drop(state);
-                panic!("a job's handle was polled after it gave its result");
-            }
-            stage => {
-                state.stage = stage;
-                let known = state
-                    .waiter
-                    .as_ref()
-                    .is_some_and(|w| w.will_wake(cx.waker()));
-                let old = (!known).then(|| state.waiter.replace(cx.waker().clone()));
-                drop(state);
-                drop(old);
-                label::set("a job of workers");
-                Poll::Pending
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let mut spare = Spare::none();
+        loop {
+            let mut state = this.slot.state.lock();
+            match &state.stage {
+                Stage::Taken => {
+                    drop(state);
+                    panic!("a job's handle was polled after it gave its result");
+                }
+                Stage::Ended(_) if this.gave_way => {
+                    let stage = std::mem::replace(&mut state.stage, Stage::Taken);
+                    drop(state);
+                    if let Stage::Ended(end) = stage {
+                        return Poll::Ready(end);
+                    }
+                }
+                Stage::Ended(_) => {
+                    drop(state);
+                    // The result stays where it is; the next poll does not ask again.
+                    this.gave_way = true;
+                    ready!(coop::poll_spend(cx));
+                }
+                Stage::Waiting | Stage::Running => {
+                    if spare.renew(&mut state.waiter, cx) {
+                        drop(state);
+                        label::set("a job of workers");
+                        return Poll::Pending;
+                    }
+                    drop(state);
+                    spare.fill(cx);
+                }
             }
         }
     }

@@ -40,8 +40,9 @@
 //! none is left to do what they wait for. Give such jobs workers of their own.
 //!
 //! **The end.** [`close`](Workers::close) takes no more; [`join`](Workers::join) waits until all is done; [`stop`](Workers::stop) does both with a time limit, and
-//! reports. Dropping the last handle without that cancels the jobs that run at their next poll, without cleanup, and drops those that wait. A handler that holds a clone of
-//! the handle keeps its workers alive until they are stopped.
+//! reports. Dropping the last handle without that cancels the jobs that run at their next poll, without cleanup, and drops those that wait. When the
+//! runtime ends under them, jobs that wait never run, and whoever brings another is told. A handler that holds a clone of the
+//! handle keeps its workers alive until they are stopped.
 
 mod crew;
 mod error;
@@ -52,6 +53,7 @@ mod shared;
 mod state;
 mod submit;
 
+pub use crate::internal::shutdown::Shutdown;
 pub use error::{JobError, SubmitError};
 pub use job::Job;
 pub use policy::{Attempt, Builder, Restart};
@@ -134,7 +136,7 @@ where
     ///
     /// # Errors
     ///
-    /// [`SubmitError`], with the job: the workers are closed, or were closed meanwhile, or gave up.
+    /// [`SubmitError`], with the job: the workers are closed, or were closed meanwhile, or gave up, or their runtime has ended.
     ///
     /// # Cancel safety
     ///
@@ -252,11 +254,13 @@ where
         self.inner.shared.queue.join().await;
     }
 
-    /// Takes no more jobs, and waits up to `grace` for those that run and those that wait. Then it takes those that wait out, cancels those that run, and
-    /// waits for their cleanup, for as long as the builder's [`cleanup_within`](Builder::cleanup_within) says; leaves what is still there, and reports.
+    /// Takes no more jobs, lets those that run and those that wait be done for a while, then takes those that wait out and cancels those that run, waits for
+    /// their cleanup, and reports. What is still there when the time is over is named, and left.
     ///
-    /// [`Duration::MAX`] waits for ever; zero stops at once. For jobs that submit others, [`join`](Workers::join) first. A job that calls it on its own workers waits for
-    /// itself, until the grace is over.
+    /// How long each may take is said by [`Shutdown`]. A plain [`Duration`] is the limit for all of it, and leaves the last quarter to cleanup; jobs that never
+    /// end by themselves are asked [at once](Shutdown::now). It never takes longer than was said, and returns as soon as every worker is gone.
+    /// [`Duration::MAX`] waits for ever; zero stops at once. For jobs that submit others, [`join`](Workers::join) first. A job that calls it on its own workers
+    /// waits for itself, until it is cancelled.
     ///
     /// # Cancel safety
     ///
@@ -287,19 +291,13 @@ where
     ///     assert_eq!(last.await, Err(JobError::NeverRan));
     /// });
     /// ```
-    pub async fn stop(&self, grace: Duration) -> Report<J> {
+    pub async fn stop(&self, how: impl Into<Shutdown>) -> Report<J> {
+        let how = how.into();
         let inner = &self.inner;
-        inner.end(grace).await;
-        let now = inner.shared.runtime.now();
+        inner.end(how).await;
         let mut state = inner.shared.state.lock();
-        let running = state.running.iter();
         Report {
-            stuck: running
-                .map(|(_, &(job, since))| Stuck {
-                    job,
-                    running: now.saturating_duration_since(since),
-                })
-                .collect(),
+            stuck: state.stuck.clone(),
             ended: state.ended,
             dropped: std::mem::take(&mut state.dropped),
             gave_up: state.gave_up,

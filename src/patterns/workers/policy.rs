@@ -53,7 +53,6 @@ pub(super) type Sink<E> = dyn Fn(u64, JobError<E>) + Send + Sync;
 pub struct Builder<J, T, E> {
     workers: usize,
     queue: usize,
-    cleanup: Duration,
     name: Arc<str>,
     runtime: Option<Runtime>,
     settings: Settings<J, T, E>,
@@ -90,7 +89,6 @@ where
         Builder {
             workers,
             queue: workers,
-            cleanup: Duration::from_secs(10),
             name: "worker".into(),
             runtime: None,
             settings: Settings {
@@ -184,19 +182,13 @@ where
         self
     }
 
-    /// Gets the errors of jobs whose handle was dropped, with the [number](super::Job::id) of the job. It is called where the job ends, or where the
+    /// Gets what jobs whose handle was dropped failed with, with the [number](super::Job::id) of the job; not that they were cancelled. It is called where the job ends, or where the
     /// handle is dropped, and should be quick; a panic of it is reported and goes no further. Default: they are counted in the [`stats`](Workers::stats), and dropped.
     pub fn on_unclaimed_error(
         mut self,
         sink: impl Fn(u64, JobError<E>) + Send + Sync + 'static,
     ) -> Self {
         self.settings.unclaimed = Some(Arc::new(sink));
-        self
-    }
-
-    /// How long [`stop`](Workers::stop) waits for the cleanup of jobs that it has cancelled. Default: 10 seconds.
-    pub fn cleanup_within(mut self, limit: Duration) -> Self {
-        self.cleanup = limit;
         self
     }
 
@@ -220,7 +212,7 @@ where
     #[track_caller]
     pub fn start(self) -> Result<Workers<J, T, E>, NoRuntime> {
         let runtime = self.runtime.unwrap_or_else(Runtime::current);
-        let inner = Inner::start(runtime, self.queue, self.cleanup, self.name, self.settings)?;
+        let inner = Inner::start(runtime, self.queue, self.name, self.settings)?;
         inner.resize(self.workers);
         Ok(Workers {
             inner: Arc::new(inner),

@@ -48,7 +48,7 @@ pub struct Stats {
     pub ended: Counts,
     /// Attempts after the first, by [`retry`](super::Builder::retry).
     pub retries: u64,
-    /// Errors of jobs whose handle was dropped.
+    /// Failures of jobs whose handle was dropped.
     pub unclaimed: u64,
     /// Whether they gave up, after too many panics.
     pub gave_up: bool,
@@ -58,22 +58,22 @@ pub struct Stats {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report<J> {
-    /// How jobs ended, from the start.
+    /// How jobs ended, from the start; those that are [stuck](Report::stuck) are not among them.
     pub ended: Counts,
     /// Jobs that never ran, in order: they are yours again. Given once.
     pub dropped: Vec<J>,
-    /// Jobs that were cancelled and did not end in time. They are dropped as soon as they let go of their thread.
+    /// Jobs that were cancelled and were still there when the time was over. They are dropped as soon as they let go of their thread.
     pub stuck: Vec<Stuck>,
     /// Whether they had given up, after too many panics.
     pub gave_up: bool,
 }
 
-/// A job that does not end.
+/// A job that did not end in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stuck {
     /// Its [number](super::Job::id).
     pub job: u64,
-    /// How long it has run.
+    /// How long it had run when the time was over.
     pub running: Duration,
 }

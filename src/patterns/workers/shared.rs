@@ -5,8 +5,9 @@ use super::job::{Slot, Unclaimed};
 use super::policy::{Attempt, Restart, Retry, Sink};
 use super::state::State;
 use crate::cancel::{CancelToken, Reason};
-use crate::internal::caught::caught;
+use crate::internal::caught::{caught, discard};
 use crate::internal::lock::Lock;
+use crate::internal::scope;
 use crate::queue::{Item, Queue};
 use crate::runtime::{BoxFuture, Runtime, panic_text};
 use crate::time;
@@ -48,6 +49,8 @@ pub(super) struct Shared<J, T, E> {
     pub(super) state: Lock<State<J>>,
     pub(super) unclaimed: Arc<Unclaimed<E>>,
     pub(super) next_id: AtomicU64,
+    /// Cancelled when nothing more is taken, and every worker is gone.
+    pub(super) all_gone: CancelToken,
 }
 
 impl<J, T, E> Shared<J, T, E> {
@@ -63,11 +66,40 @@ impl<J, T, E> Shared<J, T, E> {
         let input = order.input.take();
         let input = input.expect("it is taken out by a worker alone, or here");
         if full {
-            SubmitError::Full(input)
-        } else if self.state.lock().gave_up {
+            return SubmitError::Full(input);
+        }
+        let state = self.state.lock();
+        if state.gave_up {
             SubmitError::GaveUp(input)
+        } else if state.lost {
+            SubmitError::RuntimeEnded(input)
         } else {
             SubmitError::Closed(input)
+        }
+    }
+
+    /// Takes no more jobs.
+    pub(super) fn close(&self) {
+        self.queue.close();
+        self.change(|state| state.closed = true);
+    }
+
+    /// The runtime has taken the workers with it.
+    pub(super) fn runtime_ended(&self) {
+        self.change(|state| {
+            state.lost |= !state.closed;
+            state.closed = true;
+        });
+        self.set_aside();
+    }
+
+    fn change(&self, how: impl FnOnce(&mut State<J>)) {
+        let mut state = self.state.lock();
+        how(&mut state);
+        let gone = state.are_all_gone();
+        drop(state);
+        if gone {
+            self.all_gone.cancel();
         }
     }
 
@@ -108,8 +140,7 @@ impl<J, T, E> Running<'_, J, T, E> {
         self.settled = true;
         let now = self.shared.runtime.now();
         let mut state = self.shared.state.lock();
-        state.running.try_remove(self.key);
-        state.count(&end);
+        state.ended(self.key, &end);
         let gives_up = matches!(end, Err(JobError::Panicked(_))) && state.panicked(now);
         drop(state);
         // Whoever is told finds the job counted, and `join` waits until it was told.
@@ -142,7 +173,7 @@ impl<J, T, E> Live<J, T, E> {
 
 impl<J, T, E> Drop for Live<J, T, E> {
     fn drop(&mut self) {
-        self.0.state.lock().live -= 1;
+        self.0.change(|state| state.live -= 1);
     }
 }
 
@@ -168,8 +199,7 @@ impl<J, E> Retry<J, E> {
 
 fn message(payload: Box<dyn Any + Send>) -> String {
     let text = panic_text(&*payload).unwrap_or("(no message)").to_owned();
-    // The payload is the user's, and may panic when it is dropped.
-    drop(catch_unwind(AssertUnwindSafe(|| drop(payload))));
+    discard(payload);
     text
 }
 
@@ -209,13 +239,18 @@ where
     async fn work(&self, mut item: Item<Order<J, T, E>>) -> bool {
         let slot = item.slot.clone();
         let input = item.input.take();
-        let Some(mut input) = input.filter(|_| slot.begin()) else {
-            self.state.lock().ended.cancelled += 1;
-            item.done();
-            return false;
+        let begins = slot.begin();
+        let mut input = match input {
+            Some(input) if begins => input,
+            cancelled => {
+                self.state.lock().ended.cancelled += 1;
+                item.done();
+                discard(cancelled);
+                return false;
+            }
         };
         let since = self.runtime.now();
-        let key = self.state.lock().running.insert((slot.id, since));
+        let key = self.state.lock().begun(slot.id, since);
         let mut running = Running {
             shared: self,
             item: Some(item),
@@ -232,6 +267,11 @@ where
                         Ok(copy) => self.attempt(&slot, copy).await,
                         Err(panicked) => Err(panicked),
                     };
+                    // Nothing begins any more for a job that is cancelled, by its handle or with the workers.
+                    if slot.token.is_cancelled() || scope::reason().is_some() {
+                        discard(input);
+                        return running.settle(end);
+                    }
                     match retry.delay(slot.id, number, &end) {
                         Ok(delay) => (end, delay.map(|delay| (delay, input))),
                         Err(panicked) => (Err(panicked), None),
@@ -241,7 +281,7 @@ where
             let Some((delay, same)) = again else {
                 return running.settle(end);
             };
-            drop(end);
+            discard(end);
             input = same;
             number = number.saturating_add(1);
             if let Err(cancelled) = slot.token.run(time::sleep(delay)).await {

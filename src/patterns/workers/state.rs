@@ -2,14 +2,28 @@
 
 use super::error::JobError;
 use super::policy::Restart;
-use super::report::Counts;
+use super::report::{Counts, Stuck};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+/// A job that a worker has.
+pub(super) struct Running {
+    pub(super) job: u64,
+    pub(super) since: Instant,
+    /// A report has named it as still here, and it is counted with that, whatever becomes of it.
+    left: bool,
+}
+
 pub(super) struct State<J> {
+    /// Workers that live.
     pub(super) live: usize,
-    pub(super) running: Slab<(u64, Instant)>,
+    /// Nothing more is taken.
+    pub(super) closed: bool,
+    /// The runtime ended before the workers were closed.
+    pub(super) lost: bool,
+    pub(super) running: Slab<Running>,
+    pub(super) stuck: Vec<Stuck>,
     pub(super) ended: Counts,
     pub(super) retries: u64,
     pub(super) gave_up: bool,
@@ -22,7 +36,10 @@ impl<J> State<J> {
     pub(super) fn new(restart: Restart) -> Self {
         State {
             live: 0,
+            closed: false,
+            lost: false,
             running: Slab::new(),
+            stuck: Vec::new(),
             ended: Counts::default(),
             retries: 0,
             gave_up: false,
@@ -31,7 +48,38 @@ impl<J> State<J> {
         }
     }
 
-    pub(super) fn count<T, E>(&mut self, end: &Result<T, JobError<E>>) {
+    pub(super) fn are_all_gone(&self) -> bool {
+        self.closed && self.live == 0
+    }
+
+    pub(super) fn begun(&mut self, job: u64, since: Instant) -> usize {
+        self.running.insert(Running {
+            job,
+            since,
+            left: false,
+        })
+    }
+
+    /// The job of this key has ended.
+    pub(super) fn ended<T, E>(&mut self, key: usize, end: &Result<T, JobError<E>>) {
+        if self.running.try_remove(key).is_some_and(|job| !job.left) {
+            self.count(end);
+        }
+    }
+
+    /// Names the jobs that are still here when the time is over.
+    pub(super) fn leave_behind(&mut self, now: Instant) {
+        for (_, running) in &mut self.running {
+            if !std::mem::replace(&mut running.left, true) {
+                self.stuck.push(Stuck {
+                    job: running.job,
+                    running: now.saturating_duration_since(running.since),
+                });
+            }
+        }
+    }
+
+    fn count<T, E>(&mut self, end: &Result<T, JobError<E>>) {
         let ended = &mut self.ended;
         *match end {
             Ok(_) => &mut ended.completed,
