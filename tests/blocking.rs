@@ -8,6 +8,9 @@
 mod cancelling;
 #[path = "blocking/models.rs"]
 mod models;
+#[cfg(feature = "tokio")]
+#[path = "blocking/on_tokio.rs"]
+mod on_tokio;
 #[path = "blocking/pool.rs"]
 mod pool;
 #[path = "blocking/portal.rs"]

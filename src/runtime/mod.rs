@@ -53,6 +53,7 @@ mod backend;
 mod clock;
 pub(crate) mod coop;
 mod current;
+mod hold;
 mod home;
 mod id;
 mod join;
@@ -80,9 +81,10 @@ pub use run::{Flavor, UnknownFlavor, run, run_on};
 pub use sleep::Sleep;
 
 pub(crate) use clock::ClockId;
+pub(crate) use hold::ClockHold;
 pub(crate) use id::RuntimeId;
 pub(crate) use join::panic_text;
-pub(crate) use run::{on_blocking_thread, on_event_loop, wait_here};
+pub(crate) use run::{in_context, on_blocking_thread, on_event_loop, wait_here};
 pub(crate) use site::{Site, announced};
 
 use current::Role;

@@ -262,6 +262,14 @@ pub(crate) fn on_event_loop() -> bool {
     }
 }
 
+/// Whether this thread is in the context of a runtime that does not show its polls: inside a `block_on`, or a task, of tokio's.
+pub(crate) fn in_context() -> bool {
+    #[cfg(feature = "tokio")]
+    return super::tokio::in_context();
+    #[cfg(not(feature = "tokio"))]
+    false
+}
+
 /// Whether this thread was lent by a runtime for blocking work.
 pub(crate) fn on_blocking_thread() -> bool {
     role() == Role::Blocking

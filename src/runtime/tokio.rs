@@ -228,6 +228,27 @@ pub(super) fn poll_unbudgeted<F: Future>(
     std::pin::pin!(coop::unconstrained(future)).poll(cx)
 }
 
+impl TokioHandle {
+    /// Whether its clock is paused, and goes ahead by itself when nothing is to be done; only a current-thread runtime's can.
+    #[inline]
+    pub(super) fn is_paused(&self) -> bool {
+        self.handle.runtime_flavor() == RuntimeFlavor::CurrentThread && self.stands_still()
+    }
+
+    /// A clock that goes shows a time between two moments of the real one.
+    #[inline(never)]
+    fn stands_still(&self) -> bool {
+        let before = super::neutral::real_now();
+        let now = self.now();
+        now < before || now > super::neutral::real_now()
+    }
+
+    /// Whether its tasks run while the thread that started it does something else.
+    pub(super) fn has_threads(&self) -> bool {
+        self.handle.runtime_flavor() != RuntimeFlavor::CurrentThread
+    }
+}
+
 /// Whether this thread is in a tokio context.
 pub(super) fn in_context() -> bool {
     Handle::try_current().is_ok()

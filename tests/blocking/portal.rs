@@ -5,9 +5,11 @@ use regatta::blocking::{Portal, PortalError, ThreadPool};
 use regatta::cancel::{self, CancelToken, Reason};
 use regatta::runtime::{Flavor, run_on};
 use regatta::{Runtime, matrix, testing, time};
-use std::future::pending;
+use std::future::{Future, pending};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 fn every_flavor(test: impl Fn(Portal)) {
@@ -285,4 +287,117 @@ fn a_runtime_that_is_not_there_is_named() {
     }
     let none = run_on(Flavor::Neutral, async { Portal::current().unwrap_err() });
     assert!(none.to_string().contains("no async runtime"), "{none}");
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a destructor");
+    }
+}
+
+/// A future that panics when it is dropped.
+struct Mine(Bomb);
+
+impl Future for Mine {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_destructor_that_panics_ends_its_call_alone() {
+    every_flavor(|portal| {
+        let (open, opened) = async_channel::bounded::<()>(1);
+        let bystander = portal.spawn(move || async move { opened.recv().await.is_ok() });
+        // A value that nobody wants, when it comes and before.
+        drop(portal.spawn(|| async { Bomb }));
+        let early = portal.spawn(|| async { Bomb });
+        while !early.is_finished() {
+            thread::yield_now();
+        }
+        drop(early);
+        // A future that is cut, and a closure that never runs.
+        let (started, start) = async_channel::bounded(1);
+        let mine = portal.spawn(move || {
+            started.try_send(()).unwrap();
+            Mine(Bomb)
+        });
+        start.recv_blocking().unwrap();
+        mine.cancel();
+        assert!(mine.wait().is_err());
+        let bomb = Bomb;
+        let never = portal.spawn(move || {
+            std::mem::forget(bomb);
+            async {}
+        });
+        never.cancel();
+        drop(never.wait());
+        assert!(portal.call(|| async { true }).unwrap());
+        open.send_blocking(()).unwrap();
+        assert!(bystander.wait().unwrap());
+        portal.stop().unwrap();
+    });
+}
+
+#[test]
+fn a_handle_that_is_dropped_keeps_no_waker() {
+    struct Wakes;
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {}
+    }
+    let wakes = Arc::new(Wakes);
+    let waker = Waker::from(wakes.clone());
+    let mut cx = Context::from_waker(&waker);
+    every_flavor(|portal| {
+        let mut call = portal.spawn(pending::<()>);
+        assert!(Pin::new(&mut call).poll(&mut cx_of(&waker)).is_pending());
+        assert_eq!(Arc::strong_count(&wakes), 3);
+        drop(call);
+        assert_eq!(Arc::strong_count(&wakes), 2);
+        portal.cancel();
+        portal.stop().unwrap();
+    });
+    let pool = ThreadPool::new(1);
+    let (open, opened) = std::sync::mpsc::channel::<()>();
+    let mut submit = pin!(pool.submit(move || opened.recv().is_ok()));
+    let Poll::Ready(Ok(mut job)) = submit.as_mut().poll(&mut cx) else {
+        panic!("there is room");
+    };
+    assert!(Pin::new(&mut job).poll(&mut cx).is_pending());
+    assert_eq!(Arc::strong_count(&wakes), 3);
+    drop(job);
+    assert_eq!(Arc::strong_count(&wakes), 2);
+    drop(open);
+}
+
+fn cx_of(waker: &Waker) -> Context<'_> {
+    Context::from_waker(waker)
+}
+
+#[test]
+fn a_portal_whose_runtime_has_ended_says_so() {
+    for flavor in [Flavor::Tokio, Flavor::TokioCurrent] {
+        if !flavor.is_available() {
+            continue;
+        }
+        let (portal, call) = run_on(flavor, async {
+            let portal = Portal::current().unwrap();
+            let call = portal.spawn(pending::<()>);
+            time::sleep(MS).await;
+            (portal, call)
+        });
+        thread::spawn(move || {
+            assert!(matches!(call.wait(), Err(PortalError::Cancelled(_))));
+            let refused = portal.call(|| async {});
+            assert!(matches!(refused, Err(PortalError::Stopped)), "{refused:?}");
+            portal.stop().unwrap();
+        })
+        .join()
+        .unwrap();
+    }
 }

@@ -4,8 +4,8 @@ use super::error::{JobError, SubmitError, TrySubmitError};
 use super::job::Job;
 use super::pool::ThreadPool;
 use super::report::{PoolReport, PoolStats};
+use crate::internal::shutdown::Shutdown;
 use std::future::Future;
-use std::time::Duration;
 
 /// Runs computations on as many threads as there are cores, in the order they were submitted; see the [module](super). Clones are the same pool.
 ///
@@ -120,8 +120,8 @@ impl CpuPool {
     /// # Cancel safety
     ///
     /// Dropped half way, the pool stays closed; it can be called again.
-    pub async fn shutdown(&self, grace: Duration) -> PoolReport {
-        self.0.shutdown(grace).await
+    pub async fn shutdown(&self, how: impl Into<Shutdown>) -> PoolReport {
+        self.0.shut_down(how.into(), || ()).await
     }
 
     /// As [`ThreadPool::stats`].

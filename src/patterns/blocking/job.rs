@@ -3,15 +3,17 @@
 use super::error::JobError;
 use super::shared::Shared;
 use crate::cancel::{CancelToken, Reason};
+use crate::internal::caught::discard;
 use crate::internal::label;
+use crate::internal::line::{Spare, wake};
 use crate::internal::lock::Lock;
-use crate::runtime::Runtime;
+use crate::runtime::{ClockHold, Runtime, coop};
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// How a job left a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,11 @@ pub(super) trait Work: Send + Sync {
 
 /// A job as its handle sees it.
 trait Outcome<T>: Work {
-    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Result<T, JobError>>;
+    /// `gave_way`: the task has given way for this result, which it finds here at its next poll.
+    fn poll_outcome(&self, cx: &mut Context<'_>, gave_way: &mut bool) -> Poll<Result<T, JobError>>;
     fn is_finished(&self) -> bool;
+    /// Nobody waits for it any more, and nobody is to be woken by it.
+    fn forsake(&self);
 }
 
 enum Stage<F, T> {
@@ -48,6 +53,8 @@ enum Stage<F, T> {
 struct State<F, T> {
     stage: Stage<F, T>,
     waiter: Option<Waker>,
+    /// The clock of the caller's runtime stands still until the job has ended, where a runtime asks for that.
+    clock: Option<Arc<ClockHold>>,
 }
 
 pub(super) struct Task<F, T> {
@@ -63,14 +70,22 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    pub(super) fn new(work: F, token: CancelToken, at: &'static Location<'static>) -> Arc<Self> {
+    pub(super) fn new(
+        work: F,
+        token: CancelToken,
+        at: &'static Location<'static>,
+        shared: &Shared,
+    ) -> Arc<Self> {
+        let runtime = Runtime::current();
+        let clock = shared.clock.hold(&runtime);
         Arc::new(Task {
             at,
             token,
-            runtime: Runtime::current(),
+            runtime,
             state: Lock::new(State {
                 stage: Stage::Queued(work),
                 waiter: None,
+                clock,
             }),
         })
     }
@@ -86,12 +101,14 @@ where
     fn settle(&self, result: Result<T, JobError>) {
         let mut state = self.state.lock();
         let old = std::mem::replace(&mut state.stage, Stage::Ended(result));
-        let waiter = state.waiter.take();
+        let (waiter, clock) = (state.waiter.take(), state.clock.take());
         drop(state);
-        drop(old);
+        discard(old);
         if let Some(waiter) = waiter {
-            waiter.wake();
+            wake(waiter);
         }
+        // Not before: time must not pass between the end and who waits for it.
+        drop(clock);
     }
 }
 
@@ -140,7 +157,7 @@ where
         }
         let work = std::mem::replace(&mut state.stage, Stage::Running);
         drop(state);
-        drop(catch_unwind(AssertUnwindSafe(|| drop(work))));
+        discard(work);
         self.settle(Err(why));
         true
     }
@@ -159,26 +176,49 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Result<T, JobError>> {
-        let mut state = self.state.lock();
-        match std::mem::replace(&mut state.stage, Stage::Taken) {
-            Stage::Ended(result) => Poll::Ready(result),
-            Stage::Taken => panic!("Job polled after it gave its result"),
-            stage => {
-                state.stage = stage;
-                let known = state
-                    .waiter
-                    .as_ref()
-                    .is_some_and(|w| w.will_wake(cx.waker()));
-                let old = (!known)
-                    .then(|| state.waiter.replace(cx.waker().clone()))
-                    .flatten();
-                drop(state);
-                drop(old);
-                label::set("a job of a thread pool");
-                Poll::Pending
+    fn poll_outcome(&self, cx: &mut Context<'_>, gave_way: &mut bool) -> Poll<Result<T, JobError>> {
+        let mut spare = Spare::none();
+        loop {
+            let mut state = self.state.lock();
+            match &state.stage {
+                Stage::Taken => {
+                    drop(state);
+                    panic!("Job polled after it gave its result");
+                }
+                Stage::Ended(_) if *gave_way => {
+                    let stage = std::mem::replace(&mut state.stage, Stage::Taken);
+                    drop(state);
+                    if let Stage::Ended(result) = stage {
+                        return Poll::Ready(result);
+                    }
+                }
+                Stage::Ended(_) => {
+                    drop(state);
+                    *gave_way = true;
+                    ready!(coop::poll_spend(cx));
+                }
+                Stage::Queued(_) | Stage::Running => {
+                    if spare.renew(&mut state.waiter, cx) {
+                        drop(state);
+                        label::set("a job of a thread pool");
+                        return Poll::Pending;
+                    }
+                    drop(state);
+                    spare.fill(cx);
+                }
             }
         }
+    }
+
+    fn forsake(&self) {
+        let mut state = self.state.lock();
+        let waiter = state.waiter.take();
+        let result = match &state.stage {
+            Stage::Ended(_) => Some(std::mem::replace(&mut state.stage, Stage::Taken)),
+            _ => None,
+        };
+        drop(state);
+        discard((waiter, result));
     }
 
     fn is_finished(&self) -> bool {
@@ -219,6 +259,7 @@ pub struct Job<T> {
     work: Arc<dyn Outcome<T>>,
     shared: Arc<Shared>,
     number: u64,
+    gave_way: bool,
 }
 
 impl<T: Send + 'static> Job<T> {
@@ -230,6 +271,7 @@ impl<T: Send + 'static> Job<T> {
             work,
             shared,
             number,
+            gave_way: false,
         }
     }
 }
@@ -261,7 +303,14 @@ impl<T> fmt::Debug for Job<T> {
 impl<T> Future for Job<T> {
     type Output = Result<T, JobError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.work.poll_outcome(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.work.poll_outcome(cx, &mut this.gave_way)
+    }
+}
+
+impl<T> Drop for Job<T> {
+    fn drop(&mut self) {
+        self.work.forsake();
     }
 }

@@ -51,6 +51,7 @@ mod state;
 mod state_tests;
 mod worker;
 
+pub use crate::internal::shutdown::Shutdown;
 pub use cpu::CpuPool;
 pub use error::{JobError, JobPanic, SubmitError, TrySubmitError};
 pub use job::Job;
@@ -65,7 +66,7 @@ pub use report::{PoolReport, PoolStats};
 /// Whether whoever waits for the running job is cancelled, or has cancelled the job. For closures that compute for long, inside a pool.
 ///
 /// True also when the caller has left ([`run_abandonable`](ThreadPool::run_abandonable)), and during a
-/// [`shutdown`](ThreadPool::shutdown) whose grace is over. The same as `cancel::check().is_err()`.
+/// [`shutdown`](ThreadPool::shutdown) whose time for work is over. The same as `cancel::check().is_err()`.
 ///
 /// # Examples
 ///

@@ -7,7 +7,7 @@ use super::report::{PoolReport, PoolStats};
 use super::room::{Grant, Room};
 use super::shared::Shared;
 use crate::cancel::{self, CancelToken};
-use crate::time;
+use crate::internal::shutdown::Shutdown;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
@@ -15,7 +15,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
-use std::time::Duration;
 
 /// Runs closures that block on threads of its own, at most so many at once; see the [module](super). Clones are the same pool.
 ///
@@ -87,7 +86,7 @@ impl ThreadPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let task = Task::new(work, token, at);
+        let task = Task::new(work, token, at, self.shared());
         let number = grant.number();
         if grant.fill(task.clone()) {
             return Ok(Job::new(task, self.shared().clone(), number));
@@ -253,11 +252,12 @@ impl ThreadPool {
         }
     }
 
-    /// Takes no more jobs and waits up to `grace` for those that are queued or run. Then drops what is still queued, tells what still runs
-    /// ([`is_cancelled`](super::is_cancelled)), waits up to `grace` again, and reports what is stuck.
+    /// Takes no more jobs, lets those that are queued or run go on for a while, then drops what is still queued and tells what still runs
+    /// ([`is_cancelled`](super::is_cancelled)), waits for that to end, and reports what is stuck.
     ///
-    /// [`Duration::MAX`] waits for all of them, [`Duration::ZERO`] drops the queue and waits for nothing. A thread cannot be killed: what is stuck
-    /// keeps its thread until it ends.
+    /// How long each may take is said by [`Shutdown`](super::Shutdown). A plain [`Duration`](std::time::Duration) is the limit for all of it, and leaves the last
+    /// quarter to those that were told. [`Duration::MAX`](std::time::Duration::MAX) waits for all of them, zero drops the queue and waits for nothing. A thread
+    /// cannot be killed: what is stuck keeps its thread until it ends.
     ///
     /// # Cancel safety
     ///
@@ -279,12 +279,19 @@ impl ThreadPool {
     ///     assert!(pool.submit(|| ()).await.is_err());
     /// });
     /// ```
-    pub async fn shutdown(&self, grace: Duration) -> PoolReport {
+    pub async fn shutdown(&self, how: impl Into<Shutdown>) -> PoolReport {
+        self.shut_down(how.into(), || ()).await
+    }
+
+    /// `ask`: called when the time for work is over, before the jobs are told.
+    pub(super) async fn shut_down(&self, how: Shutdown, ask: impl FnOnce()) -> PoolReport {
         let shared = self.shared();
-        if !self.drained(grace).await {
+        shared.close();
+        let ask = || {
+            ask();
             shared.give_up();
-            self.drained(grace).await;
-        }
+        };
+        how.run(shared.ended.cancelled(), ask).await;
         let stuck = shared
             .state
             .lock()
@@ -300,13 +307,6 @@ impl ThreadPool {
             dropped: tally.dropped.load(Relaxed),
             stuck,
         }
-    }
-
-    /// Takes no more jobs and waits up to `grace` for the others; whether they have ended.
-    pub(super) async fn drained(&self, grace: Duration) -> bool {
-        let shared = self.shared();
-        shared.close();
-        time::timeout(grace, shared.ended.cancelled()).await.is_ok()
     }
 
     /// What the pool does right now, and has done.

@@ -3,8 +3,10 @@
 use super::job::Work;
 use super::shared::Shared;
 use super::state::Seat;
+use crate::internal::caught::discard;
 use crate::internal::label;
-use crate::internal::line::Place;
+use crate::internal::line::{Place, Spare};
+use crate::runtime::coop;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -69,6 +71,7 @@ impl Drop for Grant<'_> {
 pub(super) struct Room<'a> {
     shared: &'a Arc<Shared>,
     place: Option<Place>,
+    granted: Option<Grant<'a>>,
 }
 
 impl<'a> Room<'a> {
@@ -76,6 +79,7 @@ impl<'a> Room<'a> {
         Room {
             shared,
             place: None,
+            granted: None,
         }
     }
 }
@@ -84,46 +88,67 @@ impl<'a> Future for Room<'a> {
     type Output = Option<Grant<'a>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let shared = self.shared;
-        let mut state = shared.state.lock();
-        let Some(place) = self.place else {
-            if state.is_closed() {
-                return Poll::Ready(None);
-            }
-            if let Some(number) = state.try_grant() {
+        let this = &mut *self;
+        let shared = this.shared;
+        if let Some(grant) = this.granted.take() {
+            return Poll::Ready(Some(grant));
+        }
+        let mut spare = Spare::none();
+        let grant = loop {
+            let mut state = shared.state.lock();
+            let Some(place) = this.place else {
+                if state.is_closed() {
+                    return Poll::Ready(None);
+                }
+                if let Some(number) = state.try_grant() {
+                    drop(state);
+                    break Grant::new(shared, number);
+                }
+                if let Some(waker) = spare.take() {
+                    this.place = Some(state.line.enter(Seat::Waiting, waker));
+                    return waiting();
+                }
                 drop(state);
-                return Poll::Ready(Some(Grant::new(shared, number)));
+                spare.fill(cx);
+                continue;
+            };
+            match state.line.get(place).copied().unwrap_or(Seat::Closed) {
+                Seat::Waiting if state.line.renew(place, cx, &mut spare) => return waiting(),
+                Seat::Waiting => {
+                    drop(state);
+                    spare.fill(cx);
+                }
+                seat => {
+                    let left = state.line.leave(place);
+                    this.place = None;
+                    drop(state);
+                    discard(left);
+                    match seat {
+                        Seat::Granted(number) => break Grant::new(shared, number),
+                        _ => return Poll::Ready(None),
+                    }
+                }
             }
-            self.place = Some(state.line.enter(Seat::Waiting, cx.waker().clone()));
-            drop(state);
-            label::set("room in the queue of a thread pool");
+        };
+        // The place is kept while others get their turn.
+        if coop::poll_spend(cx).is_pending() {
+            this.granted = Some(grant);
             return Poll::Pending;
-        };
-        let seat = state.line.get(place).copied().unwrap_or(Seat::Closed);
-        let (old, polled) = match seat {
-            Seat::Waiting => (state.line.set_waker(place, cx.waker()), Poll::Pending),
-            Seat::Granted(number) => {
-                let old = state.line.leave(place).and_then(|left| left.1);
-                self.place = None;
-                (old, Poll::Ready(Some(Grant::new(shared, number))))
-            }
-            Seat::Closed => {
-                let old = state.line.leave(place).and_then(|left| left.1);
-                self.place = None;
-                (old, Poll::Ready(None))
-            }
-        };
-        drop(state);
-        drop(old);
-        polled
+        }
+        Poll::Ready(Some(grant))
     }
+}
+
+fn waiting<T>() -> Poll<T> {
+    label::set("room in the queue of a thread pool");
+    Poll::Pending
 }
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
             let (after, waker) = self.shared.state.lock().leave(place);
-            drop(waker);
+            discard(waker);
             self.shared.follow(after);
         }
     }

@@ -6,9 +6,11 @@ use super::policy::ThreadPoolBuilder;
 use super::state::State;
 use super::worker::Crew;
 use crate::cancel::{CancelToken, Reason};
+use crate::internal::line::wake;
 use crate::internal::lock::Lock;
+use crate::runtime::{ClockHold, Runtime};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar};
+use std::sync::{Arc, Condvar, Weak};
 
 /// See the module.
 pub(super) struct Shared {
@@ -19,6 +21,34 @@ pub(super) struct Shared {
     /// Cancelled when the pool is closed and nothing is left in it.
     pub(super) ended: CancelToken,
     pub(super) tally: Tally,
+    pub(super) clock: ClockKeeper,
+}
+
+/// Keeps a clock that runs ahead when nothing is to be done (tokio's, paused) from doing so while a job is under way. The jobs of one runtime
+/// share one hold.
+#[derive(Default)]
+pub(super) struct ClockKeeper(Lock<Weak<ClockHold>>);
+
+impl ClockKeeper {
+    #[inline]
+    pub(super) fn hold(&self, runtime: &Runtime) -> Option<Arc<ClockHold>> {
+        runtime
+            .runs_ahead()
+            .then(|| self.hold_on(runtime))
+            .flatten()
+    }
+
+    #[cold]
+    fn hold_on(&self, runtime: &Runtime) -> Option<Arc<ClockHold>> {
+        let held = self.0.lock().upgrade();
+        let held = held.filter(|hold| hold.runtime == runtime.id());
+        if held.is_some() {
+            return held;
+        }
+        let hold = Arc::new(runtime.hold_clock()?);
+        *self.0.lock() = Arc::downgrade(&hold);
+        Some(hold)
+    }
 }
 
 #[derive(Default)]
@@ -38,6 +68,7 @@ impl Shared {
             crew,
             ended: CancelToken::new(),
             tally: Tally::default(),
+            clock: ClockKeeper::default(),
         }
     }
 
@@ -92,7 +123,7 @@ impl Shared {
     pub(super) fn close(&self) {
         let (wakers, ended) = self.state.lock().close();
         self.bell.notify_all();
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        wakers.into_iter().for_each(wake);
         if ended {
             self.end();
         }

@@ -11,10 +11,11 @@ use super::job::{Ended, Work};
 use super::policy::ThreadPoolBuilder;
 use super::shared::Shared;
 use super::state::{After, Call, State};
+use crate::internal::caught::{discard, quietly};
+use crate::internal::line::wake;
 use crate::internal::lock::Locked;
 use crate::runtime::Runtime;
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -58,7 +59,7 @@ impl Shared {
     /// What the state decided under its lock.
     pub(super) fn follow(self: &Arc<Self>, after: After) {
         if let Some(waker) = after.wake {
-            waker.wake();
+            wake(waker);
         }
         match after.call {
             Call::Nobody => {}
@@ -99,10 +100,10 @@ impl Drop for Ticket {
         if self.used {
             return;
         }
-        let (lost, wake, ended) = self.shared.state.lock().no_worker();
+        let (lost, roomy, ended) = self.shared.state.lock().no_worker();
         self.shared.refuse(lost, || JobError::NoThread);
-        if let Some(waker) = wake {
-            waker.wake();
+        if let Some(waker) = roomy {
+            wake(waker);
         }
         if ended {
             self.shared.end();
@@ -160,8 +161,8 @@ impl Shared {
     fn run(&self, job: Arc<dyn Work>) {
         let count = |ended: Ended| self.count(ended);
         // Nothing in here panics but foreign wakers, and destructors of results that nobody wants. They must not take the worker with them.
-        drop(catch_unwind(AssertUnwindSafe(|| job.run(&count))));
-        drop(catch_unwind(AssertUnwindSafe(|| drop(job))));
+        quietly(|| job.run(&count));
+        discard(job);
     }
 
     /// Waits for work. `None`: the thread is to end.

@@ -3,15 +3,17 @@
 use super::Core;
 use crate::blocking::error::JobPanic;
 use crate::cancel::{CancelToken, Cancelled, Reason};
+use crate::internal::caught::discard;
 use crate::internal::label;
+use crate::internal::line::{Spare, wake};
 use crate::internal::lock::Lock;
-use crate::runtime::wait_here;
+use crate::runtime::{coop, wait_here};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Why a call through a [`Portal`](super::Portal) gave no value.
 #[derive(Debug)]
@@ -70,14 +72,27 @@ impl<T> Call<T> {
     pub(super) fn settle(&self, result: Result<T, PortalError>) {
         let mut state = self.0.lock();
         if !matches!(state.0, Stage::Running) {
-            return;
+            drop(state);
+            return discard(result);
         }
         state.0 = Stage::Ended(result);
         let waiter = state.1.take();
         drop(state);
         if let Some(waiter) = waiter {
-            waiter.wake();
+            wake(waiter);
         }
+    }
+
+    /// Nobody asks for the result any more, and nobody is to be woken by it.
+    fn forsake(&self) {
+        let mut state = self.0.lock();
+        let waiter = state.1.take();
+        let result = match &state.0 {
+            Stage::Ended(_) => Some(std::mem::replace(&mut state.0, Stage::Taken)),
+            _ => None,
+        };
+        drop(state);
+        discard((waiter, result));
     }
 }
 
@@ -131,11 +146,17 @@ pub struct PortalTask<T> {
     call: Arc<Call<T>>,
     token: CancelToken,
     core: Arc<Core>,
+    gave_way: bool,
 }
 
 impl<T> PortalTask<T> {
     pub(super) fn new(call: Arc<Call<T>>, token: CancelToken, core: Arc<Core>) -> Self {
-        PortalTask { call, token, core }
+        PortalTask {
+            call,
+            token,
+            core,
+            gave_way: false,
+        }
     }
 
     /// Blocks the calling thread until the call has ended.
@@ -180,22 +201,45 @@ impl<T> fmt::Debug for PortalTask<T> {
 impl<T> Future for PortalTask<T> {
     type Output = Result<T, PortalError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.call.0.lock();
-        match std::mem::replace(&mut state.0, Stage::Taken) {
-            Stage::Ended(result) => Poll::Ready(result),
-            Stage::Taken => panic!("PortalTask polled after it gave its result"),
-            Stage::Running => {
-                state.0 = Stage::Running;
-                let known = state.1.as_ref().is_some_and(|w| w.will_wake(cx.waker()));
-                let old = (!known)
-                    .then(|| state.1.replace(cx.waker().clone()))
-                    .flatten();
-                drop(state);
-                drop(old);
-                label::set("a call through a portal");
-                Poll::Pending
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let mut spare = Spare::none();
+        loop {
+            let mut state = this.call.0.lock();
+            match &state.0 {
+                Stage::Taken => {
+                    drop(state);
+                    panic!("PortalTask polled after it gave its result");
+                }
+                Stage::Ended(_) if this.gave_way => {
+                    let stage = std::mem::replace(&mut state.0, Stage::Taken);
+                    drop(state);
+                    if let Stage::Ended(result) = stage {
+                        return Poll::Ready(result);
+                    }
+                }
+                Stage::Ended(_) => {
+                    drop(state);
+                    // The result stays where it is; the next poll does not ask again.
+                    this.gave_way = true;
+                    ready!(coop::poll_spend(cx));
+                }
+                Stage::Running => {
+                    if spare.renew(&mut state.1, cx) {
+                        drop(state);
+                        label::set("a call through a portal");
+                        return Poll::Pending;
+                    }
+                    drop(state);
+                    spare.fill(cx);
+                }
             }
         }
+    }
+}
+
+impl<T> Drop for PortalTask<T> {
+    fn drop(&mut self) {
+        self.call.forsake();
     }
 }

@@ -5,19 +5,23 @@ mod call;
 pub use call::{PortalError, PortalTask};
 
 use crate::cancel::{self, CancelToken, Reason};
-use crate::internal::caught::caught;
+use crate::internal::caught::{caught, quietly};
 use crate::internal::lock::Lock;
 use crate::runtime::{
-    Flavor, NoRuntime, Runtime, Site, on_blocking_thread, on_event_loop, run_on, wait_here,
+    Flavor, NoRuntime, Runtime, Site, in_context, on_blocking_thread, on_event_loop, run_on,
+    wait_here,
 };
 use crate::task::{self, TaskGroup};
 use call::{Call, Settle};
+use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll};
 use std::thread::ThreadId;
 
 /// Calls async code from plain threads, any number of them at once; see the [module](super). Clones are the same portal.
@@ -74,6 +78,8 @@ pub(super) struct Core {
     ended: CancelToken,
     /// Threads that have polled a call.
     loops: Lock<Vec<ThreadId>>,
+    /// Calls go on while one of those threads has left the runtime, and is a plain one.
+    has_threads: bool,
 }
 
 impl Core {
@@ -81,8 +87,10 @@ impl Core {
         group: TaskGroup<'static, Infallible>,
         closing: CancelToken,
         ended: CancelToken,
+        has_threads: bool,
     ) -> Self {
         Core {
+            has_threads,
             group,
             closed: AtomicBool::new(false),
             closing,
@@ -104,7 +112,9 @@ impl Core {
     /// Refuses to block what the call needs to go on.
     fn check_thread(&self) -> Result<(), PortalError> {
         let own = || self.loops.lock().contains(&std::thread::current().id());
-        if on_event_loop() || (!on_blocking_thread() && own()) {
+        // A loop's thread that is in no runtime any more blocks nobody, unless it alone drives the loop.
+        let drives = || own() && (in_context() || !self.has_threads);
+        if on_event_loop() || (!on_blocking_thread() && drives()) {
             return Err(PortalError::OnEventLoop);
         }
         Ok(())
@@ -143,7 +153,8 @@ impl Portal {
                 let _tell = ended.clone().cancel_on_drop();
                 let body = async |group: TaskGroup<'static, Infallible>| {
                     // Nobody takes it when the starter has gone; then the portal is dropped, and with it this ends.
-                    drop(give.send(Core::new(group, closing.clone(), ended)));
+                    let core = Core::new(group, closing.clone(), ended, false);
+                    drop(give.send(core));
                     closing.cancelled().await;
                     Ok(())
                 };
@@ -177,11 +188,12 @@ impl Portal {
             Ok(())
         });
         let tell = ended.cancel_on_drop();
+        let has_threads = runtime.has_threads();
         drop(runtime.try_spawn(async move {
             let _tell = tell;
             host.await
         })?);
-        Ok(Portal::of(Core::new(group, closing, ended)))
+        Ok(Portal::of(Core::new(group, closing, ended, has_threads)))
     }
 
     fn of(core: Core) -> Portal {
@@ -237,7 +249,7 @@ impl Portal {
         };
         let settle = Settle::new(call, token.clone(), core.cancelled.clone());
         let core_of_call = core.clone();
-        core.group.spawn_reserved(place, site, async move {
+        let call = async move {
             core_of_call.note_loop();
             if let Err(cancelled) = token.check() {
                 return settle.with(Err(PortalError::Cancelled(cancelled)));
@@ -257,7 +269,10 @@ impl Portal {
                 Ok(Err(cancelled)) => Err(PortalError::Cancelled(cancelled)),
                 Err(payload) => Err(PortalError::panicked(payload)),
             });
-        });
+        };
+        // A destructor that panics, of the closure, the future or a value that nobody wants, ends its call alone.
+        core.group
+            .spawn_reserved(place, site, Apart { call: Some(call) });
         handle
     }
 
@@ -296,6 +311,37 @@ impl Portal {
     /// Dropping it leaves nothing behind.
     pub async fn stopped(&self) {
         self.core().ended.cancelled().await;
+    }
+}
+
+pin_project! {
+    /// A call, kept apart from the others: no panic comes out of it, not of its drop either.
+    struct Apart<F> {
+        #[pin]
+        call: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Apart<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            quietly(|| this.call.set(None));
+        }
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Apart<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let Some(call) = this.call.as_mut().as_pin_mut() else {
+            return Poll::Ready(());
+        };
+        let polled = quietly(|| call.poll(cx)).unwrap_or(Poll::Ready(()));
+        if polled.is_ready() {
+            quietly(|| this.call.set(None));
+        }
+        polled
     }
 }
 

@@ -15,13 +15,13 @@ use super::error::JobError;
 use super::pool::ThreadPool;
 use super::report::PoolReport;
 use crate::internal::lock::Lock;
+use crate::internal::shutdown::Shutdown;
 use frame::{Head, Kind};
 use policy::Plan;
 use slab::Slab;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::time::Duration;
 use worker::{Killer, Worker};
 
 /// Runs functions in worker processes, at most so many at once; see the [module](super). Clones are the same pool.
@@ -247,18 +247,16 @@ impl ProcessPool {
         }
     }
 
-    /// Takes no more calls and waits up to `grace` for those that are queued or run; then drops the queue, kills what still runs, and waits up to
-    /// `grace` for the processes to be gone. Then ends the idle ones.
+    /// Takes no more calls, and lets those that are queued or run go on for a while; then drops the queue, kills what still runs, and waits for the
+    /// processes to be gone. Then ends the idle ones. How long each may take is said by [`Shutdown`](crate::blocking::Shutdown); a plain
+    /// [`Duration`](std::time::Duration) is the limit for all of it.
     ///
     /// # Cancel safety
     ///
     /// Dropped half way, the pool stays closed; it can be called again.
-    pub async fn shutdown(&self, grace: Duration) -> PoolReport {
-        if !self.threads.drained(grace).await {
-            self.inner.kill_all();
-            self.threads.shared().give_up();
-        }
-        let report = self.threads.shutdown(grace).await;
+    pub async fn shutdown(&self, how: impl Into<Shutdown>) -> PoolReport {
+        let kill = || self.inner.kill_all();
+        let report = self.threads.shut_down(how.into(), kill).await;
         let idle = std::mem::take(&mut *self.inner.idle.lock());
         // A kill, and a wait for what is dying: a matter of a millisecond.
         drop(idle);

@@ -5,6 +5,7 @@ use super::error::ProcessError;
 use super::frame::{HEAD, Head, Kind, read, read_body, until, write};
 use super::link::{Link, start};
 use super::policy::Plan;
+use crate::internal::caught::quietly;
 use crate::internal::lock::Lock;
 use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
@@ -115,7 +116,7 @@ impl Worker {
         request: &[u8],
     ) -> Result<(Kind, Vec<u8>), Trouble> {
         let end = until(plan.call_limit);
-        write(&mut self.link, request, end)?;
+        write(&mut self.link, request, end).map_err(Trouble::Io)?;
         let head = self.head(end)?;
         if head.number != number {
             return Err(Trouble::Garbage("an answer to another call"));
@@ -124,27 +125,23 @@ impl Worker {
         if size > limit {
             return Err(Trouble::TooLarge { size, limit });
         }
-        Ok((head.kind, read_body(&mut self.link, head.length, end)?))
+        let body = read_body(&mut self.link, head.length, end);
+        Ok((head.kind, body.map_err(Trouble::Io)?))
     }
 
     fn head(&mut self, end: Option<Instant>) -> Result<Head, Trouble> {
         let mut bytes = [0; HEAD];
-        read(&mut self.link, &mut bytes, end)?;
+        read(&mut self.link, &mut bytes, end).map_err(Trouble::Io)?;
         Head::parse(bytes).map_err(Trouble::Garbage)
     }
 }
 
 /// Why there is no answer.
+// No `From`: the compiler lists such implementations in messages on users' code, private or not.
 enum Trouble {
     Io(io::Error),
     Garbage(&'static str),
     TooLarge { size: u64, limit: u64 },
-}
-
-impl From<io::Error> for Trouble {
-    fn from(e: io::Error) -> Self {
-        Trouble::Io(e)
-    }
 }
 
 impl Trouble {
@@ -184,7 +181,8 @@ fn drain(plan: &Plan, child: &mut Child) -> io::Result<()> {
                 while let Ok(n) = pipe.read(&mut bytes)
                     && n > 0
                 {
-                    output(pid, &bytes[..n]);
+                    // Who only listens must not stop the process, whose pipe would be full.
+                    quietly(|| output(pid, &bytes[..n]));
                 }
             })?;
     }
