@@ -60,7 +60,8 @@
 //!
 //! **One observer** sees what the layers do: [`Policy::observer`]. [`Policy::measured`] counts it, with latencies; see [`Stats`].
 //!
-//! **What it costs.** A policy with nothing in it adds nothing to the call but one look. With all layers on, a call that works at once allocates nothing, makes no timer,
+//! **What it costs.** A policy with nothing in it adds nothing to the call but one look, and a count
+//! for the turns of other tasks. With all layers on, a call that works at once allocates nothing, makes no timer,
 //! takes no lock, and reads the clock once, for the rate limit; what is observed needs two looks more. (A retry budget, a hedge at a percentile, an adaptive bulkhead, a breaker with
 //! slow calls or a window of time, and a load shedder that measures need the clock and a lock of their own.)
 //!
