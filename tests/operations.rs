@@ -4,6 +4,8 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "operations/cancels.rs"]
+mod cancels;
 #[path = "operations/catalogue/mod.rs"]
 mod catalogue;
 #[path = "operations/failing.rs"]

@@ -4,6 +4,8 @@
     reason = "clippy allows it in test functions, not in the bodies beside them"
 )]
 
+#[path = "testing/at_every_await.rs"]
+mod at_every_await;
 #[path = "testing/bugs.rs"]
 mod bugs;
 #[path = "testing/cancelling.rs"]

@@ -1,4 +1,4 @@
-//! Runs async code in virtual time, in every order, and drops it at every await.
+//! Runs async code in virtual time, in every order, and drops or cancels it at every await.
 //!
 //! Use it for tests. Nothing here needs a feature or a real second.
 //!
@@ -8,6 +8,7 @@
 //! | the same under many schedules | [`check`] |
 //! | to hunt for a race, or prove there is none in a small program | [`explore`], [`explore_all`] |
 //! | to know what dropping a future leaves behind | [`cancel_safety`], [`cancel_safety_all`], [`cancel_safety_drops`] |
+//! | to know that cleanup runs wherever a token is cancelled | [`cancel_at_every_await`], [`cancel_at_every_await_all`] |
 //! | a stand-in for an async function | [`Mock`] |
 //! | to know whether concurrent calls are explained by a sequential program | [`linearizable`] |
 //! | one test body on tokio, smol and virtual time | [`matrix!`](crate::matrix) |
@@ -59,8 +60,8 @@ mod timer;
 mod watchdog;
 
 pub use cancel::{
-    CancelFailure, CancelReport, DropMode, Outcome, cancel_safety, cancel_safety_all,
-    cancel_safety_drops,
+    CancelFailure, CancelReport, DropMode, Outcome, cancel_at_every_await,
+    cancel_at_every_await_all, cancel_safety, cancel_safety_all, cancel_safety_drops,
 };
 pub use config::{Blocking, Config, Policy};
 pub use control::{advance, in_simulation, label, now, settle, yield_now};

@@ -1,12 +1,12 @@
 //! A future that is dropped at a given poll.
 
-use super::Point;
+use super::{Point, Way};
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// When, after its k-th poll, an operation is dropped.
+/// When, after its k-th poll, an operation is dropped, or cancelled by [`cancel_at_every_await`](super::cancel_at_every_await).
 ///
 /// # Examples
 ///
@@ -33,7 +33,7 @@ pub enum DropMode {
     Later,
 }
 
-/// How an operation ended that [`cancel_safety`](super::cancel_safety) tests.
+/// How an operation ended that [`cancel_safety`](super::cancel_safety) or [`cancel_at_every_await`](super::cancel_at_every_await) tests.
 ///
 /// # Examples
 ///
@@ -52,9 +52,9 @@ pub enum DropMode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome<T> {
-    /// It returned this, before it could be dropped.
+    /// It returned this, before it could be dropped or although it was cancelled.
     Completed(T),
-    /// It was dropped.
+    /// It was dropped, or its scope ended cancelled.
     #[non_exhaustive]
     Cancelled {
         /// After this many polls.
@@ -64,20 +64,20 @@ pub enum Outcome<T> {
     },
 }
 
-pin_project_lite::pin_project! {
-    /// Polls `future` and drops it at `point`.
-    pub(super) struct DropAt<'a, F> {
-        #[pin]
-        future: Option<F>,
-        point: Option<Point>,
-        // How many steps [`DropMode::Later`] waits.
-        later: u32,
-        polls: &'a Cell<u32>,
-    }
-}
+/// Drops an operation.
+pub(super) struct DropIt;
 
-impl<'a, F> DropAt<'a, F> {
-    pub(super) fn new(future: F, point: Option<Point>, later: u32, polls: &'a Cell<u32>) -> Self {
+impl Way for DropIt {
+    const VERB: &'static str = "dropped";
+    // A future that is being polled cannot be dropped.
+    const INSIDE: bool = false;
+
+    fn take<F: Future>(
+        future: F,
+        point: Option<Point>,
+        later: u32,
+        polls: &Cell<u32>,
+    ) -> impl Future<Output = Outcome<F::Output>> {
         DropAt {
             future: Some(future),
             point,
@@ -87,14 +87,26 @@ impl<'a, F> DropAt<'a, F> {
     }
 }
 
+pin_project_lite::pin_project! {
+    /// Polls `future` and drops it at `point`.
+    struct DropAt<'a, F> {
+        #[pin]
+        future: Option<F>,
+        point: Option<Point>,
+        // How many steps [`DropMode::Later`] waits.
+        later: u32,
+        polls: &'a Cell<u32>,
+    }
+}
+
 impl<F: Future> Future for DropAt<'_, F> {
     type Output = Outcome<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let polls = this.polls.get();
-        let here = this.point.filter(|(at, _)| polls >= *at);
-        if let Some((_, mode)) = here {
+        let here = this.point.filter(|point| polls >= point.after);
+        if let Some(Point { mode, .. }) = here {
             // Its time came at an earlier poll (or there was none).
             if mode == DropMode::Later && *this.later > 0 {
                 *this.later -= 1;
@@ -113,7 +125,7 @@ impl<F: Future> Future for DropAt<'_, F> {
             return Poll::Ready(Outcome::Completed(value));
         }
         match *this.point {
-            Some((at, mode)) if polls + 1 == at => match mode {
+            Some(Point { after, mode, .. }) if polls + 1 == after => match mode {
                 DropMode::Pending => {
                     this.future.set(None);
                     let polls = polls + 1;

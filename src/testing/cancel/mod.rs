@@ -1,8 +1,11 @@
-//! Drops an operation at every point where it can be dropped, and looks at what is left.
+//! Drops or cancels an operation at every point where that can happen, and looks at what is left.
 
+mod at_every_await;
+mod cancel_at;
 mod drop_at;
 mod report;
 
+pub use at_every_await::{cancel_at_every_await, cancel_at_every_await_all};
 pub use drop_at::{DropMode, Outcome};
 pub use report::{CancelFailure, CancelReport};
 
@@ -11,9 +14,10 @@ use super::control::yield_now;
 use super::env;
 use super::explore::next_schedule;
 use super::run::simulate;
-use drop_at::DropAt;
+use drop_at::DropIt;
 use std::cell::Cell;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::panic::Location;
 
@@ -69,11 +73,11 @@ where
     V: Fn(W, Outcome<T>) -> VF,
     VF: Future<Output = Result<(), String>>,
 {
-    let trial = Trial::new(Location::caller(), &setup, &op, &verify);
+    let trial = Trial::<_, _, _, DropIt>::new(Location::caller(), &setup, &op, &verify);
     let seeds = env::seed().map_or(seeds, |seed| seed..seed.saturating_add(1));
     let mut report = CancelReport::default();
     for seed in seeds {
-        report.max_polls = report.max_polls.max(trial.every_drop(seed, &mut report));
+        report.max_polls = report.max_polls.max(trial.every_point(seed, &mut report));
     }
     report
 }
@@ -114,14 +118,14 @@ where
     V: Fn(W, Outcome<T>) -> VF,
     VF: Future<Output = Result<(), String>>,
 {
-    let trial = Trial::new(Location::caller(), &setup, &op, &verify);
+    let trial = Trial::<_, _, _, DropIt>::new(Location::caller(), &setup, &op, &verify);
     let mut report = CancelReport::default();
     if let Some(seed) = env::seed() {
-        report.max_polls = trial.every_drop(seed, &mut report);
+        report.max_polls = trial.every_point(seed, &mut report);
         return report;
     }
     for seed in 0.. {
-        report.max_polls = report.max_polls.max(trial.every_drop(seed, &mut report));
+        report.max_polls = report.max_polls.max(trial.every_point(seed, &mut report));
         if report.drops >= min_drops || report.failed >= ENOUGH_FAILURES {
             break;
         }
@@ -168,36 +172,59 @@ where
     V: Fn(W, Outcome<T>) -> VF,
     VF: Future<Output = Result<(), String>>,
 {
-    let trial = Trial::new(Location::caller(), &setup, &op, &verify);
-    let mut report = CancelReport {
-        complete: true,
-        ..CancelReport::default()
-    };
-    let polls = trial.every_schedule(None, max_runs, &mut report);
-    report.max_polls = polls;
-    for point in drop_points(polls) {
-        trial.every_schedule(Some(point), max_runs, &mut report);
-    }
-    report
+    Trial::<_, _, _, DropIt>::new(Location::caller(), &setup, &op, &verify).exhaust(max_runs)
 }
 
-/// Where to drop an operation: after how many polls, and how.
-type Point = (u32, DropMode);
+/// Where to disturb an operation.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    /// After how many polls.
+    after: u32,
+    mode: DropMode,
+    /// Within the poll, not after it.
+    inside: bool,
+}
 
-/// All of them, for an operation that takes `polls` polls.
-fn drop_points(polls: u32) -> impl Iterator<Item = Point> {
-    let all = [DropMode::Pending, DropMode::Woken, DropMode::Later];
-    let points = (0..polls.max(1)).flat_map(move |k| all.map(|mode| (k, mode)));
+/// How an operation is disturbed.
+trait Way {
+    /// What was done to it.
+    const VERB: &'static str;
+    /// Whether that can happen while it is polled.
+    const INSIDE: bool;
+
+    /// Polls `future`, and disturbs it at `point`. [`DropMode::Later`] means after so many steps.
+    fn take<F: Future>(
+        future: F,
+        point: Option<Point>,
+        later: u32,
+        polls: &Cell<u32>,
+    ) -> impl Future<Output = Outcome<F::Output>>;
+}
+
+/// All points, for an operation that takes `polls` polls.
+fn points<H: Way>(polls: u32) -> impl Iterator<Item = Point> {
+    let outside = [DropMode::Pending, DropMode::Woken, DropMode::Later].map(|mode| (mode, false));
+    let inside = H::INSIDE.then_some((DropMode::Pending, true));
+    let ways = outside.into_iter().chain(inside);
+    let points = (0..polls.max(1)).flat_map(move |after| {
+        let ways = ways.clone();
+        ways.map(move |(mode, inside)| Point {
+            after,
+            mode,
+            inside,
+        })
+    });
     // Nobody can wake what was never polled.
-    points.filter(|point| *point != (0, DropMode::Woken))
+    points.filter(|point| point.after > 0 || point.mode != DropMode::Woken)
 }
 
 /// One operation under test.
-struct Trial<'a, S, O, V> {
+struct Trial<'a, S, O, V, H> {
     at: &'static Location<'static>,
     setup: &'a S,
     op: &'a O,
     verify: &'a V,
+    way: PhantomData<H>,
 }
 
 /// What one schedule showed.
@@ -207,8 +234,9 @@ struct Seen {
     widths: Vec<u16>,
 }
 
-impl<'a, W, T, S, SF, O, OF, V, VF> Trial<'a, S, O, V>
+impl<'a, W, T, S, SF, O, OF, V, VF, H> Trial<'a, S, O, V, H>
 where
+    H: Way,
     W: Clone,
     S: Fn() -> SF,
     SF: Future<Output = W>,
@@ -223,20 +251,35 @@ where
             setup,
             op,
             verify,
+            way: PhantomData,
         }
     }
 
-    /// All drop points under one seed. Returns how often the undisturbed `op` was polled.
-    fn every_drop(&self, seed: u64, report: &mut CancelReport) -> u32 {
+    /// All points under one seed. Returns how often the undisturbed `op` was polled.
+    fn every_point(&self, seed: u64, report: &mut CancelReport) -> u32 {
         let config = || Config::swarm(seed).max_steps(100_000);
         let polls = self.once(config(), None, report).polls;
-        for point in drop_points(polls) {
+        for point in points::<H>(polls) {
             self.once(config(), Some(point), report);
         }
         polls
     }
 
-    /// All interleavings with one drop point. Returns the most polls that `op` had.
+    /// All points in all interleavings, so many at most for each.
+    fn exhaust(&self, max_runs: u64) -> CancelReport {
+        let mut report = CancelReport {
+            complete: true,
+            ..CancelReport::default()
+        };
+        let polls = self.every_schedule(None, max_runs, &mut report);
+        report.max_polls = polls;
+        for point in points::<H>(polls) {
+            self.every_schedule(Some(point), max_runs, &mut report);
+        }
+        report
+    }
+
+    /// All interleavings with one point. Returns the most polls that `op` had.
     fn every_schedule(
         &self,
         point: Option<Point>,
@@ -269,7 +312,7 @@ where
             // Any number of the rivals' steps may come first.
             yield_now().await;
             let op = (self.op)(world.clone());
-            let outcome = DropAt::new(op, point, later, &polls).await;
+            let outcome = H::take(op, point, later, &polls).await;
             dropped.set(matches!(outcome, Outcome::Cancelled { .. }));
             (self.verify)(world, outcome).await
         });
@@ -286,7 +329,7 @@ where
             Err(failure) => Some(failure.to_string()),
         };
         if let Some(reason) = reason {
-            report.fail(seed, point, reason);
+            report.fail(seed, H::VERB, point, reason);
         }
         Seen {
             polls: polls.get(),

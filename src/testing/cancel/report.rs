@@ -20,8 +20,11 @@ use std::fmt;
 pub struct CancelFailure {
     /// The seed of the schedule.
     pub seed: u64,
-    /// Where the operation was to be dropped: after how many polls and how. `None` when it was left alone.
+    /// Where the operation was to be dropped or cancelled: after how many polls and how. `None` when it was left alone.
     pub dropped: Option<(u32, DropMode)>,
+    /// Which of the two, and whether while it was polled.
+    pub(super) verb: &'static str,
+    pub(super) inside: bool,
     /// What was wrong.
     pub reason: String,
 }
@@ -29,8 +32,9 @@ pub struct CancelFailure {
 impl fmt::Display for CancelFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.dropped {
-            Some((polls, mode)) => write!(f, "dropped after poll {polls} ({mode:?})")?,
-            None => f.write_str("not dropped")?,
+            Some((polls, _)) if self.inside => write!(f, "{} within poll {polls}", self.verb)?,
+            Some((polls, mode)) => write!(f, "{} after poll {polls} ({mode:?})", self.verb)?,
+            None => write!(f, "not {}", self.verb)?,
         }
         write!(f, ": {}\nreplay: REGATTA_SEED={}", self.reason, self.seed)
     }
@@ -53,7 +57,7 @@ impl fmt::Display for CancelFailure {
 pub struct CancelReport {
     /// How many schedules were run.
     pub schedules: u64,
-    /// In how many of them the operation was dropped.
+    /// In how many of them the operation was dropped, or ended cancelled.
     pub drops: u64,
     /// In how many it was not: it was left alone, or returned before.
     pub completions: u64,
@@ -73,12 +77,20 @@ pub struct CancelReport {
 const KEPT: usize = 8;
 
 impl CancelReport {
-    pub(super) fn fail(&mut self, seed: u64, dropped: Option<Point>, reason: String) {
+    pub(super) fn fail(
+        &mut self,
+        seed: u64,
+        verb: &'static str,
+        point: Option<Point>,
+        reason: String,
+    ) {
         self.failed += 1;
         if self.failures.len() < KEPT {
             self.failures.push(CancelFailure {
                 seed,
-                dropped,
+                dropped: point.map(|point| (point.after, point.mode)),
+                verb,
+                inside: point.is_some_and(|point| point.inside),
                 reason,
             });
         }
