@@ -171,6 +171,23 @@ fn count(tasks: &[TaskInfo]) -> String {
     }
 }
 
+/// All that waits in regatta says on what. So a task that waits on nothing it could name may wait for the world outside.
+fn may_wait_outside(f: &mut fmt::Formatter<'_>, pending: &[TaskInfo]) -> fmt::Result {
+    let mut silent = pending.iter().filter(|task| task.waiting_on.is_none());
+    let Some(first) = silent.next() else {
+        return Ok(());
+    };
+    write!(f, "\n`{}`", first.name)?;
+    match silent.count() {
+        0 => f.write_str(" waits")?,
+        n => write!(f, " and {n} more wait")?,
+    }
+    f.write_str(
+        " on nothing of regatta's. If that is a real timer (of tokio or async-io, say), a socket or a thread: virtual time does not see those. \
+         Use `regatta::time` and streams in memory, a real runtime, or `Config::foreign_grace`",
+    )
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -180,7 +197,8 @@ impl fmt::Display for Failure {
                     f,
                     "deadlock at {at}: nothing can run, no timer is set, {n} left:"
                 )?;
-                list(f, pending)
+                list(f, pending)?;
+                may_wait_outside(f, pending)
             }
             Failure::Livelock { at, busiest } => {
                 write!(f, "livelock: still busy at {at}; polled most:")?;

@@ -30,6 +30,38 @@ fn a_deadlock_names_the_task_and_the_line_that_spawned_it() {
     );
 }
 
+/// A foreign timer, a socket or a thread: virtual time cannot see whom it waits for.
+#[test]
+fn a_deadlock_says_who_may_wait_for_the_world_outside() {
+    let report = testing::run_with(Config::new(0), async || {
+        let (_kept, foreign) = futures::channel::oneshot::channel::<()>();
+        foreign.await
+    });
+    let text = report.value.unwrap_err().to_string();
+    for hint in [
+        "`root` waits on nothing of regatta's",
+        "a real timer",
+        "a socket or a thread",
+    ] {
+        assert!(text.contains(hint), "{text}");
+    }
+}
+
+#[test]
+fn who_waits_on_something_of_regattas_is_not_suspected() {
+    let report = testing::run_with(Config::new(0), async || {
+        let event = regatta::sync::Event::new();
+        let never = event.clone();
+        let stuck = spawn(async move { never.wait().await });
+        let _ = stuck.await;
+    });
+    let text = report.value.unwrap_err().to_string();
+    assert!(
+        text.contains("2 tasks left") && !text.contains("nothing of regatta's"),
+        "{text}"
+    );
+}
+
 #[test]
 #[should_panic(expected = "replay: REGATTA_SEED=0")]
 fn run_panics_with_the_report() {
