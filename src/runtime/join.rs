@@ -251,6 +251,7 @@ impl<T> Future for JoinHandle<T> {
                     panic!("JoinHandle polled after it gave its result")
                 }
             }
+            super::label::set("a task");
             if s.waiter.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
                 return Poll::Pending;
             }

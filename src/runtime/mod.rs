@@ -57,6 +57,7 @@ mod hold;
 mod home;
 mod id;
 mod join;
+pub(crate) mod label;
 pub(crate) mod matrix;
 #[cfg(feature = "net")]
 pub mod net;

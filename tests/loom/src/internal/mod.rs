@@ -7,7 +7,7 @@ pub(crate) mod caught;
 pub(crate) mod deadline;
 #[path = "../../../../src/internal/gated.rs"]
 pub(crate) mod gated;
-#[path = "../../../../src/internal/label.rs"]
+#[path = "../../../../src/runtime/label.rs"]
 pub(crate) mod label;
 #[path = "../../../../src/internal/line.rs"]
 pub(crate) mod line;
