@@ -27,6 +27,8 @@ mod user;
 mod wakers;
 #[path = "operations/world.rs"]
 mod world;
+#[path = "operations/yields.rs"]
+mod yields;
 
 #[cfg(unix)]
 const FUNCTIONS: &[(&str, regatta::blocking::ProcessFunction)] =

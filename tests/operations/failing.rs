@@ -2,10 +2,12 @@
 
 /// (harness, operation or the beginning of its name).
 const KNOWN: &[(&str, &str)] = &[
-    ("wakers", "task::wait"),
     ("wakers", "workers::"),
     // It clones a waker under its lock, which the lock notices.
     ("wakers", "blocking::Portal"),
+    ("lost", "task::as_completed"),
+    ("lost", "task::AsCompleted"),
+    ("given", "stream::"),
 ];
 
 /// Whether it is left out. `REGATTA_KNOWN=1` runs it all the same.

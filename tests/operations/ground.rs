@@ -35,6 +35,13 @@ impl Ground {
         matches!(self, Ground::Virtual(_))
     }
 
+    pub(crate) fn is_smol(self) -> bool {
+        #[cfg(feature = "smol")]
+        return self == Ground::Smol;
+        #[cfg(not(feature = "smol"))]
+        return false;
+    }
+
     /// Runs `future` to its end; a panic goes on.
     pub(crate) fn run<T: 'static>(self, future: Pin<Box<dyn Future<Output = T> + '_>>) -> T {
         match self {

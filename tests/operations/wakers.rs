@@ -123,6 +123,13 @@ async fn trial(build: fn(&User) -> World, place: Ground, does: Does) -> Result<(
     world.is_quiet_soon().await?;
     drop(world.op().await.map_err(|e| format!("afterwards: {e}"))?);
     world.is_quiet_soon().await?;
+    // Timers and threads of a runtime let go of them a little later.
+    for _ in 0..200 {
+        if wakers.live() == 0 {
+            break;
+        }
+        regatta::time::sleep(Duration::from_millis(5)).await;
+    }
     same("wakers left behind", wakers.live(), 0)
 }
 
@@ -133,10 +140,17 @@ fn run(place: Ground) {
             continue;
         }
         for does in ALL {
+            // smol's timers drop wakers under a lock of theirs, for the whole process: a panic there breaks it for everybody.
+            if place.is_smol() && does == Does::Panics(At::Drop) {
+                continue;
+            }
             let ended = ground::in_time(Duration::from_secs(5), move || {
                 place.run(Box::pin(trial(build, place, does)))
             });
-            if let Err(why) = ended {
+            if let Err(why) = ended
+                // A simulation tells of panics that went no further.
+                && !(matches!(does, Does::Panics(_)) && why.contains("whose panic nobody had seen"))
+            {
                 wrong.push((name, format!("{does:?}, {place:?}: {why}")));
             }
         }
@@ -147,4 +161,16 @@ fn run(place: Ground) {
 #[test]
 fn in_virtual_time() {
     run(Ground::Virtual(0));
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn on_tokio() {
+    run(Ground::TokioMulti);
+}
+
+#[cfg(feature = "smol")]
+#[test]
+fn on_smol() {
+    run(Ground::Smol);
 }

@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) in_line: bool,
     /// Why it may not stand in a `static`: it belongs to one runtime.
     pub(crate) bound: Option<&'static str>,
+    /// Why it never gives way of itself: what is inside does.
+    pub(crate) transparent: Option<&'static str>,
     /// Why it cannot run in virtual time.
     pub(crate) outside: Option<&'static str>,
 }
@@ -88,6 +90,7 @@ impl World {
             never_waits: None,
             in_line: false,
             bound: None,
+            transparent: None,
             outside: None,
         }
     }
@@ -131,6 +134,11 @@ impl World {
 
     pub(crate) fn bound(mut self, why: &'static str) -> World {
         self.bound = Some(why);
+        self
+    }
+
+    pub(crate) fn transparent(mut self, why: &'static str) -> World {
+        self.transparent = Some(why);
         self
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+const INSIDE: &str = "it is as ready as what it is around";
+
 /// The token of the moment: a cancelled one stays cancelled.
 type Current = Arc<Mutex<CancelToken>>;
 
@@ -56,6 +58,7 @@ pub(super) fn entries() -> Vec<Entry> {
         }),
         entry("cancel::CancelToken::run", |_| {
             World::around(|gate| async move { CancelToken::new().run(gate.pass()).await })
+                .transparent(INSIDE)
         }),
         entry("cancel::CancelToken::run_graceful", |_| {
             World::around(
@@ -72,21 +75,25 @@ pub(super) fn entries() -> Vec<Entry> {
                     Ok::<_, Infallible>(())
                 }
             })
+            .transparent(INSIDE)
         }),
         entry("cancel::on_cancel", |_| {
             World::around(|gate| async move {
                 cancel::on_cancel(gate.pass(), async {}).await;
                 Ok::<_, Infallible>(())
             })
+            .transparent(INSIDE)
         }),
         entry("cancel::shield", |_| {
             World::around(|gate| async move {
                 cancel::shield(gate.pass()).await;
                 Ok::<_, Infallible>(())
             })
+            .transparent(INSIDE)
         }),
         entry("cancel::shield_for", |_| {
             World::around(|gate| async move { cancel::shield_for(HOUR, gate.pass()).await })
+                .transparent(INSIDE)
         }),
     ]
 }

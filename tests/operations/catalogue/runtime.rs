@@ -77,6 +77,7 @@ pub(super) fn entries() -> Vec<Entry> {
                 Runtime::current().within(gate.pass()).await;
                 Ok::<_, Infallible>(())
             })
+            .transparent("it is as ready as what it is around")
         }),
     ]
 }

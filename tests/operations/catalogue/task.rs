@@ -98,6 +98,7 @@ pub(super) fn entries() -> Vec<Entry> {
         }),
         entry("task::boxed", |_| {
             World::around(|gate| async move { task::boxed(passed(gate)).await })
+                .transparent("it is as ready as what is in the box")
         }),
         entry("task::race_ok", |_| {
             World::around(|gate| async move { task::race_ok(three(gate)).await })

@@ -21,6 +21,7 @@ pub(super) fn entries() -> Vec<Entry> {
                 history.record(1, gate.pass()).await;
                 Ok::<_, Infallible>(())
             })
+            .transparent("it is as ready as what it is around")
         }),
         entry("testing::yield_now", |_| {
             World::around(|gate: Gate| async move {
