@@ -16,8 +16,12 @@ mod ground;
 mod hostile;
 #[path = "operations/list.rs"]
 mod list;
+#[path = "operations/panics.rs"]
+mod panics;
 #[path = "operations/sources.rs"]
 mod sources;
+#[path = "operations/statics.rs"]
+mod statics;
 #[path = "support/house/tokens.rs"]
 #[allow(dead_code, reason = "the house rules use the rest")]
 mod tokens;

@@ -22,7 +22,6 @@ pub(crate) const PANIC: &str = "the user's code panics on purpose";
 
 impl User {
     /// The n-th call from now on panics.
-    #[allow(dead_code, reason = "for the harness of panics")]
     pub(crate) fn panics_at(n: usize) -> User {
         let user = User::default();
         user.0.panics_at.store(n, SeqCst);

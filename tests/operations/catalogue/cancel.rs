@@ -64,6 +64,7 @@ pub(super) fn entries() -> Vec<Entry> {
             World::around(
                 |gate| async move { CancelToken::new().run_graceful(HOUR, gate.pass()).await },
             )
+            .transparent(INSIDE)
         }),
         entry("cancel::finally", |user| {
             let user = user.clone();

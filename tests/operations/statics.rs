@@ -1,0 +1,136 @@
+//! Objects that stand in a `static`: used by simulation, simulation, tokio, tokio, smol, in both orders, and from two threads.
+
+use crate::ground::{self, Ground};
+use crate::user::User;
+use crate::world::{World, poll_once};
+use crate::{catalogue, failing};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn orders() -> Vec<Vec<Ground>> {
+    let there = vec![
+        Ground::Virtual(0),
+        Ground::Virtual(1),
+        #[cfg(feature = "tokio")]
+        Ground::TokioMulti,
+        #[cfg(feature = "tokio")]
+        Ground::TokioCurrent,
+        #[cfg(feature = "smol")]
+        Ground::Smol,
+    ];
+    let mut back = there.clone();
+    back.reverse();
+    vec![there, back]
+}
+
+/// At once, and after it has waited.
+async fn used(world: &World, place: Ground) -> Result<(), String> {
+    if place.is_virtual() && world.outside.is_some() {
+        return Ok(());
+    }
+    for _ in 0..3 {
+        drop(
+            world
+                .op()
+                .await
+                .map_err(|why| format!("{place:?}: {why}"))?,
+        );
+        if world.never_waits.is_some() {
+            continue;
+        }
+        let block = world.block();
+        let mut op = world.op();
+        drop(poll_once(&mut op));
+        let freed = async {
+            regatta::time::sleep(Duration::from_millis(1)).await;
+            drop(block);
+        };
+        let (ended, ()) = futures::join!(op, freed);
+        drop(ended.map_err(|why| format!("{place:?}, after it has waited: {why}"))?);
+    }
+    world
+        .is_quiet_soon()
+        .await
+        .map_err(|why| format!("{place:?}: {why}"))
+}
+
+#[test]
+fn in_a_row_in_both_orders() {
+    let mut wrong = Vec::new();
+    for entry in catalogue::all() {
+        let build = entry.build;
+        if failing::is_known("statics", entry.name) {
+            continue;
+        }
+        for order in orders() {
+            let ended = ground::in_time(Duration::from_secs(20), move || {
+                // As in a `LazyLock`, which nobody has looked at before.
+                let mut kept = None;
+                for place in order {
+                    let world = kept.get_or_insert_with(|| build(&User::default()));
+                    if world.bound.is_some() {
+                        return Ok(());
+                    }
+                    place.run(Box::pin(used(world, place)))?;
+                }
+                Ok(())
+            });
+            if let Err(why) = ended {
+                wrong.push((entry.name, why));
+            }
+        }
+    }
+    failing::report(&wrong);
+}
+
+/// Neither takes the other's clock, or its tasks.
+#[test]
+fn by_two_threads_at_a_time() {
+    let mut wrong = Vec::new();
+    for entry in catalogue::all() {
+        let build = entry.build;
+        if failing::is_known("statics", entry.name) {
+            continue;
+        }
+        let ended = ground::in_time(Duration::from_secs(20), move || {
+            let world = Arc::new(build(&User::default()));
+            // One may hold what the other wants, and a simulation cannot wait for another thread: so there is nothing to wait for.
+            if world.bound.is_some() || world.in_line {
+                return Ok(());
+            }
+            let [mut order, _] = <[_; 2]>::try_from(orders()).map_err(|_| "two orders")?;
+            let other = world.clone();
+            let beside = order.split_off(1);
+            let thread = std::thread::spawn(move || alone(&other, &beside));
+            let here = alone(&world, &order);
+            thread.join().unwrap_or_else(|_| Err("panicked".into()))?;
+            here
+        });
+        if let Err(why) = ended {
+            wrong.push((entry.name, why));
+        }
+    }
+    failing::report(&wrong);
+}
+
+fn alone(world: &World, places: &[Ground]) -> Result<(), String> {
+    for _ in 0..3 {
+        for place in places {
+            if place.is_virtual() && world.outside.is_some() {
+                continue;
+            }
+            place.run(Box::pin(async {
+                for _ in 0..20 {
+                    drop(
+                        world
+                            .op()
+                            .await
+                            .map_err(|why| format!("{place:?}: {why}"))?,
+                    );
+                }
+                Ok::<_, String>(())
+            }))?;
+        }
+    }
+    Ok(())
+}
