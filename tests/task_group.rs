@@ -18,6 +18,8 @@ mod in_place;
 mod many;
 #[path = "task_group/orders.rs"]
 mod orders;
+#[path = "task_group/robust.rs"]
+mod robust;
 #[path = "task_group/spawned.rs"]
 mod spawned;
 #[path = "task_group/support.rs"]

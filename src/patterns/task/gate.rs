@@ -125,7 +125,9 @@ impl<B, P: Push<B> + ?Sized> Home<B, P> {
                 Queued::Caller(turn) => {
                     let waiter = end_wait(&turn, Turn::Granted);
                     drop(gate);
-                    waiter.map(wake);
+                    if let Some(waiter) = waiter {
+                        wake(waiter);
+                    }
                 }
             }
             gate = self.gate.lock();
