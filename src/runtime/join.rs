@@ -120,7 +120,8 @@ impl<T> Cell<T> {
         }
         let (waiter, task) = (s.waiter.take(), s.task.take());
         drop(s);
-        quietly(|| drop((late, task)));
+        reporting(|| drop(late));
+        quietly(|| drop(task));
         wake(waiter);
     }
 
@@ -129,13 +130,22 @@ impl<T> Cell<T> {
     }
 }
 
-/// Runs what may be the user's: a destructor, a waker. What it panics with is for the reports: here it ends nothing.
-fn quietly(call: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-        unobserved::put(panic_text(&*payload).unwrap_or("(no message)"));
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
+/// Runs destructors of what a task held or gave. What they panic with is for the reports: here it ends nothing.
+fn reporting(call: impl FnOnce()) {
+    quietly(|| {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+            unobserved::put(panic_text(&*payload).unwrap_or("(no message)"));
+            drop(payload);
         }
+    });
+}
+
+/// Runs code of a waker, whose panics are nobody's business here.
+fn quietly(call: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(call))
+        && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        std::mem::forget(again);
     }
 }
 
@@ -170,7 +180,7 @@ impl<T> Drop for EndGuard<T> {
     fn drop(&mut self) {
         self.end(Err(JoinError(End::Cancelled)));
         let cell = self.0.take();
-        quietly(|| drop(cell));
+        reporting(|| drop(cell));
     }
 }
 
@@ -330,12 +340,12 @@ impl<F: Future> Future for Joined<F> {
                 if self.as_mut().drop_future() {
                     self.guard.end(Ok(value));
                 } else {
-                    quietly(|| drop(value));
+                    reporting(|| drop(value));
                 }
             }
             Err(payload) => {
                 let mut this = self.project();
-                quietly(|| this.future.set(None));
+                reporting(|| this.future.set(None));
                 this.guard.end(Err(JoinError::panicked(payload)));
             }
         }

@@ -343,11 +343,7 @@ async fn what_is_always_ready_gives_way() {
             futures_lite::future::yield_now().await;
         }
         let mut tasks = tasks.into_iter();
-        let turns = turns_beside(|| {
-            let task = tasks.next().unwrap();
-            task
-        });
-        let turns = turns.await;
+        let turns = turns_beside(|| tasks.next().unwrap()).await;
         assert!(limit.contains(&turns), "handles: {turns} turns");
         let turns = turns_beside(|| async { drop(g.spawn_when_free(async {}).await) }).await;
         assert!(limit.contains(&turns), "spawn_when_free: {turns} turns");
