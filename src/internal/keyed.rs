@@ -1,5 +1,6 @@
-//! A bounded map from a user's keys to limiters and breakers, in which no code of the user runs under the lock: keys are hashed, compared, cloned and dropped,
-//! values made and clocks read outside of it. Under it there are only numbers and references.
+//! A bounded map from a user's keys to limiters and breakers, in which no code of the user runs under the lock: keys
+//! are hashed, compared, cloned and dropped, values made and clocks read outside of it. Under it there are only numbers
+//! and references.
 
 use super::lock::Lock;
 use super::timeline::Reading;
@@ -11,7 +12,8 @@ use std::sync::Arc;
 /// How many keys are looked at for one place: most can be spared, or the map is too small.
 const LOOKS: usize = 32;
 
-/// So many at first: mostly one of them can be spared without any loss. More than one, so that those who [fade](Kept::FADES) do so faster than new ones come.
+/// So many at first: mostly one of them can be spared without any loss. More than one, so that those who
+/// [fade](Kept::FADES) do so faster than new ones come.
 const FIRST_LOOKS: usize = 2;
 
 /// So few keys may stay, and their room.
@@ -19,7 +21,8 @@ const FEW: usize = 1024;
 
 /// What is kept for a key. Clones are the same thing, and cloning calls nobody.
 pub(crate) trait Kept: Clone {
-    /// Whether those are forgotten in passing with which nothing is lost, so that a burst of keys leaves nothing behind. Others wait until their place is needed.
+    /// Whether those are forgotten in passing with which nothing is lost, so that a burst of keys leaves nothing
+    /// behind. Others wait until their place is needed.
     const FADES: bool;
 
     /// Its clock, which may be a user's: read outside of the lock.
@@ -155,7 +158,8 @@ impl<K, V> Keys<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Kept> Keys<K, V> {
-    /// What is kept for `key`, if need be made by `make`, in the place of another that can be spared. `None`: there is no place.
+    /// What is kept for `key`, if need be made by `make`, in the place of another that can be spared. `None`: there is
+    /// no place.
     pub(crate) fn get(&self, key: &K, make: impl FnOnce(&K) -> V) -> Option<V> {
         let hash = self.hasher.hash_one(key);
         let (mut make, mut made) = (Some(make), None);

@@ -1,11 +1,13 @@
 //! The time of one object, over all the clocks that it meets.
 //!
-//! A limiter in a `static` is used by a simulation, then by another, then by tokio. Each has a clock of its own, and their moments cannot be compared. So the
-//! object keeps moments of a *timeline* of its own, which goes on from where it was last seen when a new clock comes: what was left of a
-//! window or of a sleep is still left. Rules:
+//! A limiter in a `static` is used by a simulation, then by another, then by tokio. Each has a clock of its own, and
+//! their moments cannot be compared. So the object keeps moments of a *timeline* of its own, which goes on from where
+//! it was last seen when a new clock comes: what was left of a window or of a sleep is still left. Rules:
 //!
-//! * The timeline never goes back, and never stands still for long: whatever passes on a clock between two uses is passed on the timeline, or more.
-//! * Clocks that are used in turns (a simulation on one thread, tokio on another) do not add up: the faster one leads, and the other goes on from where it has led to.
+//! * The timeline never goes back, and never stands still for long: whatever passes on a clock between two uses is
+//!   passed on the timeline, or more.
+//! * Clocks that are used in turns (a simulation on one thread, tokio on another) do not add up: the faster one leads,
+//!   and the other goes on from where it has led to.
 //! * The clock seen first has the distance zero, so an object that knows one clock computes nothing.
 //! * A clock that has gone back (tokio's, paused in one runtime and real in the next) is taken for a new one.
 //!
@@ -21,7 +23,8 @@ pub(crate) type Reading = (ClockId, Instant);
 /// Clocks that are remembered, the last used first.
 const CLOCKS: usize = 64;
 
-/// Who reads a clock before it has the lock may come later than others who read it afterwards, by as much as a busy machine keeps a thread waiting.
+/// Who reads a clock before it has the lock may come later than others who read it afterwards, by as much as a busy
+/// machine keeps a thread waiting.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
@@ -88,8 +91,8 @@ impl Timeline {
         }
     }
 
-    /// When the clock will say what is `moment` on the timeline: for timers. `None`: beyond what it can name. The clock must have been
-    /// [used](Timeline::now) before.
+    /// When the clock will say what is `moment` on the timeline: for timers. `None`: beyond what it can name. The clock
+    /// must have been [used](Timeline::now) before.
     pub(crate) fn on_clock(&self, clock: ClockId, moment: Instant) -> Option<Instant> {
         let known = self.known(clock)?;
         if moment >= known.stood {
@@ -100,7 +103,8 @@ impl Timeline {
         }
     }
 
-    /// [`now`](Timeline::now), by the clock of `runtime`, which is read here: not to be called under a lock, for the clock may be a user's.
+    /// [`now`](Timeline::now), by the clock of `runtime`, which is read here: not to be called under a lock, for the
+    /// clock may be a user's.
     pub(crate) fn read(runtime: &Runtime) -> Reading {
         (runtime.clock(), runtime.now())
     }
@@ -156,7 +160,8 @@ fn nanos(passed: Duration) -> u64 {
     u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Whose clock and timers an object uses: those of the runtime that it was given, or else of whichever is current at use.
+/// Whose clock and timers an object uses: those of the runtime that it was given, or else of whichever is current at
+/// use.
 #[derive(Clone, Debug)]
 pub(crate) struct TimeSource(Option<Runtime>);
 

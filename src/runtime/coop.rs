@@ -29,7 +29,14 @@ struct Coop {
 }
 
 thread_local! {
-    static COOP: Coop = const { Coop { left: Cell::new(BATCH), batches: Cell::new(BATCHES), gave_way: Cell::new(false), measures: Cell::new(false) } };
+    static COOP: Coop = const {
+        Coop {
+            left: Cell::new(BATCH),
+            batches: Cell::new(BATCHES),
+            gave_way: Cell::new(false),
+            measures: Cell::new(false),
+        }
+    };
 }
 
 /// Spends for one operation that is ready. `Pending`: the task has been woken again and is to give way; what the operation has got by now
@@ -132,7 +139,8 @@ pub(crate) fn note_gave_way() {
     COOP.with(|coop| coop.gave_way.set(true));
 }
 
-/// For an operation that is pending for a reason of its own, and only gives way, as one that measures how long its turn takes: wakes the task, and has it [known](take_gave_way).
+/// For an operation that is pending for a reason of its own, and only gives way, as one that measures how long its
+/// turn takes: wakes the task, and has it [known](take_gave_way).
 pub(crate) fn give_way(cx: &mut Context<'_>) {
     COOP.with(|coop| coop.measures.set(true));
     wake(cx.waker());

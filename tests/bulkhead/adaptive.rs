@@ -8,7 +8,8 @@ use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Five hundred clients without a pause before a server with so many workers, each of which takes 10 ms: the limit after half a minute.
+/// Five hundred clients without a pause before a server with so many workers, each of which takes 10 ms: the limit
+/// after half a minute.
 async fn after_thirty_seconds(limit: impl Into<Limit>, workers: usize) -> usize {
     let bulkhead = Bulkhead::builder(limit).queue(500).build();
     let server = Semaphore::new(workers);

@@ -66,7 +66,8 @@ where
     }
 }
 
-/// Runs `test` in each world after another, in both orders, and then in two worlds at once, on two threads. It is to use the same object each time.
+/// Runs `test` in each world after another, in both orders, and then in two worlds at once, on two threads. It is to
+/// use the same object each time.
 pub(crate) fn in_a_row<F, Fut>(test: F)
 where
     F: Fn(World) -> Fut + Copy + Send + 'static,

@@ -1,8 +1,10 @@
 //! How many may run at once, as a plain machine that learns from how calls ended.
 //!
-//! The gradient is `Gradient2Limit` behind `WindowedLimit` in Netflix' concurrency-limits: the formula is applied once a window, to the mean of the calls in it. What is not as
-//! there: a window with few calls goes on instead of being thrown away; and the long average leaves out the wait that the headroom causes by design, or it would follow the
-//! very queue that the limit lets stand: four places more every five minutes, for ever. A call that took no time at all, as in virtual time, counts as one of a nanosecond.
+//! The gradient is `Gradient2Limit` behind `WindowedLimit` in Netflix' concurrency-limits: the formula is applied once
+//! a window, to the mean of the calls in it. What is not as there: a window with few calls goes on instead of being
+//! thrown away; and the long average leaves out the wait that the headroom causes by design, or it would follow the
+//! very queue that the limit lets stand: four places more every five minutes, for ever. A call that took no time at
+//! all, as in virtual time, counts as one of a nanosecond.
 //!
 //! The other one is that of TCP: one more for each round of successes, and a part less once a round.
 

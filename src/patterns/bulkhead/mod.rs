@@ -1,7 +1,7 @@
 //! Bulkheads: at most so many calls at once, and so many waiting; the others are refused.
 //!
-//! Use one in front of what slows down or breaks when too many come at once, and where it is better to refuse the last ones than to let all of them wait. Without a bound on who
-//! waits, take a [`Semaphore`](crate::sync::Semaphore).
+//! Use one in front of what slows down or breaks when too many come at once, and where it is better to refuse the last
+//! ones than to let all of them wait. Without a bound on who waits, take a [`Semaphore`](crate::sync::Semaphore).
 //!
 //! | you want | use |
 //! |---|---|
@@ -36,17 +36,19 @@
 //!
 //! **First come, first served.** Those who wait stand in one line; newcomers pass nobody.
 //!
-//! **Dropping.** Who is dropped while it waits leaves the line; a place it was given goes to the next. A call that is dropped while it runs makes room at once, and an
-//! adaptive limit learns nothing from it.
+//! **Dropping.** Who is dropped while it waits leaves the line; a place it was given goes to the next. A call that is
+//! dropped while it runs makes room at once, and an adaptive limit learns nothing from it.
 //!
 //! **An adaptive limit** that falls interrupts nobody: places are not given again until so many have ended.
 //!
-//! **Time** (of a [limit on the wait](Builder::max_wait), and of calls behind an adaptive limit) is that of whichever runtime is current at use, unless the bulkhead was
-//! [given one](Builder::runtime): it may stand in a `static`, and be used by one runtime after another, or by several at once. When another clock comes, time goes on from
-//! where it was last seen: what was left of a window is still left. Moments of different clocks are never compared: from a call that ends on another clock than it began on,
-//! an adaptive limit learns nothing.
+//! **Time** (of a [limit on the wait](Builder::max_wait), and of calls behind an adaptive limit) is that of whichever
+//! runtime is current at use, unless the bulkhead was [given one](Builder::runtime): it may stand in a `static`, and be
+//! used by one runtime after another, or by several at once. When another clock comes, time goes on from where it was
+//! last seen: what was left of a window is still left. Moments of different clocks are never compared: from a call that
+//! ends on another clock than it began on, an adaptive limit learns nothing.
 //!
-//! **What it costs.** With a fixed limit, a call that finds a place takes no lock, and reads no clock: two atomic operations. An adaptive limit takes its lock and reads the clock twice.
+//! **What it costs.** With a fixed limit, a call that finds a place takes no lock, and reads no clock: two atomic
+//! operations. An adaptive limit takes its lock and reads the clock twice.
 
 mod error;
 mod limit;
@@ -102,7 +104,8 @@ impl Bulkhead {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it did not happen, and its turn goes to the next. Dropped while it runs, `future` is dropped, and there is room.
+    /// Dropped while it waits, it did not happen, and its turn goes to the next. Dropped while it runs, `future` is
+    /// dropped, and there is room.
     pub async fn call<F, T, E>(&self, future: F) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,

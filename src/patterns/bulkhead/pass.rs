@@ -11,7 +11,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// One that runs; given by [`Bulkhead::enter`](super::Bulkhead::enter) and [`try_enter`](super::Bulkhead::try_enter). Dropped, it makes room for the next. An adaptive limit learns from how it ended, if it is told.
+/// One that runs; given by [`Bulkhead::enter`](super::Bulkhead::enter) and [`try_enter`](super::Bulkhead::try_enter).
+/// Dropped, it makes room for the next. An adaptive limit learns from how it ended, if it is told.
 #[must_use = "its place is taken until this is dropped: bind it to a name"]
 pub struct Pass {
     shared: Arc<Shared>,

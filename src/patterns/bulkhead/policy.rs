@@ -64,10 +64,12 @@ impl Range {
     }
 }
 
-/// *Additive increase, multiplicative decrease*, as in TCP: while at least half of the places are taken, 1 more for each round of successes (as many as the limit is), and a
-/// part less for a failure of a call that began since the last time. So it swings by about that part around what the service bears.
+/// *Additive increase, multiplicative decrease*, as in TCP: while at least half of the places are taken, 1 more for
+/// each round of successes (as many as the limit is), and a part less for a failure of a call that began since the last
+/// time. So it swings by about that part around what the service bears.
 ///
-/// The idea of `AIMDLimit` in Netflix' concurrency-limits, which adds 1 with each success, and takes a part off with each failure.
+/// The idea of `AIMDLimit` in Netflix' concurrency-limits, which adds 1 with each success, and takes a part off with
+/// each failure.
 ///
 /// # Examples
 ///
@@ -132,17 +134,20 @@ impl Aimd {
     }
 }
 
-/// Compares how long calls take with how long they took on average over some ten minutes: while it is about as long, the limit grows a little; when it gets longer, calls
-/// wait for each other behind the bulkhead, and the limit shrinks. `Gradient2Limit` of Netflix' concurrency-limits, with its figures.
+/// Compares how long calls take with how long they took on average over some ten minutes: while it is about as long,
+/// the limit grows a little; when it gets longer, calls wait for each other behind the bulkhead, and the limit shrinks.
+/// `Gradient2Limit` of Netflix' concurrency-limits, with its figures.
 ///
-/// It looks once in a second, or when ten calls have ended, whichever comes later, at the mean of the calls since the last time, and grows by less than one place a second
-/// at the default figures. Where more calls come than the service bears, it settles at what the service works on at once, plus the [headroom](Gradient::headroom).
+/// It looks once in a second, or when ten calls have ended, whichever comes later, at the mean of the calls since the
+/// last time, and grows by less than one place a second at the default figures. Where more calls come than the service
+/// bears, it settles at what the service works on at once, plus the [headroom](Gradient::headroom).
 ///
-/// *Begin with fewer than the service bears.* It takes the latency that it sees first for that of a service with nothing to wait for. And it needs traffic of one kind:
-/// a mixture of quick and slow calls looks like load.
+/// *Begin with fewer than the service bears.* It takes the latency that it sees first for that of a service with
+/// nothing to wait for. And it needs traffic of one kind: a mixture of quick and slow calls looks like load.
 ///
-/// One thing is not as in the original, whose long average takes in what it measures under full load, so that after hours of it the limit has grown to many times what is
-/// right: here, the wait that the headroom causes by design is left out of the average.
+/// One thing is not as in the original, whose long average takes in what it measures under full load, so that after
+/// hours of it the limit has grown to many times what is right: here, the wait that the headroom causes by design is
+/// left out of the average.
 ///
 /// # Examples
 ///
@@ -176,8 +181,9 @@ impl Gradient {
         }
     }
 
-    /// So many times the average is not slow yet. Default: 1.0. More is for services whose latency varies by itself; then it also lets so many times more calls
-    /// wait behind the bulkhead: with 1.5, half as many again as the service works on.
+    /// So many times the average is not slow yet. Default: 1.0. More is for services whose latency varies by itself;
+    /// then it also lets so many times more calls wait behind the bulkhead: with 1.5, half as many again as the service
+    /// works on.
     ///
     /// # Panics
     ///
@@ -207,7 +213,8 @@ impl Gradient {
         self
     }
 
-    /// How many calls may wait for each other behind the bulkhead before that counts as load; what the limit grows by. Default: 4.
+    /// How many calls may wait for each other behind the bulkhead before that counts as load; what the limit grows by.
+    /// Default: 4.
     ///
     /// # Panics
     ///
@@ -264,7 +271,8 @@ impl Builder {
         self
     }
 
-    /// Whose clock and timers it uses. Default: those of whichever runtime is current at use; see [how time goes on](super#how-it-behaves).
+    /// Whose clock and timers it uses. Default: those of whichever runtime is current at use; see [how time goes
+    /// on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self

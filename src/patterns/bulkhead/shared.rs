@@ -1,7 +1,8 @@
-//! A bulkhead behind its lock: who runs, and the line of those who wait. Where the limit is fixed, calls come and go by the turnstile before it while nobody waits.
+//! A bulkhead behind its lock: who runs, and the line of those who wait. Where the limit is fixed, calls come and go by
+//! the turnstile before it while nobody waits.
 //!
-//! While somebody stands in line, the places are taken: whoever makes room (ends, leaves a place it was given, raises the limit) serves the line before it unlocks.
-//! So newcomers pass nobody.
+//! While somebody stands in line, the places are taken: whoever makes room (ends, leaves a place it was given, raises
+//! the limit) serves the line before it unlocks. So newcomers pass nobody.
 
 use super::Stats;
 use super::error::Full;

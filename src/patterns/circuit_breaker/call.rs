@@ -11,7 +11,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Says what the end of a call counts as. Implemented for what [`Call`] can be told, and not to be implemented elsewhere.
+/// Says what the end of a call counts as. Implemented for what [`Call`] can be told, and not to be implemented
+/// elsewhere.
 pub trait Judge<T, E> {
     /// What it counts as.
     fn judge(&mut self, result: &Result<T, E>) -> Verdict;
@@ -98,7 +99,8 @@ impl<'a, F> Call<'a, F> {
         }
     }
 
-    /// Which errors speak against the service. With others it has answered, and they count as successes: "not found" is an answer. Default: all.
+    /// Which errors speak against the service. With others it has answered, and they count as successes: "not found" is
+    /// an answer. Default: all.
     ///
     /// # Examples
     ///

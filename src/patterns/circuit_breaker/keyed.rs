@@ -10,12 +10,14 @@ use std::sync::Arc;
 
 /// A breaker for each key, in bounded memory. Clones are the same.
 ///
-/// When a place is needed, a key is forgotten that nobody uses: one whose breaker is closed, best without failures in its window; where there is none, one that waits for its
-/// first probe, which then is not asked for. A breaker whose open time runs, or that was forced, is never forgotten.
+/// When a place is needed, a key is forgotten that nobody uses: one whose breaker is closed, best without failures in
+/// its window; where there is none, one that waits for its first probe, which then is not asked for. A breaker whose
+/// open time runs, or that was forced, is never forgotten.
 ///
 /// It may stand in a `static`. When another runtime uses it, time goes on from where each breaker last saw it.
 ///
-/// A key's own code (`Hash`, `Eq`, `Clone`, `Drop`), and the closure that makes its rules, run under no lock of this: they may even come back here.
+/// A key's own code (`Hash`, `Eq`, `Clone`, `Drop`), and the closure that makes its rules, run under no lock of this:
+/// they may even come back here.
 ///
 /// # Examples
 ///

@@ -1,8 +1,9 @@
 //! Circuit breakers: a service that does not work is left alone for a while.
 //!
-//! Use one around calls that leave the process. When too many fail, or take too long, the breaker *opens*: calls are refused at once, so that callers
-//! do not wait for what will fail, and the service can recover. After a time it is *half open*: a few calls go through as probes, and decide whether it
-//! closes. Share one breaker among all who call the same service.
+//! Use one around calls that leave the process. When too many fail, or take too long, the breaker *opens*: calls are
+//! refused at once, so that callers do not wait for what will fail, and the service can recover. After a time it is
+//! *half open*: a few calls go through as probes, and decide whether it closes. Share one breaker among all who call
+//! the same service.
 //!
 //! | you want | use |
 //! |---|---|
@@ -35,23 +36,26 @@
 //!
 //! # How it behaves
 //!
-//! **Closed**, it counts how calls end, and opens with the failed (or slow) one that is one too many: [`Window`], [`Builder::min_calls`], [`Builder::failure_rate`],
-//! [`Builder::slow_calls`]. **Open**, it refuses, for [so long](Builder::open_for). **Half open**, it lets [so many probes](Builder::probes) run at once; enough successes close
-//! it, one failure opens it again. There is no task: the first call after the open time finds it half open.
+//! **Closed**, it counts how calls end, and opens with the failed (or slow) one that is one too many: [`Window`],
+//! [`Builder::min_calls`], [`Builder::failure_rate`], [`Builder::slow_calls`]. **Open**, it refuses, for [so
+//! long](Builder::open_for). **Half open**, it lets [so many probes](Builder::probes) run at once; enough successes
+//! close it, one failure opens it again. There is no task: the first call after the open time finds it half open.
 //!
-//! **Late answers do not count.** A call that began before the last change of the state changes nothing when it ends: the last calls before a breaker opened cannot
-//! close it, nor open it again.
+//! **Late answers do not count.** A call that began before the last change of the state changes nothing when it ends:
+//! the last calls before a breaker opened cannot close it, nor open it again.
 //!
-//! **Dropping.** A call that is dropped counts as [`OnDrop`] says, at once; a probe that is dropped frees its place for another. So does an error that a call gives while a
-//! scope around it is cancelled. A panic is a failure.
+//! **Dropping.** A call that is dropped counts as [`OnDrop`] says, at once; a probe that is dropped frees its place for
+//! another. So does an error that a call gives while a scope around it is cancelled. A panic is a failure.
 //!
-//! **Time** is that of whichever runtime is current at use, unless the breaker was [given one](Builder::runtime): a breaker may stand in a `static`, and be used by one
-//! runtime after another, or by several at once. When another clock comes (a simulation's, after the machine's), time goes on from where it was last seen: what was left
-//! of the open time or of a window is still left. Moments of different clocks are never compared; of clocks that are used in turns, the faster one leads. How long a
-//! call took is known if it ends on the clock it began on, and counts as no time otherwise. A clock that goes back counts as one that stands still.
+//! **Time** is that of whichever runtime is current at use, unless the breaker was [given one](Builder::runtime): a
+//! breaker may stand in a `static`, and be used by one runtime after another, or by several at once. When another clock
+//! comes (a simulation's, after the machine's), time goes on from where it was last seen: what was left of the open
+//! time or of a window is still left. Moments of different clocks are never compared; of clocks that are used in turns,
+//! the faster one leads. How long a call took is known if it ends on the clock it began on, and counts as no time
+//! otherwise. A clock that goes back counts as one that stands still.
 //!
-//! **What it costs.** Where neither time windows nor slow calls are asked
-//! for, a call that succeeds reads no clock and, while the breaker is closed, takes no lock: it costs two atomic operations. With a window of time it reads the clock
+//! **What it costs.** Where neither time windows nor slow calls are asked for, a call that succeeds reads no clock and,
+//! while the breaker is closed, takes no lock: it costs two atomic operations. With a window of time it reads the clock
 //! when it ends, and with slow calls also when it begins.
 
 mod call;
@@ -83,7 +87,8 @@ use std::sync::Arc;
 
 /// Refuses calls to a service that does not work; see the [module](self). Clones are the same breaker.
 ///
-/// It may stand in a `static`. When another runtime uses it, time goes on from where it was last seen: what was left of the open time is still left.
+/// It may stand in a `static`. When another runtime uses it, time goes on from where it was last seen: what was left of
+/// the open time is still left.
 #[derive(Clone)]
 pub struct CircuitBreaker {
     shared: Arc<Shared>,
@@ -111,7 +116,8 @@ impl CircuitBreaker {
         CircuitBreaker { shared }
     }
 
-    /// Awaits `future`, unless the breaker refuses, which it decides when this is first polled; see [`Call`] for what counts as a failure.
+    /// Awaits `future`, unless the breaker refuses, which it decides when this is first polled; see [`Call`] for what
+    /// counts as a failure.
     ///
     /// # Errors
     ///
@@ -119,7 +125,8 @@ impl CircuitBreaker {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops `future`, and counts as the rule for [dropped calls](OnDrop) says. Before the first poll it did not happen.
+    /// Dropping it drops `future`, and counts as the rule for [dropped calls](OnDrop) says. Before the first poll it
+    /// did not happen.
     #[inline]
     pub fn call<F, T, E>(&self, future: F) -> Call<'_, F>
     where
@@ -169,12 +176,14 @@ impl CircuitBreaker {
         self.shared.force(false);
     }
 
-    /// Ends [`force_open`](CircuitBreaker::force_open) and [`force_closed`](CircuitBreaker::force_closed): it is closed, and as new. Does nothing when it is not forced.
+    /// Ends [`force_open`](CircuitBreaker::force_open) and [`force_closed`](CircuitBreaker::force_closed): it is
+    /// closed, and as new. Does nothing when it is not forced.
     pub fn automatic(&self) {
         self.shared.reset(true);
     }
 
-    /// Closes it and forgets what it has counted, whatever its state. The figures of [`stats`](CircuitBreaker::stats) go on.
+    /// Closes it and forgets what it has counted, whatever its state. The figures of [`stats`](CircuitBreaker::stats)
+    /// go on.
     pub fn reset(&self) {
         self.shared.reset(false);
     }

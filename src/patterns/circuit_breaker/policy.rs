@@ -14,7 +14,8 @@ use std::time::Duration;
 pub enum Window {
     /// The last so many.
     Calls(u32),
-    /// Those that ended in the last so much time, counted in ten slices: each counts for this long, or up to a tenth less. [`Duration::MAX`] forgets nothing.
+    /// Those that ended in the last so much time, counted in ten slices: each counts for this long, or up to a tenth
+    /// less. [`Duration::MAX`] forgets nothing.
     Time(Duration),
 }
 
@@ -24,7 +25,8 @@ pub enum OnDrop {
     /// Nothing: a caller that lost interest says nothing about the service.
     #[default]
     Ignore,
-    /// A failure: for callers that have their timeout around the breaker, so that being dropped mostly means that it took too long.
+    /// A failure: for callers that have their timeout around the breaker, so that being dropped mostly means that it
+    /// took too long.
     Failure,
     /// A success.
     Success,
@@ -168,7 +170,8 @@ impl Builder {
         self
     }
 
-    /// Opens after so many failures in a row: short for a [window](Builder::window) of as many calls that must all have failed.
+    /// Opens after so many failures in a row: short for a [window](Builder::window) of as many calls that must all have
+    /// failed.
     ///
     /// # Panics
     ///
@@ -184,7 +187,8 @@ impl Builder {
             .failure_rate(1.0)
     }
 
-    /// Also opens when so large a part of the calls took this long or longer; a slow probe counts as failed. Default: time does not matter.
+    /// Also opens when so large a part of the calls took this long or longer; a slow probe counts as failed. Default:
+    /// time does not matter.
     ///
     /// # Panics
     ///
@@ -203,7 +207,8 @@ impl Builder {
         self
     }
 
-    /// How long it stays open before it lets a probe through. Default: 30 seconds. [`Duration::MAX`]: until somebody resets it.
+    /// How long it stays open before it lets a probe through. Default: 30 seconds. [`Duration::MAX`]: until somebody
+    /// resets it.
     ///
     /// # Panics
     ///
@@ -218,7 +223,8 @@ impl Builder {
         self
     }
 
-    /// Each time the probes fail it stays open so many times longer, up to `most` (and never shorter than the first time). When it closes, the first duration counts again. Default: always as long.
+    /// Each time the probes fail it stays open so many times longer, up to `most` (and never shorter than the first
+    /// time). When it closes, the first duration counts again. Default: always as long.
     ///
     /// # Panics
     ///
@@ -234,7 +240,8 @@ impl Builder {
         self
     }
 
-    /// When the open time is over: how many probes may run at once, and how many have to succeed for it to close. One that fails opens it again. Default: 1 and 1.
+    /// When the open time is over: how many probes may run at once, and how many have to succeed for it to close. One
+    /// that fails opens it again. Default: 1 and 1.
     ///
     /// # Panics
     ///
@@ -250,8 +257,9 @@ impl Builder {
         self
     }
 
-    /// How long probes may hold every place. When the last of them began so long ago, the next call that is refused opens the breaker again: probes
-    /// that hang do not keep it half open for ever. Default: without end; better is a timeout for each call.
+    /// How long probes may hold every place. When the last of them began so long ago, the next call that is refused
+    /// opens the breaker again: probes that hang do not keep it half open for ever. Default: without end; better is a
+    /// timeout for each call.
     ///
     /// # Panics
     ///
@@ -272,14 +280,16 @@ impl Builder {
         self
     }
 
-    /// Is called with every change of the state and every refused call, on the task that brought it about: for logs and counters.
-    /// It must not block. A panic in it goes no further than the panic hook. Where several threads change the state at once, [`Event::Changed`] says which change it was.
+    /// Is called with every change of the state and every refused call, on the task that brought it about: for logs and
+    /// counters. It must not block. A panic in it goes no further than the panic hook. Where several threads change the
+    /// state at once, [`Event::Changed`] says which change it was.
     pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self
     }
 
-    /// Whose clock it uses. Default: that of whichever runtime is current at use; see [how time goes on](super#how-it-behaves).
+    /// Whose clock it uses. Default: that of whichever runtime is current at use; see [how time goes
+    /// on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self

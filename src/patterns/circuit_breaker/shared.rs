@@ -1,5 +1,6 @@
-//! A breaker behind its lock, with the clock and the observer, which are asked and told outside of it. While it is closed, calls come by the turnstile before the lock, unless a
-//! rule asks how long they take; and those that work go by it, unless a rule asks when they end.
+//! A breaker behind its lock, with the clock and the observer, which are asked and told outside of it. While it is
+//! closed, calls come by the turnstile before the lock, unless a rule asks how long they take; and those that work go
+//! by it, unless a rule asks when they end.
 
 use super::error::Refused;
 use super::observer::{Event, Observer};

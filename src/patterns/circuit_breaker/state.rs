@@ -1,10 +1,10 @@
 //! The breaker as a plain machine: who may enter, and what it makes of how they ended.
 //!
-//! Every change of the state begins a new *period*, and a call belongs to the one it entered in. How a call of an earlier period ended says
-//! nothing about now: it is in the figures, and changes nothing else.
+//! Every change of the state begins a new *period*, and a call belongs to the one it entered in. How a call of an
+//! earlier period ended says nothing about now: it is in the figures, and changes nothing else.
 //!
-//! Time is in nanoseconds, and never goes back: a moment before the latest one known counts as that one. So a caller that needs no clock
-//! passes zero.
+//! Time is in nanoseconds, and never goes back: a moment before the latest one known counts as that one. So a caller
+//! that needs no clock passes zero.
 
 use super::error::Refused;
 use super::observer::Event;
@@ -80,7 +80,8 @@ pub struct Stats {
 pub(super) struct Ticket {
     pub(super) period: Period,
     pub(super) started: u64,
-    /// The number of the clock on which it began, or [`NO_CLOCK`]: smaller than an `Option`, for it is moved with every call.
+    /// The number of the clock on which it began, or [`NO_CLOCK`]: smaller than an `Option`, for it is moved with every
+    /// call.
     pub(super) clock: u64,
 }
 

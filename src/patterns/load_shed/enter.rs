@@ -10,7 +10,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// One that runs; given by [`LoadShed::enter`](super::LoadShed::enter) and [`try_enter`](super::LoadShed::try_enter). It runs until this is dropped.
+/// One that runs; given by [`LoadShed::enter`](super::LoadShed::enter) and [`try_enter`](super::LoadShed::try_enter).
+/// It runs until this is dropped.
 #[must_use = "it counts as running until this is dropped: bind it to a name"]
 pub struct Pass {
     shared: Arc<Shared>,
@@ -63,7 +64,8 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Enters, once in a while after one turn of the executor, which it measures; made by [`LoadShed::enter`](super::LoadShed::enter).
+/// Enters, once in a while after one turn of the executor, which it measures; made by
+/// [`LoadShed::enter`](super::LoadShed::enter).
 #[must_use = "nothing is entered until it is awaited"]
 pub struct Enter<'a> {
     shared: &'a Arc<Shared>,

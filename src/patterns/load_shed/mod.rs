@@ -1,7 +1,7 @@
 //! Load shedding: work is refused while there is too much of it.
 //!
-//! Use it at the door of a server: an answer that comes too late helps nobody, and the work for it makes the others late, too. Nobody waits here: to let some wait,
-//! take a [`Bulkhead`](crate::bulkhead).
+//! Use it at the door of a server: an answer that comes too late helps nobody, and the work for it makes the others
+//! late, too. Nobody waits here: to let some wait, take a [`Bulkhead`](crate::bulkhead).
 //!
 //! | refuse when | use |
 //! |---|---|
@@ -27,14 +27,16 @@
 //!
 //! # How it behaves
 //!
-//! **How late the executor is** is measured by those who come: once in [so long](Builder::measure_every), one of them goes to the end of the run queue and looks at the clock when it
-//! is polled again. There is no task. That shows a thread that is blocked or busy, not a machine that is short of memory; and on an executor with several threads it
+//! **How late the executor is** is measured by those who come: once in [so long](Builder::measure_every), one of them
+//! goes to the end of the run queue and looks at the clock when it is polled again. There is no task. That shows a
+//! thread that is blocked or busy, not a machine that is short of memory; and on an executor with several threads it
 //! shows the queue of that task. One long turn refuses calls until the next measure.
 //!
 //! **Dropping.** What is dropped while it runs counts no more; a measure that is dropped counts not at all.
 //!
-//! **Time** is that of whichever runtime is current at use, unless the load shedder was [given one](Builder::runtime): it may stand in a `static`, and be used by one runtime
-//! after another, or by several at once. When another clock comes, time goes on from where it was last seen: a measure counts for what was left of its time. Moments of
+//! **Time** is that of whichever runtime is current at use, unless the load shedder was [given one](Builder::runtime):
+//! it may stand in a `static`, and be used by one runtime after another, or by several at once. When another clock
+//! comes, time goes on from where it was last seen: a measure counts for what was left of its time. Moments of
 //! different clocks are never compared.
 
 mod enter;
@@ -91,7 +93,8 @@ impl LoadShed {
         future.await.map_err(CallError::Failed)
     }
 
-    /// Enters, unless there is too much to do. Once in a while this measures how late the executor is, and is pending once.
+    /// Enters, unless there is too much to do. Once in a while this measures how late the executor is, and is pending
+    /// once.
     ///
     /// # Errors
     ///
@@ -125,7 +128,8 @@ impl LoadShed {
         Held::enter(&self.shared).await
     }
 
-    /// Whether work is still worth beginning that came at `since`, on the clock of the runtime that is current now. It does not count as running: enter with it afterwards.
+    /// Whether work is still worth beginning that came at `since`, on the clock of the runtime that is current now. It
+    /// does not count as running: enter with it afterwards.
     ///
     /// # Errors
     ///

@@ -50,7 +50,8 @@ impl Builder {
         self
     }
 
-    /// Refuses while tasks that could run wait longer than this for their turn: the executor is late. Default: however late.
+    /// Refuses while tasks that could run wait longer than this for their turn: the executor is late. Default: however
+    /// late.
     ///
     /// # Panics
     ///
@@ -80,7 +81,8 @@ impl Builder {
         self
     }
 
-    /// How old work may be that [`check_age`](LoadShed::check_age) lets through: the queue it comes from is late. Default: however old.
+    /// How old work may be that [`check_age`](LoadShed::check_age) lets through: the queue it comes from is late.
+    /// Default: however old.
     ///
     /// # Panics
     ///
@@ -95,7 +97,8 @@ impl Builder {
         self
     }
 
-    /// Whose clock it uses. Default: that of whichever runtime is current at use; see [how time goes on](super#how-it-behaves).
+    /// Whose clock it uses. Default: that of whichever runtime is current at use; see [how time goes
+    /// on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self

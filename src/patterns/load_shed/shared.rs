@@ -1,4 +1,5 @@
-//! A load shedder behind its lock, with its clock, which is read outside of it. Where nothing is measured, who comes and goes takes the turnstile before the lock.
+//! A load shedder behind its lock, with its clock, which is read outside of it. Where nothing is measured, who comes
+//! and goes takes the turnstile before the lock.
 
 use super::error::Shed;
 use super::policy::Rules;

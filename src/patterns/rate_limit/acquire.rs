@@ -1,7 +1,8 @@
 //! Waiting for permits.
 
 use super::error::AcquireError;
-use super::shared::{Entered, Look, Shared};
+use super::shared::Shared;
+use super::state::{Entered, Look};
 use crate::internal::label;
 use crate::internal::line::Place;
 use crate::runtime::{Sleep, coop};

@@ -1,7 +1,7 @@
 //! Rate limits: so many in such a time.
 //!
-//! Use them where somebody counts: an API with a quota, a crawler that is polite, a mail server. To limit how many run *at once*, take a
-//! [`Semaphore`](crate::sync::Semaphore); for both, [`ConcurrencyAndRate`].
+//! Use them where somebody counts: an API with a quota, a crawler that is polite, a mail server. To limit how many run
+//! *at once*, take a [`Semaphore`](crate::sync::Semaphore); for both, [`ConcurrencyAndRate`].
 //!
 //! | you want | use |
 //! |---|---|
@@ -29,17 +29,21 @@
 //!
 //! # How it behaves
 //!
-//! **First come, first served.** Those who wait stand in one line, whatever they ask for: who wants many is not passed by those who want few, and newcomers pass nobody.
+//! **First come, first served.** Those who wait stand in one line, whatever they ask for: who wants many is not passed
+//! by those who want few, and newcomers pass nobody.
 //!
-//! **Dropping.** An acquire that is dropped before it is ready did not happen: what it was granted goes back, and the next has its turn. What was acquired is used up.
+//! **Dropping.** An acquire that is dropped before it is ready did not happen: what it was granted goes back, and the
+//! next has its turn. What was acquired is used up.
 //!
-//! **No task, one timer.** Only the first in line has a timer. It serves all who are due when it fires; the line keeps the moments that were planned, so a
-//! timer that is late costs no throughput. (A window's promise counts from when its permits are really given.)
+//! **No task, one timer.** Only the first in line has a timer. It serves all who are due when it fires; the line keeps
+//! the moments that were planned, so a timer that is late costs no throughput. (A window's promise counts from when its
+//! permits are really given.)
 //!
-//! **Time** is that of whichever runtime is current at use, unless the limiter was [given one](Builder::runtime): a limiter may stand in a `static`, and be used by one
-//! runtime after another, or by several at once. When another clock comes (a simulation's, after the machine's), time goes on from where it was last seen: what was left of a
-//! wait or of a window is still left. Moments of different clocks are never compared; of clocks that are used in turns, the faster one leads. A clock that stands still
-//! or goes back gives nothing away.
+//! **Time** is that of whichever runtime is current at use, unless the limiter was [given one](Builder::runtime): a
+//! limiter may stand in a `static`, and be used by one runtime after another, or by several at once. When another clock
+//! comes (a simulation's, after the machine's), time goes on from where it was last seen: what was left of a wait or of
+//! a window is still left. Moments of different clocks are never compared; of clocks that are used in turns, the faster
+//! one leads. A clock that stands still or goes back gives nothing away.
 
 mod acquire;
 mod error;
@@ -49,6 +53,7 @@ mod policy;
 mod quota;
 mod rule;
 mod shared;
+mod state;
 mod word;
 #[cfg(test)]
 mod word_tests;
@@ -70,7 +75,8 @@ use std::time::Duration;
 
 /// Lets so many through in such a time; see the [module](self). Clones are the same limiter.
 ///
-/// It may stand in a `static`. When another runtime uses it, time goes on from where it was last seen: what was left of a wait is still left.
+/// It may stand in a `static`. When another runtime uses it, time goes on from where it was last seen: what was left of
+/// a wait is still left.
 #[derive(Clone)]
 pub struct RateLimiter {
     shared: Arc<Shared>,
@@ -149,7 +155,8 @@ impl RateLimiter {
     ///
     /// # Errors
     ///
-    /// [`AcquireError::TooMany`], when somebody waits for more than the new one can ever give at once. Then nothing is changed.
+    /// [`AcquireError::TooMany`], when somebody waits for more than the new one can ever give at once. Then nothing is
+    /// changed.
     pub fn set_quota(&self, quota: Quota) -> Result<(), AcquireError> {
         self.shared.change(quota)
     }

@@ -34,13 +34,15 @@ impl Builder {
         self
     }
 
-    /// How many permits are there at the start. Default: as many as there can be. Zero makes a restart no way around the limit.
+    /// How many permits are there at the start. Default: as many as there can be. Zero makes a restart no way around
+    /// the limit.
     pub fn initial(mut self, permits: u32) -> Self {
         self.initial = permits;
         self
     }
 
-    /// Whose clock and timers it uses. Default: those of whichever runtime is current at use; see [how time goes on](super#how-it-behaves).
+    /// Whose clock and timers it uses. Default: those of whichever runtime is current at use; see [how time goes
+    /// on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self

@@ -8,22 +8,25 @@ use std::collections::VecDeque;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// The generic cell rate algorithm (ITU-T I.371): an even flow, with bursts up to the quota's [`burst`](Quota::burst). In any time `t` it lets
-    /// through at most `burst + t × permits / per`. One number of state. Those who wait keep the moments they were planned for: a timer that is late delays, and loses
-    /// no permit; after a pause of the executor, those whose moments have passed go together.
+    /// The generic cell rate algorithm (ITU-T I.371): an even flow, with bursts up to the quota's
+    /// [`burst`](Quota::burst). In any time `t` it lets through at most `burst + t × permits / per`. One number of
+    /// state. Those who wait keep the moments they were planned for: a timer that is late delays, and loses no permit;
+    /// after a pause of the executor, those whose moments have passed go together.
     #[default]
     Gcra,
-    /// A log of what went through: in *any* window of the quota's time, never more than its permits. Remembers each of them, so it needs memory for as many.
+    /// A log of what went through: in *any* window of the quota's time, never more than its permits. Remembers each of
+    /// them, so it needs memory for as many.
     SlidingWindow,
-    /// Counts in windows that follow one another, from when the limiter was made. At the border of two windows it may let through twice the quota in a short time: for servers that
-    /// count like that, no others.
+    /// Counts in windows that follow one another, from when the limiter was made. At the border of two windows it may
+    /// let through twice the quota in a short time: for servers that count like that, no others.
     FixedWindow,
 }
 
 /// One algorithm at work.
 ///
-/// `at` says the earliest moment, `now` at the earliest, when `n` permits are there, if `ahead` others are taken before. `take` takes them, `planned` being what `at` said
-/// for a waiter, and gives the moment they count from, which `give_back` is told.
+/// `at` says the earliest moment, `now` at the earliest, when `n` permits are there, if `ahead` others are taken
+/// before. `take` takes them, `planned` being what `at` said for a waiter, and gives the moment they count from, which
+/// `give_back` is told.
 #[derive(Clone, Debug)]
 pub(super) enum Rule {
     Gcra(Gcra),

@@ -1,13 +1,17 @@
-//! The uncontended way through a limiter: one compare-and-swap, no lock. `tests/loom` compiles this very file with loom's atomics.
+//! The uncontended way through a limiter: one compare-and-swap, no lock. `tests/loom` compiles this very file with
+//! loom's atomics.
 //!
-//! The word holds the theoretical arrival time of [`Gcra`](super::rule::Gcra) on the clock of the machine, counted from `base`, how many permits were given since, and a bit that says *go by the lock*. While
-//! the bit is clear, permits are taken from the word. The bit is set and cleared under the limiter's lock only: who takes the lock sets it, and carries over
-//! what the word holds; who leaves the lock clears it, unless somebody waits. So nobody passes who waits.
+//! The word holds the theoretical arrival time of [`Gcra`](super::rule::Gcra) on the clock of the machine, counted from
+//! `base`, how many permits were given since, and a bit that says *go by the lock*. While the bit is clear, permits are
+//! taken from the word. The bit is set and cleared under the limiter's lock only: who takes the lock sets it, and
+//! carries over what the word holds; who leaves the lock clears it, unless somebody waits. So nobody passes who waits.
 //!
-//! Each time the bit is cleared, the number of the epoch in the word grows: whoever has computed with another base finds another word, and begins again.
+//! Each time the bit is cleared, the number of the epoch in the word grows: whoever has computed with another base
+//! finds another word, and begins again.
 //!
-//! Where a number does not fit, nothing is taken here, and the lock decides; that also starts a new base, which is the moment of then. So it is once in a second, when the
-//! base is out of date: the limiter's timeline is to see how the clock goes on.
+//! Where a number does not fit, nothing is taken here, and the lock decides; that also starts a new base, which is the
+//! moment of then. So it is once in a second, when the base is out of date: the limiter's timeline is to see how the
+//! clock goes on.
 
 use crate::internal::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -83,7 +87,8 @@ impl Word {
         }
     }
 
-    /// Looked at before the clock is, so that the processor need not wait for both, one after the other: reading a clock waits for all loads.
+    /// Looked at before the clock is, so that the processor need not wait for both, one after the other: reading a
+    /// clock waits for all loads.
     #[inline]
     pub(crate) fn see(&self) -> Seen {
         let word = self.word.load(Ordering::Acquire);
@@ -111,7 +116,8 @@ impl Word {
 
     /// The word with `n` permits taken, if they are there and it holds so much.
     ///
-    /// Between reading the clock and the swap nothing else can be done, so what needs the time is kept to one product and a few sums.
+    /// Between reading the clock and the swap nothing else can be done, so what needs the time is kept to one product
+    /// and a few sums.
     #[inline]
     fn after(&self, seen: Seen, now: Duration, n: u32) -> Option<u64> {
         let Seen { word, base } = seen;
@@ -123,7 +129,8 @@ impl Word {
             per,
             burst,
         } = self.scale;
-        // No product and no sum overflows: `far` and `open` have seen to it that all of them are small enough. From the base on, which may lie ahead.
+        // No product and no sum overflows: `far` and `open` have seen to it that all of them are small enough. From the
+        // base on, which may lie ahead.
         let part = (permits * u64::from(now.subsec_nanos())).cast_signed() - base.cast_signed();
         let now = part + (self.second * now.as_secs()).cast_signed();
         if now > self.second.cast_signed() {

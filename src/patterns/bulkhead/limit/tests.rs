@@ -159,8 +159,9 @@ fn a_window_lasts_a_second_and_holds_ten_calls() {
     assert_eq!((seen.mean, seen.running), (111.0, 7.0));
 }
 
-/// A server that works on so many calls at once, each for so long; further ones wait for each other in it. Clients without end: everything that may run does. Gives
-/// the mean of the limit over the last third of the time, and the highest that there was.
+/// A server that works on so many calls at once, each for so long; further ones wait for each other in it. Clients
+/// without end: everything that may run does. Gives the mean of the limit over the last third of the time, and the
+/// highest that there was.
 struct Server {
     workers: usize,
     works: u64,

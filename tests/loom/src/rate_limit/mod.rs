@@ -150,7 +150,8 @@ fn nobody_passes_who_waits() {
     });
 }
 
-/// The base of the word moves while somebody computes with the old one, and the rest of the word is as it was: nothing is due.
+/// The base of the word moves while somebody computes with the old one, and the rest of the word is as it was: nothing
+/// is due.
 #[test]
 fn a_moved_base_is_seen() {
     check(|| {
