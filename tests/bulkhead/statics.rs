@@ -1,6 +1,6 @@
 //! Bulkheads in a `static`.
 
-use super::in_a_row::{World, in_a_row, run_in};
+use super::in_a_row::{World, at_once, in_a_row, run_in};
 use regatta::bulkhead::{Aimd, Bulkhead, Gradient};
 use regatta::time;
 use std::sync::LazyLock;
@@ -35,6 +35,7 @@ fn one_with_a_fixed_limit_is_used_by_all_runtimes() {
     static FIXED: LazyLock<Bulkhead> =
         LazyLock::new(|| Bulkhead::builder(1).queue(10).max_wait(20 * MS).build());
     in_a_row(|_| calls_and_waits(&FIXED));
+    at_once(|_| calls_and_waits(&FIXED));
     assert_eq!((FIXED.stats().running, FIXED.stats().waiting), (0, 0));
 }
 
@@ -48,10 +49,12 @@ fn those_with_adaptive_limits_are_used_by_all_runtimes() {
         let limit = Gradient::new(1, 2, 4);
         Bulkhead::builder(limit).queue(10).max_wait(20 * MS).build()
     });
-    in_a_row(|_| async {
+    async fn both(_: World) {
         calls_and_waits(&SLOW).await;
         calls_and_waits(&GRADIENT).await;
-    });
+    }
+    in_a_row(both);
+    at_once(both);
     for bulkhead in [&SLOW, &GRADIENT] {
         let stats = bulkhead.stats();
         assert_eq!((stats.running, stats.waiting), (0, 0));

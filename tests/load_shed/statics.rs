@@ -1,6 +1,6 @@
 //! Load shedders in a `static`, and loops around one.
 
-use super::in_a_row::{World, in_a_row, run_in};
+use super::in_a_row::{World, at_once, in_a_row, run_in};
 use super::{MS, SECOND};
 use futures_lite::future::{or, poll_once, yield_now};
 use futures_util::FutureExt;
@@ -16,7 +16,7 @@ fn one_that_measures_is_used_by_all_runtimes() {
         let build = LoadShed::builder().max_lag(60 * SECOND).measure_every(MS);
         build.max_in_flight(100).max_age(60 * SECOND).build()
     });
-    in_a_row(|_| async {
+    async fn enters(_: World) {
         for _ in 0..5 {
             let came = Runtime::current().now();
             let pass = SHED.enter().await.unwrap();
@@ -24,7 +24,9 @@ fn one_that_measures_is_used_by_all_runtimes() {
             SHED.check_age(came).unwrap();
             drop(pass);
         }
-    });
+    }
+    in_a_row(enters);
+    at_once(enters);
     assert_eq!(SHED.stats().in_flight, 0);
     assert_eq!(SHED.stats().refused, 0);
 }

@@ -1,6 +1,6 @@
 //! Limiters in a `static`.
 
-use super::in_a_row::{World, in_a_row, run_in};
+use super::in_a_row::{World, at_once, in_a_row, run_in};
 use regatta::rate_limit::{
     Algorithm, ConcurrencyAndRate, Keyed, Quota, RateLimiter, TryAcquireError,
 };
@@ -27,6 +27,20 @@ async fn acquires(limiter: &RateLimiter) {
     assert!(Runtime::current().now() - began < LONG);
 }
 
+/// Comes again when it is told to, and stands in no line: others in it may live in another time.
+async fn tries(limiter: &RateLimiter) {
+    for _ in 0..4 {
+        while let Err(refused) = limiter.try_acquire(1) {
+            let TryAcquireError::NotYet { retry_after } = refused else {
+                panic!("{refused}");
+            };
+            // Who has read its clock later may have taken before.
+            assert!(retry_after < 25 * MS, "{retry_after:?}");
+            time::sleep(retry_after).await;
+        }
+    }
+}
+
 #[test]
 fn one_of_each_algorithm_is_used_by_all_runtimes() {
     fn of(algorithm: Algorithm) -> RateLimiter {
@@ -39,6 +53,11 @@ fn one_of_each_algorithm_is_used_by_all_runtimes() {
         acquires(&GCRA).await;
         acquires(&SLIDING).await;
         acquires(&FIXED).await;
+    });
+    at_once(|_| async {
+        tries(&GCRA).await;
+        tries(&SLIDING).await;
+        tries(&FIXED).await;
     });
     assert_eq!(GCRA.stats().waiting, 0);
 }
@@ -54,6 +73,13 @@ fn one_with_concurrency_is_used_by_all_runtimes() {
             drop(flight);
         }
     });
+    at_once(|_| async {
+        for _ in 0..4 {
+            while BOTH.try_acquire().is_err() {
+                time::sleep(MS).await;
+            }
+        }
+    });
     assert_eq!((BOTH.in_flight(), BOTH.waiting()), (0, 0));
 }
 
@@ -63,6 +89,11 @@ fn a_set_of_keys_is_used_by_all_runtimes() {
     in_a_row(|_| async {
         for key in [1, 2] {
             acquires(&KEYS.get(&key).unwrap()).await;
+        }
+    });
+    at_once(|_| async {
+        for key in [1, 2] {
+            tries(&KEYS.get(&key).unwrap()).await;
         }
     });
     assert_eq!(KEYS.len(), 2);
