@@ -8,5 +8,8 @@ pub enum OnFailure {
     #[default]
     CancelSiblings,
     /// Lets everybody finish, and returns the errors together at the end: a supervisor.
+    ///
+    /// The call gives the value of its body, or the errors. A body that has something to give in any case puts it where
+    /// the caller finds it: `let mut sum = None;` before the call, `sum = Some(..)` in the body.
     Collect,
 }
