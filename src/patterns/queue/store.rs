@@ -235,7 +235,7 @@ mod tests {
             ranked(),
         ] {
             for seq in 0..50_000 {
-                put(&mut store, seq, seq as u32);
+                put(&mut store, seq, seq as u32 % 600);
             }
             // What half is needed of stays.
             let full = capacity(&store);

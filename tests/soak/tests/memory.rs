@@ -2,13 +2,16 @@
 
 use regatta::Runtime;
 use regatta::cancel::CancelToken;
+use regatta::queue::Queue;
 use regatta::run_on;
 use regatta::runtime::Flavor;
+use regatta::sync::{Barrier, Event, Limiter, Mutex, RwLock, Semaphore};
 use regatta::task::{TaskGroup, scope, task_group};
 use regatta::testing::yield_now;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::convert::Infallible;
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 #[global_allocator]
@@ -179,7 +182,62 @@ fn a_million_children_at_once_give_their_memory_back() {
     });
 }
 
-/// One test, not five: the allocator counts for the whole process, and the harness starts a thread for each test.
+/// Waits two hundred thousand times, and gives up.
+fn burst<F: Future>(what: &str, wait: impl Fn() -> F) {
+    let start = now();
+    let before = held();
+    let mut waits: Vec<_> = (0..200_000).map(|_| Box::pin(wait())).collect();
+    let mut cx = Context::from_waker(Waker::noop());
+    for wait in &mut waits {
+        assert!(wait.as_mut().poll(&mut cx).is_pending(), "{what}");
+    }
+    drop(waits);
+    no_more(what, before, held(), start);
+}
+
+fn a_burst_of_waiters_gives_its_memory_back() {
+    let (mutex, lock) = (Mutex::new(()), RwLock::new(()));
+    let held_by_us = (mutex.try_lock(), lock.try_write());
+    burst("a mutex", || mutex.lock());
+    burst("a lock to read", || lock.read());
+    burst("a lock to write", || lock.write());
+    let (semaphore, limiter) = (Semaphore::new(0), Limiter::new(0));
+    burst("a semaphore", || semaphore.acquire());
+    burst("a limiter", || limiter.borrow());
+    let (event, barrier) = (Event::new(), Barrier::new(usize::MAX));
+    burst("an event", || event.wait());
+    burst("a barrier", || barrier.wait());
+    let (empty, full, hands) = (
+        Queue::<u8>::bounded(1),
+        Queue::bounded(1),
+        Queue::rendezvous(),
+    );
+    full.try_put(0).expect("there is room");
+    burst("gets", || empty.take());
+    burst("puts", || full.put(1));
+    burst("joins", || full.join());
+    burst("puts to a hand", || hands.put(1));
+    drop(held_by_us);
+}
+
+fn a_drained_queue_gives_its_memory_back() {
+    let (fifo, ranked) = (Queue::unbounded(), Queue::priority(usize::MAX));
+    for (queue, what) in [(fifo, "first in, first out"), (ranked, "by priority")] {
+        let before = held();
+        for n in 0..500_000_u64 {
+            queue.try_put(n).expect("it has no bound");
+        }
+        while queue.try_take().is_some() {}
+        let after = held();
+        println!("a drained queue, {what}: {before} bytes, then {after}");
+        assert!(
+            after <= before + 65_536,
+            "{what}: {before} bytes, then {after}"
+        );
+    }
+}
+
+/// One test, not seven: the allocator counts for the whole process, and the harness starts a thread for each test.
 #[test]
 fn nothing_grows_with_the_work_that_was_done() {
     a_group_in_place_that_ran_ten_million_children_holds_what_it_held_after_a_thousand();
@@ -187,4 +245,6 @@ fn nothing_grows_with_the_work_that_was_done() {
     a_limit_holds_nothing_of_those_it_let_pass();
     a_token_holds_nothing_of_children_that_are_gone();
     a_million_children_at_once_give_their_memory_back();
+    a_burst_of_waiters_gives_its_memory_back();
+    a_drained_queue_gives_its_memory_back();
 }

@@ -1,13 +1,15 @@
 //! Drops every operation of a queue at every await, 100,000 times each, and counts what is left: every item once, and no waiter.
 
 use regatta::queue::{
-    Broadcast, Consumer, Item, Lagged, OnDrop, Producer, PutError, Queue, Subscriber,
+    Broadcast, Consumer, Item, Lagged, OnDrop, Producer, PutError, Queue, SenderGone, Subscriber,
+    oneshot,
 };
 use regatta::testing::{Outcome, cancel_safety_drops, settle, yield_now};
 use regatta::{Runtime, time};
 use regatta_soak::{DROPS, MS, passed};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     drop(Runtime::current().try_spawn(future).unwrap());
@@ -385,4 +387,127 @@ fn a_dropped_receive_leaves_the_item() {
         }
     };
     passed(&cancel_safety_drops(DROPS, setup, op, verify));
+}
+
+/// A rival's item and ours, from hand to hand.
+#[test]
+fn a_dropped_put_to_a_hand_did_not_happen_unless_it_was_taken() {
+    let setup = async || {
+        let queue = Queue::rendezvous();
+        let (rival, consumer) = (queue.clone(), queue.clone());
+        spawn(async move { rival.put(4).await.unwrap() });
+        spawn(async move {
+            for _ in 0..2 {
+                yield_now().await;
+                consumer.take().await;
+            }
+        });
+        queue
+    };
+    let op = |queue: Queue<u32>| async move { queue.put(OURS).await };
+    let verify = |queue: Queue<u32>, outcome: Outcome<Result<(), PutError<u32>>>| async move {
+        settle().await;
+        let is_in = matches!(outcome, Outcome::Completed(Ok(())));
+        let stats = queue.stats();
+        queue.close();
+        settle().await;
+        let clean = (stats.waiting_puts, stats.len, stats.open) == (0, 0, 0);
+        // Dropped between being taken and seeing that, it has happened.
+        match stats.puts {
+            2 if clean && stats.gets == 2 => Ok(()),
+            1 if clean && stats.gets == 1 && !is_in => Ok(()),
+            _ => Err(format!("put: {is_in}, {stats:?}")),
+        }
+    };
+    passed(&cancel_safety_drops(DROPS, setup, op, verify));
+}
+
+#[test]
+fn a_dropped_get_from_a_hand_has_taken_nothing() {
+    let setup = async || {
+        let queue = Queue::rendezvous();
+        let (producer, rival) = (queue.clone(), queue.clone());
+        spawn(async move {
+            for n in 0..3 {
+                yield_now().await;
+                producer.put(n).await.unwrap();
+            }
+        });
+        spawn(async move {
+            rival.take().await;
+        });
+        queue
+    };
+    let op = |queue: Queue<u32>| async move { queue.take().await };
+    let verify = |queue: Queue<u32>, _: Outcome<Option<u32>>| async move {
+        settle().await;
+        while queue.try_take().is_some() {
+            settle().await;
+        }
+        let stats = queue.stats();
+        let seen = (
+            stats.puts,
+            stats.gets,
+            stats.waiting_puts,
+            stats.waiting_gets,
+        );
+        match (seen, stats.len) {
+            ((3, 3, 0, 0), 0) => Ok(()),
+            _ => Err(format!("{stats:?}")),
+        }
+    };
+    passed(&cancel_safety_drops(DROPS, setup, op, verify));
+}
+
+#[test]
+fn a_dropped_receiver_of_a_oneshot_takes_its_value_along() {
+    let op = |value: Arc<()>| async move {
+        let (sender, receiver) = oneshot();
+        spawn(async move {
+            yield_now().await;
+            drop(sender.send(value));
+        });
+        receiver.await
+    };
+    let verify = |value: Arc<()>, outcome: Outcome<Result<Arc<()>, SenderGone>>| async move {
+        settle().await;
+        let there = usize::from(matches!(outcome, Outcome::Completed(Ok(_))));
+        match Arc::strong_count(&value) - there {
+            1 => Ok(()),
+            n => Err(format!("{n} instead of 1")),
+        }
+    };
+    passed(&cancel_safety_drops(
+        DROPS,
+        async || Arc::new(()),
+        op,
+        verify,
+    ));
+}
+
+#[test]
+fn a_dropped_look_at_the_end_of_a_receiver_leaves_nothing() {
+    let op = |closed: Arc<()>| async move {
+        let (mut sender, receiver) = oneshot::<Arc<()>>();
+        spawn(async move {
+            yield_now().await;
+            drop(receiver);
+        });
+        sender.closed().await;
+        sender.send(closed).is_err()
+    };
+    let verify = |closed: Arc<()>, outcome: Outcome<bool>| async move {
+        settle().await;
+        match (outcome, Arc::strong_count(&closed)) {
+            (Outcome::Completed(false), _) => Err("it was sent to nobody".into()),
+            (_, 1) => Ok(()),
+            (_, n) => Err(format!("{n} instead of 1")),
+        }
+    };
+    passed(&cancel_safety_drops(
+        DROPS,
+        async || Arc::new(()),
+        op,
+        verify,
+    ));
 }

@@ -1,9 +1,12 @@
 //! Drops every waiting call of `sync` at every await, 100,000 times each, and looks at what is left: no permit, no waiter, no lost turn.
 
 use regatta::Runtime;
-use regatta::sync::{Barrier, Condition, Event, Limiter, Mutex, RwLock, Semaphore, WriteGuard};
+use regatta::sync::{
+    Barrier, Condition, Event, Limiter, Mutex, OnceCell, RwLock, Semaphore, WriteGuard,
+};
 use regatta::testing::{Outcome, cancel_safety_drops, settle, yield_now};
 use regatta_soak::{DROPS, passed};
+use std::sync::Arc;
 
 fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     drop(Runtime::current().try_spawn(future).unwrap());
@@ -284,6 +287,70 @@ fn a_dropped_waiter_at_a_barrier_has_not_arrived() {
                 same(barrier.waiting(), 0)
             }
             (n, _) => Err(format!("{n} wait")),
+        }
+    };
+    passed(&cancel_safety_drops(DROPS, setup, op, verify));
+}
+
+/// While others reset and abort it.
+#[test]
+fn a_dropped_waiter_leaves_a_barrier_that_is_reset_and_aborted() {
+    let setup = async || {
+        let barrier = Barrier::new(3);
+        for _ in 0..2 {
+            let barrier = barrier.clone();
+            spawn(async move {
+                let _ = barrier.wait().await;
+                let _ = barrier.wait().await;
+            });
+        }
+        let changes = barrier.clone();
+        spawn(async move {
+            yield_now().await;
+            changes.reset();
+            yield_now().await;
+            changes.abort();
+        });
+        barrier
+    };
+    let op = |barrier: Barrier| async move {
+        for _ in 0..2 {
+            let _ = barrier.wait().await;
+        }
+    };
+    let verify = |barrier: Barrier, _: Outcome<()>| async move {
+        settle().await;
+        same((barrier.waiting(), barrier.is_aborted()), (0, true))?;
+        barrier.reset();
+        same(barrier.waiting(), 0)
+    };
+    passed(&cancel_safety_drops(DROPS, setup, op, verify));
+}
+
+#[test]
+fn a_value_is_made_by_another_when_its_maker_is_dropped() {
+    let setup = async || {
+        let cell = Arc::new(OnceCell::new());
+        let other = cell.clone();
+        spawn(async move {
+            yield_now().await;
+            other.get_or_init(async || 1).await;
+        });
+        cell
+    };
+    let op = |cell: Arc<OnceCell<u32>>| async move {
+        let make = async || {
+            yield_now().await;
+            2
+        };
+        *cell.get_or_init(make).await
+    };
+    let verify = |cell: Arc<OnceCell<u32>>, outcome: Outcome<u32>| async move {
+        settle().await;
+        match (cell.get(), outcome) {
+            (Some(made), Outcome::Completed(seen)) => same(*made, seen),
+            (Some(_), _) => Ok(()),
+            (None, _) => Err("nobody made it".into()),
         }
     };
     passed(&cancel_safety_drops(DROPS, setup, op, verify));
