@@ -2,9 +2,6 @@
 
 /// (harness, operation or the beginning of its name).
 const KNOWN: &[(&str, &str)] = &[
-    ("wakers", "workers::"),
-    // It clones a waker under its lock, which the lock notices.
-    ("wakers", "blocking::Portal"),
     // `timeout` pays before its future has a place in line.
     ("fair", "queue::Queue::put_timeout"),
     ("lost", "task::as_completed"),

@@ -55,6 +55,8 @@ impl<T> Returns for fn() -> T {
 }
 
 // `async { loop { .. } }`: a child that ends only by being cancelled.
+// Not listed in messages, where it would show the trick.
+#[diagnostic::do_not_recommend]
 impl<E> ChildOutput<E> for <fn() -> ! as Returns>::Output {
     type Ok = Self;
     fn split(self) -> Result<Self, Fault<E>> {
