@@ -18,6 +18,8 @@ mod hostile;
 mod list;
 #[path = "operations/panics.rs"]
 mod panics;
+#[path = "operations/shutdowns.rs"]
+mod shutdowns;
 #[path = "operations/sources.rs"]
 mod sources;
 #[path = "operations/statics.rs"]

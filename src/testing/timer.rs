@@ -30,6 +30,11 @@ impl Future for Timer {
         let me = &mut *self;
         let waker = cx.waker().clone();
         let mut s = me.shared.lock();
+        if s.ended && s.now < me.at {
+            drop(s);
+            // As tokio does: nobody moves this clock any more, so whoever waits for it would wait for ever.
+            panic!("a sleep of a simulation that has ended: it can never be over");
+        }
         let key = match me.key {
             Some(key) => key,
             None => s.key(),

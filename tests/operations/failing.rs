@@ -4,6 +4,7 @@
 const KNOWN: &[(&str, &str)] = &[
     // `timeout` pays before its future has a place in line.
     ("fair", "queue::Queue::put_timeout"),
+    ("shutdowns", "workers::"),
     ("lost", "task::as_completed"),
     ("lost", "task::AsCompleted"),
     ("given", "stream::"),

@@ -1,7 +1,7 @@
 //! The code of users panics, at every place where it is called: nothing aborts, nothing is poisoned, nothing is lost.
 
 use crate::ground::{self, Ground};
-use crate::user::User;
+use crate::user::{self, User};
 use crate::world::{Op, World, poll_once, quietly, same};
 use crate::{catalogue, failing};
 use std::future::{Future, poll_fn};
@@ -51,6 +51,7 @@ async fn everything(world: &World) {
 /// With the n-th call of the user panicking; gives how many calls there were.
 async fn trial(build: fn(&User) -> World, place: Ground, n: usize) -> Result<usize, String> {
     let user = User::panics_at(n);
+    user::enter(&user);
     let Ok(world) = quietly(|| build(&user)) else {
         return Ok(user.calls());
     };

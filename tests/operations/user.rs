@@ -1,5 +1,6 @@
 //! Code of a user that counts how often it is called, and panics when it is told to.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -12,9 +13,19 @@ struct Inner {
     calls: AtomicUsize,
     /// The call that panics; 0: none.
     panics_at: AtomicUsize,
-    panicked: AtomicUsize,
     /// Values that live.
     values: AtomicUsize,
+}
+
+thread_local!(static HERE: RefCell<User> = RefCell::default());
+
+/// Whose code runs in the futures that are made here.
+pub(crate) fn here() -> User {
+    HERE.with_borrow(Clone::clone)
+}
+
+pub(crate) fn enter(user: &User) {
+    HERE.set(user.clone());
 }
 
 /// What a panic of a user says.
@@ -32,10 +43,6 @@ impl User {
         self.0.calls.load(SeqCst)
     }
 
-    pub(crate) fn has_panicked(&self) -> bool {
-        self.0.panicked.load(SeqCst) > 0
-    }
-
     pub(crate) fn values(&self) -> usize {
         self.0.values.load(SeqCst)
     }
@@ -44,7 +51,6 @@ impl User {
     pub(crate) fn call(&self) {
         let call = self.0.calls.fetch_add(1, SeqCst) + 1;
         if call == self.0.panics_at.load(SeqCst) {
-            self.0.panicked.fetch_add(1, SeqCst);
             std::panic::panic_any(String::from(PANIC));
         }
     }

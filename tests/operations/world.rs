@@ -1,6 +1,6 @@
 //! What an entry of the catalogue is: one operation on one object, which is ready, or waits until it may go on.
 
-use crate::user::User;
+use crate::user::{self, User, Value};
 use std::any::Any;
 use std::fmt::Debug;
 use std::future::Future;
@@ -102,7 +102,7 @@ impl World {
         T: 'static,
         E: Debug,
     {
-        let gate = Gate::default();
+        let gate = Gate(Arc::default(), user::here());
         let seen = gate.clone();
         World::new(gate, op, Gate::close)
             .check(move || same("waiting at the gate", seen.waiting(), 0))
@@ -183,7 +183,7 @@ pub(crate) fn on_drop<F: FnMut()>(f: F) -> OnDrop<F> {
 
 /// Open, or closed by somebody: what futures and servers of the catalogue wait at. Not of regatta's making.
 #[derive(Clone, Default)]
-pub(crate) struct Gate(Arc<Mutex<State>>);
+pub(crate) struct Gate(Arc<Mutex<State>>, User);
 
 #[derive(Default)]
 struct State {
@@ -227,6 +227,7 @@ impl Gate {
         Pass {
             gate: self.clone(),
             id: 0,
+            value: Some(self.1.value()),
         }
     }
 }
@@ -235,6 +236,8 @@ impl Gate {
 pub(crate) struct Pass {
     gate: Gate,
     id: u64,
+    /// Dropped with the future, or before it is ready.
+    value: Option<Value>,
 }
 
 impl Future for Pass {
@@ -242,6 +245,7 @@ impl Future for Pass {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.gate.is_open() {
+            self.gate.1.call();
             return Poll::Ready(());
         }
         let waker = cx.waker().clone();
@@ -274,6 +278,7 @@ impl Drop for Pass {
         let old = at.map(|at| state.waiting.swap_remove(at));
         drop(state);
         drop(old);
+        drop(self.value.take());
     }
 }
 

@@ -164,3 +164,20 @@ fn there_is_no_virtual_time_outside() {
 fn nothing_settles_outside() {
     regatta::run(testing::settle());
 }
+
+/// As on tokio: nobody moves its clock any more.
+#[test]
+fn a_sleep_of_a_simulation_that_has_ended_says_so_instead_of_waiting() {
+    use futures::FutureExt;
+    use std::panic::AssertUnwindSafe;
+    let left = testing::run(async || {
+        let mut slow = Box::pin(Runtime::current().sleep(MS));
+        assert!(futures::poll!(&mut slow).is_pending());
+        slow
+    });
+    let waited =
+        std::thread::spawn(|| futures::executor::block_on(AssertUnwindSafe(left).catch_unwind()));
+    let payload = waited.join().unwrap().unwrap_err();
+    let text = payload.downcast_ref::<&str>().unwrap();
+    assert!(text.contains("a simulation that has ended"), "{text}");
+}

@@ -1,6 +1,7 @@
 //! Leaves nothing behind when a simulation ends.
 
 use super::{Session, text};
+use crate::internal::caught::quietly;
 use crate::runtime::unobserved;
 use crate::testing::failure::{Failure, TaskInfo};
 use crate::testing::shared::ROOT;
@@ -51,7 +52,11 @@ impl Session {
         let settling = std::mem::take(&mut s.settling);
         let inbox = std::mem::take(&mut s.inbox);
         drop(s);
-        let rest = self.drop_task(&info, (timers, settling, inbox));
+        // Who waits for this clock outside of it is told at its next poll.
+        for waker in timers.into_values() {
+            quietly(|| waker.wake());
+        }
+        let rest = self.drop_task(&info, (settling, inbox));
         failure
             .or(rest)
             .or_else(|| self.unobserved(None, ROOT).err())
