@@ -97,52 +97,15 @@ struct Slot<F> {
     waker: Waker,
 }
 
-/// A slot that is being polled. It is free again when the future has ended, or has panicked: nobody is to wait for that one.
-struct Occupied<'a, F> {
-    number: usize,
-    free: &'a mut Vec<usize>,
-    slot: &'a mut Slot<F>,
-    ended: bool,
-}
-
-impl<F: Future> Occupied<'_, F> {
-    #[inline(always)]
-    fn poll(mut self) -> Poll<F::Output> {
-        let polled = match self.slot.future.as_mut().as_pin_mut() {
-            Some(future) => future.poll(&mut Context::from_waker(&self.slot.waker)),
-            None => Poll::Pending,
-        };
-        match polled {
-            Poll::Ready(output) => {
-                self.ended = true;
-                drop(self);
-                Poll::Ready(output)
-            }
-            Poll::Pending => {
-                std::mem::forget(self);
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl<F> Drop for Occupied<'_, F> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // First, for the destructor of the future may panic.
-        self.free.push(self.number);
-        if self.ended {
-            self.slot.future.set(None);
-        } else {
-            quietly(|| self.slot.future.set(None));
-        }
-    }
-}
+/// No slot.
+const NONE: usize = usize::MAX;
 
 /// A set of futures; gives their outputs in the order they end, with the number of the slot each was in.
 pub(crate) struct Slots<F> {
     slots: Vec<Slot<F>>,
     free: Vec<usize>,
+    /// The slot that is being polled. Between two calls: the one whose future has panicked, which nobody is to wait for.
+    polling: usize,
     words: Vec<Arc<Word>>,
     above: Vec<Arc<Above>>,
     taken: Taken,
@@ -162,6 +125,7 @@ impl<F> Default for Slots<F> {
         Slots {
             slots: Vec::new(),
             free: Vec::new(),
+            polling: NONE,
             words: Vec::new(),
             above: Vec::new(),
             taken: Taken::default(),
@@ -173,7 +137,23 @@ impl<F> Default for Slots<F> {
 impl<F> Slots<F> {
     /// How many futures have not ended.
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots.len() - self.free.len() - usize::from(self.polling != NONE)
+    }
+
+    /// Frees the slot whose future has panicked.
+    #[inline]
+    fn recover(&mut self) {
+        if self.polling != NONE {
+            self.bury();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn bury(&mut self) {
+        let i = std::mem::replace(&mut self.polling, NONE);
+        self.free.push(i);
+        quietly(|| self.slots[i].future.set(None));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -187,6 +167,7 @@ impl<F> Slots<F> {
 
     /// Calls `f` with every future that has not ended, and has it polled in the next sweep.
     pub(crate) fn for_each(&mut self, mut f: impl FnMut(usize, Pin<&mut F>)) {
+        self.recover();
         for (i, slot) in self.slots.iter_mut().enumerate() {
             if let Some(future) = slot.future.as_mut().as_pin_mut() {
                 f(i, future);
@@ -197,6 +178,7 @@ impl<F> Slots<F> {
 
     #[inline]
     fn vacant(&mut self) -> usize {
+        self.recover();
         match self.free.pop() {
             Some(i) => i,
             None => self.grow(),
@@ -251,30 +233,39 @@ impl<F: Future> Slots<F> {
     #[inline(always)]
     pub(crate) fn insert_polled(&mut self, make: impl FnOnce() -> F) -> Result<usize, F::Output> {
         let i = self.vacant();
+        self.polling = i;
         let slot = &mut self.slots[i];
-        let occupied = Occupied {
-            number: i,
-            free: &mut self.free,
-            slot,
-            ended: false,
-        };
-        occupied.slot.future.set(Some(make()));
-        match occupied.poll() {
-            Poll::Ready(output) => Err(output),
-            Poll::Pending => Ok(i),
+        slot.future.set(Some(make()));
+        match self.poll_polling() {
+            Some(output) => Err(output),
+            None => Ok(i),
         }
     }
 
     #[inline(always)]
     fn poll_slot(&mut self, i: usize) -> Option<F::Output> {
-        let occupied = Occupied {
-            number: i,
-            free: &mut self.free,
-            slot: &mut self.slots[i],
-            ended: false,
+        self.polling = i;
+        self.poll_polling()
+    }
+
+    /// Polls the future in the slot that is being polled.
+    #[inline(always)]
+    fn poll_polling(&mut self) -> Option<F::Output> {
+        let i = self.polling;
+        let slot = &mut self.slots[i];
+        let Some(future) = slot.future.as_mut().as_pin_mut() else {
+            self.polling = NONE;
+            return None;
         };
-        match occupied.poll() {
-            Poll::Ready(output) => Some(output),
+        let polled = future.poll(&mut Context::from_waker(&slot.waker));
+        self.polling = NONE;
+        match polled {
+            Poll::Ready(output) => {
+                // First, for the destructor of the future may panic.
+                self.free.push(i);
+                slot.future.set(None);
+                Some(output)
+            }
             Poll::Pending => None,
         }
     }
@@ -289,6 +280,7 @@ impl<F: Future> Slots<F> {
     /// always wakes itself does not keep the task from giving way.
     #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
+        self.recover();
         if self.is_empty() {
             return Poll::Ready(None);
         }
