@@ -22,8 +22,6 @@ pin_project! {
         wait: Waiting,
         // Somebody may move the deadline.
         moves: bool,
-        // Work that is ready at once spends, too: a loop around it gives way now and then.
-        has_paid: bool,
         // The deadline has passed; the future is dropped as soon as its shields allow.
         expired: bool,
     }
@@ -98,7 +96,6 @@ impl<F> Timed<F> {
             scoped: Scoped::new(mark, future),
             wait: Waiting(ManuallyDrop::new(None)),
             moves,
-            has_paid: false,
             expired: false,
         }
     }
@@ -128,8 +125,8 @@ impl<F: Future> Future for Timed<F> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_mut().project();
-        if !*this.has_paid {
-            *this.has_paid = true;
+        // Work that is ready at once spends, too: a loop around it gives way now and then.
+        if !this.scoped.was_polled() {
             ready!(coop::poll_spend(cx));
         }
         match this.scoped.step(cx, *this.expired) {

@@ -29,6 +29,7 @@ pin_project! {
 }
 
 impl<F> Run<F> {
+    #[inline]
     pub(super) fn new(token: &CancelToken, grace: Duration, future: F) -> Self {
         let node = if token.node.is_timed() && !grace.is_zero() {
             Node::lenient(&token.node)

@@ -172,6 +172,7 @@ impl CancelToken {
     /// # Cancel safety
     ///
     /// Dropping it drops `future` at once, without its async cleanup.
+    #[inline]
     pub fn run<F: IntoFuture>(&self, future: F) -> Run<F::IntoFuture> {
         Run::new(self, Duration::ZERO, future.into_future())
     }
@@ -208,6 +209,7 @@ impl CancelToken {
     /// # Cancel safety
     ///
     /// Dropping it drops `future` at once, without its async cleanup.
+    #[inline]
     pub fn run_graceful<F: IntoFuture>(&self, grace: Duration, future: F) -> Run<F::IntoFuture> {
         Run::new(self, grace, future.into_future())
     }

@@ -18,9 +18,6 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-/// How many futures may end for one unit of the task's budget.
-const ENDS_A_UNIT: u8 = 4;
-
 /// How far a [`gather`] has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -412,15 +409,14 @@ where
     fn advance(self: Pin<&mut Self>, cx: &mut Context<'_>, first: bool) -> Poll<()> {
         let this = self.project();
         let mut draws = first.then_some(true);
-        let mut unpaid = 0;
         loop {
             let (number, output) = 'ended: {
                 // Nothing starts for a caller that is cancelled, which may live on for the cleanup of one of them.
                 while this.members.len() < *this.limit
-                    && this.futures.is_some()
+                    && let Some(futures) = this.futures
                     && *draws.get_or_insert_with(|| !scope::is_cancelled())
                 {
-                    let Some(future) = this.futures.as_mut().and_then(Iterator::next) else {
+                    let Some(future) = futures.next() else {
                         *this.futures = None;
                         break;
                     };
@@ -461,11 +457,7 @@ where
                     dismiss(this.members);
                 }
             }
-            unpaid += 1;
-            if unpaid == ENDS_A_UNIT {
-                unpaid = 0;
-                ready!(coop::poll_spend(cx));
-            }
+            ready!(coop::poll_spend(cx));
         }
     }
 }
