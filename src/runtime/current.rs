@@ -112,6 +112,13 @@ pub(super) fn current() -> Runtime {
     resolve()
 }
 
+/// Whether a runtime was entered on this thread, which comes before all others.
+#[cfg(feature = "tokio")]
+#[inline]
+pub(super) fn is_entered() -> bool {
+    ENTERED.try_with(Cell::get).unwrap_or(false)
+}
+
 /// The clock of the current runtime, and what it says: for those who need no runtime besides. tokio, smol and neutral are not told apart.
 #[inline]
 pub(super) fn clock() -> (ClockId, Instant) {

@@ -17,6 +17,18 @@ enum Id {
 }
 
 impl Runtime {
+    /// The name of the current runtime, without a handle to it.
+    #[inline]
+    pub(crate) fn id_here() -> RuntimeId {
+        #[cfg(feature = "tokio")]
+        if !super::current::is_entered()
+            && let Some(name) = super::tokio::name_of_runtime()
+        {
+            return RuntimeId(Id::Tokio(name));
+        }
+        Runtime::current().id()
+    }
+
     /// For what must not go from one runtime to another, such as a socket, which dies with its reactor.
     #[inline]
     pub(crate) fn id(&self) -> RuntimeId {

@@ -33,6 +33,8 @@ struct Stash {
     handle: Cell<Option<ManuallyDrop<Handle>>>,
     /// This thread has been in a context of tokio's.
     in_context: Cell<bool>,
+    /// The task that asked last for its runtime's name, and that name: a task never changes its runtime.
+    named: Cell<Option<(Id, ::tokio::runtime::Id)>>,
 }
 
 impl Stash {
@@ -64,7 +66,7 @@ impl Drop for Sweeper {
 }
 
 thread_local! {
-    static STASH: Stash = const { Stash { task: Cell::new(None), handle: Cell::new(None), in_context: Cell::new(false) } };
+    static STASH: Stash = const { Stash { task: Cell::new(None), handle: Cell::new(None), in_context: Cell::new(false), named: Cell::new(None) } };
     static SWEEPER: Sweeper = const { Sweeper };
 }
 
@@ -183,6 +185,23 @@ fn within(at: Instant) -> Instant {
 }
 
 const END: Duration = Duration::from_secs(1);
+
+/// The name of the runtime of the running task.
+#[inline]
+pub(super) fn name_of_runtime() -> Option<::tokio::runtime::Id> {
+    let task = ::tokio::task::try_id()?;
+    match STASH.with(|s| s.named.get()) {
+        Some((of, name)) if of == task => Some(name),
+        _ => ask_for_name(task),
+    }
+}
+
+#[cold]
+fn ask_for_name(task: Id) -> Option<::tokio::runtime::Id> {
+    let name = Handle::try_current().ok()?.id();
+    STASH.with(|s| s.named.set(Some((task, name))));
+    Some(name)
+}
 
 /// Moves a timer so far away that it does not matter.
 pub(super) fn put_off(sleep: Pin<&mut NativeSleep>) {

@@ -106,7 +106,10 @@ impl<M: Manager> Shared<M> {
     fn here(&self, dated: bool) -> Here {
         match &self.fixed {
             Some(runtime) => Here::on(runtime, dated),
-            None => Here::on(&Runtime::current(), dated),
+            None => Here {
+                ground: Runtime::id_here(),
+                read: dated.then(Runtime::clock_here),
+            },
         }
     }
 
