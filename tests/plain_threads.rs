@@ -53,6 +53,12 @@ fn a_plain_thread_finds_what_run_runs_on_and_otherwise_smol_or_nothing() {
     assert_eq!((name(), name_on_a_thread()), (default, default));
     assert_eq!(futures::executor::block_on(async { name() }), default);
     assert_eq!(Runtime::current().can_spawn(), Flavor::Smol.is_available());
+    #[cfg(feature = "smol")]
+    {
+        assert_eq!(smol::block_on(async { name() }), "smol");
+        assert_eq!(smol::block_on(smol::spawn(async { name() })), "smol");
+        assert_eq!(smol::block_on(smol::unblock(name)), "smol");
+    }
     let both = Flavor::Smol.is_available() && Flavor::Tokio.is_available();
     let expected: &[Notice] = if both { &[Notice::SmolByDefault] } else { &[] };
     assert_eq!((&*told(), &*notices()), (expected, expected));

@@ -8,6 +8,8 @@
 //!   passed on the timeline, or more.
 //! * Clocks that are used in turns (a simulation on one thread, tokio on another) do not add up: the faster one leads,
 //!   and the other goes on from where it has led to.
+//! * A simulation counts from its beginning, also when the object is used there later: a breaker that a test before left
+//!   open has slept an hour when the next test has slept an hour.
 //! * The clock seen first has the distance zero, so an object that knows one clock computes nothing.
 //! * A clock that has gone back (tokio's, paused in one runtime and real in the next) is taken for a new one.
 //!
@@ -68,6 +70,8 @@ impl Timeline {
             } else if known.seen - at <= TOLERANCE {
                 (seen, moment) = (known.seen, Some(known.stood));
             }
+        } else if let (Some(last), Some(began)) = (self.last, clock.began()) {
+            moment = last.checked_add(at.saturating_duration_since(began));
         }
         let now = moment.unwrap_or(at);
         let now = self.last.map_or(now, |last| last.max(now));
@@ -193,12 +197,44 @@ impl TimeSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::{Backend, BoxFuture, BoxWork};
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// Whose clock it is, is all that matters.
+    struct Foreign;
+
+    impl Backend for Foreign {
+        fn spawn(&self, task: BoxFuture<'static, ()>) {
+            drop(task);
+        }
+        fn spawn_blocking(&self, work: BoxWork) {
+            drop(work);
+        }
+        fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
+            Box::pin(Runtime::neutral().sleep_until(at))
+        }
+        fn now(&self) -> Instant {
+            Runtime::neutral().now()
+        }
+    }
+
     fn clocks() -> (ClockId, ClockId, Instant) {
-        let virtual_clock = crate::testing::run(async || Runtime::current().clock());
-        (ClockId::REAL, virtual_clock, Runtime::neutral().now())
+        let foreign = Runtime::custom(Foreign).clock();
+        (ClockId::REAL, foreign, Runtime::neutral().now())
+    }
+
+    #[test]
+    fn a_simulation_counts_from_its_beginning() {
+        let mut line = Timeline::new();
+        let (first, at) = crate::testing::run(async || Timeline::read(&Runtime::current()));
+        line.now(first, at + 10 * SECOND);
+        let (second, at) = crate::testing::run(async || Timeline::read(&Runtime::current()));
+        assert_eq!(line.now(second, at + 3_600 * SECOND), at + 3_610 * SECOND);
+        assert_eq!(
+            line.on_clock(second, at + 3_611 * SECOND),
+            Some(at + 3_601 * SECOND)
+        );
     }
 
     #[test]

@@ -8,18 +8,30 @@ use super::backend::Backend;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// Equal: the same clock. Never used again for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ClockId(u64);
+pub(crate) struct ClockId {
+    number: u64,
+    began: Option<Instant>,
+}
 
 impl ClockId {
     /// tokio, smol and neutral all read the clock of the machine.
-    pub(crate) const REAL: ClockId = ClockId(0);
+    pub(crate) const REAL: ClockId = ClockId {
+        number: 0,
+        began: None,
+    };
 
-    /// For those that keep it in an atomic.
+    /// For those that keep it in few bytes.
     pub(crate) fn number(self) -> u64 {
-        self.0
+        self.number
+    }
+
+    /// When a simulation began, on its own clock: what has passed there since has passed for whatever comes into it.
+    pub(crate) fn began(self) -> Option<Instant> {
+        self.began
     }
 }
 
@@ -30,10 +42,11 @@ pub(super) struct Clocked {
 }
 
 impl Clocked {
-    pub(super) fn new(backend: impl Backend) -> Arc<Self> {
+    pub(super) fn new(backend: impl Backend, began: Option<Instant>) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Arc::new(Clocked {
-            id: ClockId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            id: ClockId { number, began },
             backend: Box::new(backend),
         })
     }

@@ -160,7 +160,13 @@ impl Runtime {
 
     /// An executor of your own; see [`Backend`] for an example.
     pub fn custom(backend: impl Backend) -> Runtime {
-        Runtime::from(Kind::Custom(clock::Clocked::new(backend)))
+        Runtime::from(Kind::Custom(clock::Clocked::new(backend, None)))
+    }
+
+    /// One whose clock began just now.
+    pub(crate) fn simulated(backend: impl Backend) -> Runtime {
+        let began = Some(backend.now());
+        Runtime::from(Kind::Custom(clock::Clocked::new(backend, began)))
     }
 
     /// No runtime: timers work on any executor, nothing can be spawned.

@@ -27,7 +27,7 @@ pub(super) struct Simulated(Arc<Shared>);
 impl Simulated {
     pub(super) fn runtime(shared: Arc<Shared>) -> Runtime {
         shared.handle_alive.store(true, Relaxed);
-        Runtime::custom(Simulated(shared))
+        Runtime::simulated(Simulated(shared))
     }
 
     /// The simulation, when the call comes from its own thread.

@@ -57,6 +57,22 @@ fn a_set_of_keys_is_used_by_all_runtimes() {
 }
 
 #[test]
+fn a_simulation_that_sleeps_before_it_calls_has_slept_for_the_breaker_too() {
+    static BREAKER: LazyLock<CircuitBreaker> =
+        LazyLock::new(|| after(1).open_for(30 * SECOND).build());
+    regatta::testing::run(async || {
+        let _ = fail(&BREAKER).await;
+        assert_eq!(BREAKER.state(), State::Open);
+    });
+    regatta::testing::run(async || {
+        time::sleep(29 * SECOND).await;
+        assert!(work(&BREAKER).await.is_err());
+        time::sleep(SECOND).await;
+        assert!(work(&BREAKER).await.is_ok());
+    });
+}
+
+#[test]
 fn what_was_left_of_the_open_time_is_left_in_the_next_simulation() {
     let breaker = run_in(World::Simulation, |_| async {
         let breaker = after(1).open_for(30 * SECOND).build();

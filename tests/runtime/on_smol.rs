@@ -1,16 +1,8 @@
 //! smol: its global executor.
 
-use crate::ambient::name;
 use crate::ground::{MS, panic_of, spawn};
 use regatta::runtime::{Flavor, run_on};
 use regatta::time;
-
-#[test]
-fn smols_own_contexts_have_smol() {
-    assert_eq!(smol::block_on(async { name() }), "smol");
-    assert_eq!(smol::block_on(smol::spawn(async { name() })), "smol");
-    assert_eq!(smol::block_on(smol::unblock(name)), "smol");
-}
 
 #[test]
 fn run_on_smols_executor_threads_is_refused() {
