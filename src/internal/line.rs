@@ -267,15 +267,6 @@ impl<T> Line<T> {
         }
     }
 
-    /// Has the waiter woken through another waker. Gives the old one back, to be dropped after unlocking.
-    pub(crate) fn set_waker(&mut self, place: Place, waker: &Waker) -> Option<Waker> {
-        let entry = self.entries.get_mut(place.0)?;
-        match &entry.waker {
-            Some(old) if old.will_wake(waker) => None,
-            _ => entry.waker.replace(waker.clone()),
-        }
-    }
-
     /// Whether the waiter still stands in line.
     pub(crate) fn is_waiting(&self, place: Place) -> bool {
         self.entries.get(place.0).is_some_and(|entry| entry.waiting)

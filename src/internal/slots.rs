@@ -100,6 +100,9 @@ struct Slot<F> {
 /// No slot.
 const NONE: usize = usize::MAX;
 
+/// With a slot: its future is being polled for the first time.
+const FRESH: usize = 1 << (usize::BITS - 1);
+
 /// A set of futures; gives their outputs in the order they end, with the number of the slot each was in.
 pub(crate) struct Slots<F> {
     slots: Vec<Slot<F>>,
@@ -137,37 +140,36 @@ impl<F> Default for Slots<F> {
 impl<F> Slots<F> {
     /// How many futures have not ended.
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len() - usize::from(self.polling != NONE)
+        self.slots.len() - self.free.len()
     }
 
-    /// Frees the slot whose future has panicked.
+    /// To be called before anything else in a poll: after a panic that was caught, the future that panicked is still here, and nobody is to wait for it. Gives
+    /// the slot it was in, if it was polled for more than the first time.
     #[inline]
-    fn recover(&mut self) {
-        if self.polling != NONE {
-            self.bury();
+    pub(crate) fn mend(&mut self) -> Option<usize> {
+        if self.polling == NONE {
+            return None;
         }
+        self.bury()
     }
 
     #[cold]
     #[inline(never)]
-    fn bury(&mut self) {
-        let i = std::mem::replace(&mut self.polling, NONE);
-        self.free.push(i);
-        quietly(|| self.slots[i].future.set(None));
+    fn bury(&mut self) -> Option<usize> {
+        let polling = std::mem::replace(&mut self.polling, NONE);
+        let slot = polling & !FRESH;
+        self.free.push(slot);
+        quietly(|| self.slots[slot].future.set(None));
+        (polling & FRESH == 0).then_some(slot)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The slot that was given back last: after a panic, that of the future which is gone with it.
-    pub(crate) fn last_freed(&self) -> Option<usize> {
-        self.free.last().copied()
-    }
-
     /// Calls `f` with every future that has not ended, and has it polled in the next sweep.
     pub(crate) fn for_each(&mut self, mut f: impl FnMut(usize, Pin<&mut F>)) {
-        self.recover();
+        self.mend();
         for (i, slot) in self.slots.iter_mut().enumerate() {
             if let Some(future) = slot.future.as_mut().as_pin_mut() {
                 f(i, future);
@@ -178,7 +180,6 @@ impl<F> Slots<F> {
 
     #[inline]
     fn vacant(&mut self) -> usize {
-        self.recover();
         match self.free.pop() {
             Some(i) => i,
             None => self.grow(),
@@ -227,16 +228,22 @@ impl<F> Slots<F> {
     }
 }
 
+impl<F> Drop for Slots<F> {
+    fn drop(&mut self) {
+        // A future that has panicked may panic again when it is dropped.
+        self.mend();
+    }
+}
+
 impl<F: Future> Slots<F> {
     /// Takes the future in and polls it at once: one that is ready never occupies its slot. It is made in its slot, for a move of what was
     /// just written waits until it is.
     #[inline(always)]
     pub(crate) fn insert_polled(&mut self, make: impl FnOnce() -> F) -> Result<usize, F::Output> {
         let i = self.vacant();
-        self.polling = i;
-        let slot = &mut self.slots[i];
-        slot.future.set(Some(make()));
-        match self.poll_polling() {
+        self.polling = i | FRESH;
+        self.slots[i].future.set(Some(make()));
+        match self.poll_polling(i) {
             Some(output) => Err(output),
             None => Ok(i),
         }
@@ -245,13 +252,12 @@ impl<F: Future> Slots<F> {
     #[inline(always)]
     fn poll_slot(&mut self, i: usize) -> Option<F::Output> {
         self.polling = i;
-        self.poll_polling()
+        self.poll_polling(i)
     }
 
     /// Polls the future in the slot that is being polled.
     #[inline(always)]
-    fn poll_polling(&mut self) -> Option<F::Output> {
-        let i = self.polling;
+    fn poll_polling(&mut self, i: usize) -> Option<F::Output> {
         let slot = &mut self.slots[i];
         let Some(future) = slot.future.as_mut().as_pin_mut() else {
             self.polling = NONE;
@@ -280,7 +286,6 @@ impl<F: Future> Slots<F> {
     /// always wakes itself does not keep the task from giving way.
     #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
-        self.recover();
         if self.is_empty() {
             return Poll::Ready(None);
         }

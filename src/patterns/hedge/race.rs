@@ -49,6 +49,7 @@ impl<F: Future> Rest<F> {
         mut first: Pin<&mut Option<Member<F>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Ended<F::Output>>> {
+        self.others.mend();
         let mut left = false;
         if let Some(member) = first.as_mut().as_pin_mut() {
             if let Poll::Ready(output) = member.poll(cx) {

@@ -108,6 +108,9 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Fut::Output>> {
         let mut this = self.project();
+        if let Some(lost) = this.running.mend() {
+            this.turns.lost(lost);
+        }
         ready!(this.turn.poll(cx));
         if let Some(output) = this.turns.pop() {
             return Poll::Ready(Some(output));
@@ -138,7 +141,14 @@ where
                 Poll::Pending => break,
             }
         }
-        let swept = Sweep::new(this.running, this.turns).run(cx);
+        let mut swept = false;
+        while let Poll::Ready(ended) = this.running.poll_next(cx) {
+            let Some((slot, output)) = ended else {
+                swept = true;
+                break;
+            };
+            this.turns.ended(slot, output);
+        }
         if let Some(output) = this.turns.pop() {
             return Poll::Ready(Some(output));
         }
@@ -164,6 +174,7 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Fut::Output>> {
         let mut this = self.project();
+        this.running.mend();
         ready!(this.turn.poll(cx));
         let mut budget = BUDGET;
         while this.running.len() < *this.width {
@@ -199,48 +210,6 @@ where
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         hint(self.stream.as_ref(), self.running.len())
-    }
-}
-
-/// Takes results in. A future that panics leaves the line of those that wait for their turn: the others go on when the panic was caught.
-struct Sweep<'a, Fut: Future> {
-    running: &'a mut Slots<Fut>,
-    turns: &'a mut Reorder<Fut::Output>,
-    alive: usize,
-}
-
-impl<'a, Fut: Future> Sweep<'a, Fut> {
-    fn new(running: &'a mut Slots<Fut>, turns: &'a mut Reorder<Fut::Output>) -> Self {
-        let alive = running.len();
-        Sweep {
-            running,
-            turns,
-            alive,
-        }
-    }
-
-    /// True: every future has ended.
-    #[inline]
-    fn run(mut self, cx: &mut Context<'_>) -> bool {
-        while let Poll::Ready(swept) = self.running.poll_next(cx) {
-            let Some((slot, output)) = swept else {
-                return true;
-            };
-            self.alive = self.running.len();
-            self.turns.ended(slot, output);
-        }
-        false
-    }
-}
-
-impl<Fut: Future> Drop for Sweep<'_, Fut> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.running.len() < self.alive
-            && let Some(slot) = self.running.last_freed()
-        {
-            self.turns.lost(slot);
-        }
     }
 }
 

@@ -118,6 +118,7 @@ where
     I: Iterator<Item: IntoFuture<IntoFuture = F, Output = F::Output>>,
     F: Future,
 {
+    all.running.mend();
     if !std::mem::replace(&mut all.gave_way, true) {
         ready!(coop::poll_spend(cx));
     }

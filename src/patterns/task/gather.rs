@@ -390,6 +390,7 @@ where
                     Some(_) => discard(payload),
                     None => *this.panic = Some(Mutex::new(payload)),
                 }
+                this.members.mend();
                 quietly(|| *this.futures = None);
                 *this.stopped = true;
                 dismiss(this.members);
@@ -408,13 +409,13 @@ where
     /// Ready when all have ended. `first`: this is the first poll, which may be that of a caller whose time is over already.
     fn advance(self: Pin<&mut Self>, cx: &mut Context<'_>, first: bool) -> Poll<()> {
         let this = self.project();
-        let mut draws = first.then_some(true);
+        // Nothing starts for a caller that is cancelled, which may live on for the cleanup of one of them.
+        let draws = first || (this.futures.is_some() && !scope::is_cancelled());
         loop {
             let (number, output) = 'ended: {
-                // Nothing starts for a caller that is cancelled, which may live on for the cleanup of one of them.
-                while this.members.len() < *this.limit
+                while draws
+                    && this.members.len() < *this.limit
                     && let Some(futures) = this.futures
-                    && *draws.get_or_insert_with(|| !scope::is_cancelled())
                 {
                     let Some(future) = futures.next() else {
                         *this.futures = None;

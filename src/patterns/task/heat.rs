@@ -97,6 +97,7 @@ impl<F: Future, T> Heat<F, T> {
         cx: &mut Context<'_>,
         mut judge: impl FnMut(F::Output) -> Verdict<T>,
     ) -> Poll<Event<T>> {
+        self.members.mend();
         ready!(self.poll_pay(cx));
         if !self.leaving && self.winner.is_some() {
             self.ask_again(&mut judge);
