@@ -5,9 +5,6 @@ const KNOWN: &[(&str, &str)] = &[
     // `timeout` pays before its future has a place in line.
     ("fair", "queue::Queue::put_timeout"),
     ("shutdowns", "workers::"),
-    ("lost", "task::as_completed"),
-    ("lost", "task::AsCompleted"),
-    ("given", "stream::"),
 ];
 
 /// Whether it is left out. `REGATTA_KNOWN=1` runs it all the same.

@@ -18,7 +18,7 @@ struct Left {
 }
 
 /// Inside of the runtime: two operations are left where they are.
-async fn leave(build: fn(&User) -> World, in_virtual_time: bool) -> Option<Left> {
+async fn leave(build: Build, in_virtual_time: bool) -> Option<Left> {
     let world = Arc::new(build(&User::default()));
     if world.outside.is_some() && in_virtual_time {
         return None;
@@ -54,7 +54,9 @@ fn ends(left: Left) -> Result<(), String> {
     Ok(())
 }
 
-fn run(end: fn(fn(&User) -> World) -> Result<(), String>) {
+type Build = fn(&User) -> World;
+
+fn run(end: fn(Build) -> Result<(), String>) {
     let mut wrong = Vec::new();
     for entry in catalogue::all() {
         let build = entry.build;
@@ -112,10 +114,10 @@ fn tokio_ends_while_others_wait() {
             let _entered = handle.enter();
             let mut op = theirs.op();
             let _polled = quietly(|| poll_once(&mut op));
-            drop(tell.send(()));
+            let _told = tell.send(());
             drop(quietly(|| block_on(op).map(drop)));
         });
-        drop(told.recv());
+        let _told = told.recv();
         runtime.shutdown_timeout(Duration::from_secs(1));
         drop(thread.join());
         Ok(())

@@ -173,8 +173,9 @@ fn a_sleep_of_a_simulation_that_has_ended_says_so_instead_of_waiting() {
     let left = testing::run(async || {
         let mut slow = Box::pin(Runtime::current().sleep(MS));
         assert!(futures::poll!(&mut slow).is_pending());
-        slow
+        Some(slow)
     });
+    let left = left.unwrap();
     let waited =
         std::thread::spawn(|| futures::executor::block_on(AssertUnwindSafe(left).catch_unwind()));
     let payload = waited.join().unwrap().unwrap_err();
