@@ -118,7 +118,7 @@ impl<T> Queue<T> {
     /// ```
     pub async fn put_timeout(&self, limit: Duration, item: T) -> Result<(), PutError<T>> {
         let mut put = self.put(item);
-        match time::timeout(limit, &mut put).await {
+        match time::timeout_in_line(limit, &mut put).await {
             Ok(ended) => ended,
             Err(_) => put.last_moment(),
         }

@@ -458,7 +458,13 @@ where
                     dismiss(this.members);
                 }
             }
-            ready!(coop::poll_spend(cx));
+            if coop::poll_spend(cx).is_pending() {
+                if first {
+                    // It has not waited for anything: to its caller's deadline this still is the poll that it began in.
+                    *this.turn = Turn::GaveWay;
+                }
+                return Poll::Pending;
+            }
         }
     }
 }

@@ -49,6 +49,7 @@ pub use crate::runtime::Sleep;
 pub use deadline::{Bounded, Deadline};
 pub use error::InvalidSeconds;
 pub use interval::{Interval, MissedTicks, Tick, interval, interval_at};
+pub(crate) use timeout::timeout_in_line;
 pub use timeout::{Timeout, TimeoutOr, timeout, timeout_at, timeout_or};
 
 use std::time::{Duration, Instant};

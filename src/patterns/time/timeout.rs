@@ -2,8 +2,9 @@
 
 use crate::internal::reason::Elapsed;
 use crate::internal::timed::Timed;
+use crate::runtime::coop;
 use pin_project_lite::pin_project;
-use std::future::{Future, IntoFuture};
+use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -169,5 +170,26 @@ where
                 None => panic!("`timeout_or` polled after it ended"),
             },
         }
+    }
+}
+
+/// [`timeout`], for an operation that stands in line, and pays for itself: it gets its place before the timeout can give way.
+pub(crate) async fn timeout_in_line<F: Future + Unpin>(
+    limit: Duration,
+    future: &mut F,
+) -> Result<F::Output, Elapsed> {
+    let mut gave_way = false;
+    let first = poll_fn(|cx| {
+        coop::forget_gave_way();
+        let polled = Pin::new(&mut *future).poll(cx);
+        if polled.is_pending() && !std::mem::replace(&mut gave_way, true) && coop::take_gave_way() {
+            // It has its place, or what it wants, and was woken again.
+            return Poll::Pending;
+        }
+        Poll::Ready(polled)
+    });
+    match first.await {
+        Poll::Ready(value) => Ok(value),
+        Poll::Pending => timeout(limit, future).await,
     }
 }

@@ -198,7 +198,7 @@ where
         job: J,
     ) -> Result<Job<T, E>, SubmitError<J>> {
         let mut submit = self.submit(job);
-        match time::timeout(limit, &mut submit).await {
+        match time::timeout_in_line(limit, &mut submit).await {
             Ok(ended) => ended,
             Err(_) => match submit.into_job() {
                 Some(job) => Err(SubmitError::Elapsed(job)),
