@@ -183,7 +183,8 @@ pub(crate) async fn timeout_in_line<F: Future + Unpin>(
         coop::forget_gave_way();
         let polled = Pin::new(&mut *future).poll(cx);
         if polled.is_pending() && !std::mem::replace(&mut gave_way, true) && coop::take_gave_way() {
-            // It has its place, or what it wants, and was woken again.
+            // It has its place, or what it wants. Or it waits, and does not know of the limit yet.
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         Poll::Ready(polled)
