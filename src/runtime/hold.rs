@@ -3,7 +3,9 @@
 //! tokio's clock, once paused, goes to the next timer by itself when the runtime has nothing to do. Work on a thread that tokio does not know is nothing to it: a timeout of
 //! an hour would be over before a closure of 20 ms. While a hold lives, the clock stands still, as it does for tokio's own `spawn_blocking`.
 
-use super::{Kind, Runtime, RuntimeId};
+#[cfg(feature = "tokio")]
+use super::Kind;
+use super::{Runtime, RuntimeId};
 use std::sync::mpsc::{self, Sender};
 
 /// Keeps a clock from running ahead until it is dropped: a closure on a blocking thread waits for that.
@@ -16,11 +18,11 @@ impl Runtime {
     /// Whether its clock goes ahead by itself while work is under way that the runtime does not see.
     #[inline]
     pub(crate) fn runs_ahead(&self) -> bool {
-        match &*self.0 {
-            #[cfg(feature = "tokio")]
-            Kind::Tokio(handle) => handle.is_paused(),
-            _ => false,
+        #[cfg(feature = "tokio")]
+        if let Kind::Tokio(handle) = &*self.0 {
+            return handle.is_paused();
         }
+        false
     }
 
     /// `None`: this runtime has no threads for blocking closures, and no such clock.

@@ -4,7 +4,7 @@ use super::Runtime;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -12,11 +12,10 @@ use std::time::{Duration, Instant};
 /// A timer of `futures-timer`, which has one helper thread for the process.
 ///
 /// That thread calls the wakers, and one that panics would end it, and every timer of the process with it: so it is given wakers of ours, which do not.
-#[derive(Debug)]
 pub(super) struct NativeSleep {
     delay: futures_timer::Delay,
-    /// The waker that the timer has, and ours around it.
-    guarded: Option<(Waker, Waker)>,
+    /// The waker that is to be woken, and what the timer has in its place.
+    guarded: Option<(Waker, Arc<Guarded>)>,
 }
 
 impl Future for NativeSleep {
@@ -24,28 +23,53 @@ impl Future for NativeSleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let guard = match &mut this.guarded {
-            Some((of, guard)) if of.will_wake(cx.waker()) => guard,
+        let old = match &mut this.guarded {
+            Some((of, guarded)) if of.will_wake(cx.waker()) && guarded.is_full() => None,
             other => {
                 let of = cx.waker().clone();
-                let guard = Waker::from(Arc::new(Guarded(of.clone())));
-                &mut other.insert((of, guard)).1
+                let guarded = Arc::new(Guarded(Mutex::new(Some(of.clone()))));
+                let old = other.replace((of, guarded));
+                old.and_then(|(_, guarded)| guarded.take())
             }
         };
-        Pin::new(&mut this.delay).poll(&mut Context::from_waker(guard))
+        drop(old);
+        let Some((_, guarded)) = &this.guarded else {
+            return Poll::Pending;
+        };
+        let waker = Waker::from(guarded.clone());
+        Pin::new(&mut this.delay).poll(&mut Context::from_waker(&waker))
     }
 }
 
-struct Guarded(Waker);
+/// Empty when its timer is gone: the helper thread keeps it until it comes round to it.
+struct Guarded(Mutex<Option<Waker>>);
+
+impl Guarded {
+    /// It has not been woken.
+    fn is_full(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    fn take(&self) -> Option<Waker> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 impl Wake for Guarded {
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
         // The panic hook has said it.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.0.wake_by_ref()));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.take().map(Waker::wake)));
+    }
+}
+
+impl Drop for NativeSleep {
+    fn drop(&mut self) {
+        if let Some((_, guarded)) = &self.guarded {
+            drop(guarded.take());
+        }
     }
 }
 

@@ -230,6 +230,10 @@ pub fn run_on<F: Future>(
 }
 
 /// Starts it; `known`: plain threads find it meanwhile.
+#[cfg_attr(
+    not(any(feature = "tokio", feature = "smol")),
+    expect(unused_variables, reason = "there is nothing to find")
+)]
 pub(super) fn start<F: Future>(flavor: Flavor, known: bool, future: F) -> F::Output {
     check_role();
     match flavor {

@@ -39,7 +39,8 @@ fn those_of_all_rules_are_used_by_all_runtimes() {
     at_once(both);
     for breaker in [&COUNTS, &TIMED] {
         assert_eq!(breaker.stats().running, 0);
-        assert!(breaker.stats().opened >= 12);
+        // Once in each run of three worlds at the least, both ways.
+        assert!(breaker.stats().opened >= 6);
     }
 }
 

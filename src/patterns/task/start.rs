@@ -186,7 +186,8 @@ impl<V, E> Future for Start<V, E> {
         match stage {
             Stage::Ready(value) => return Poll::Ready(Ok(value)),
             Stage::Failed => {
-                if let Some(error) = this.error.lock().take() {
+                let error = this.error.lock().take();
+                if let Some(error) = error {
                     return Poll::Ready(Err(StartError::Failed(error)));
                 }
             }
@@ -211,7 +212,8 @@ impl<V, E> Drop for Start<V, E> {
         drop(signal);
         discard((before, waiter));
         // An error that nobody will read here is the group's.
-        if let Some(error) = self.error.lock().take() {
+        let error = self.error.lock().take();
+        if let Some(error) = error {
             self.core.failed(Fault::Leaf(self.name.take(), error));
         }
         self.task.cancel_with(Reason::ScopeEnded);
