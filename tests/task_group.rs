@@ -22,6 +22,8 @@ mod orders;
 mod robust;
 #[path = "task_group/spawned.rs"]
 mod spawned;
+#[path = "task_group/supervisors.rs"]
+mod supervisors;
 #[path = "task_group/support.rs"]
 mod support;
 #[path = "task_group/threads.rs"]

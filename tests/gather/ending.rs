@@ -1,6 +1,6 @@
 //! How a `gather` or `as_completed` ends: never with a part of a result, never silently, never while something of it is left.
 
-use futures_lite::{FutureExt, StreamExt};
+use futures_lite::FutureExt;
 use regatta::cancel::{self, CancelToken, Reason};
 use regatta::task::{Progress, as_completed, gather};
 use regatta::{testing, time};

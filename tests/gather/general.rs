@@ -64,6 +64,46 @@ async fn borrowing_closures_fit_into_as_completed() {
     assert_eq!(order.len(), 3);
 }
 
+/// What `next` needs is in this crate: no trait of another is in scope here.
+mod alone {
+    use super::{keys, slow};
+    use regatta::task::{as_completed, yield_now};
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    pub(super) async fn outputs_are_taken_one_by_one_without_another_crate() {
+        let keys = keys();
+        let mut outputs = as_completed(keys.iter().map(|k| slow(k)));
+        // A call that is dropped while it waits loses nothing.
+        std::future::poll_fn(|cx| {
+            let polled = pin!(outputs.next()).poll(cx);
+            assert!(polled.is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        let mut seen = vec![];
+        while let Some(key) = outputs.next().await {
+            seen.push(key);
+        }
+        assert_eq!(outputs.next().await, None);
+        seen.sort_unstable();
+        assert_eq!(seen, ["a", "bb", "ccc"]);
+        let mut outputs = as_completed(keys.iter().map(|k| async move {
+            yield_now().await;
+            k.len()
+        }))
+        .limit(1)
+        .indexed();
+        let mut seen = vec![];
+        while let Some(pair) = outputs.next().await {
+            seen.push(pair);
+        }
+        assert_eq!(seen, [(0, 1), (1, 2), (2, 3)]);
+    }
+}
+use alone::outputs_are_taken_one_by_one_without_another_crate;
+
 async fn borrowing_closures_fit_into_races() {
     let keys = keys();
     assert!(keys.contains(&race(keys.iter().map(|k| slow(k))).await.to_owned()));
@@ -176,6 +216,7 @@ regatta::matrix! {
     a_stream_over_what_is_borrowed_maps_concurrently;
     borrowing_closures_fit_into_a_gather;
     borrowing_closures_fit_into_as_completed;
+    outputs_are_taken_one_by_one_without_another_crate;
     borrowing_closures_fit_into_races;
     whatever_becomes_a_future_fits;
     groups_call_themselves;

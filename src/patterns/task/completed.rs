@@ -7,13 +7,13 @@ use crate::internal::slots::Slots;
 use crate::runtime::coop;
 use futures_core::Stream;
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 /// Runs futures side by side, in place, and gives their outputs in the order they end.
 ///
-/// Python's `as_completed`. Dropping the stream cancels the rest: the futures are dropped. They run only while the stream
+/// Python's `as_completed`. Take the outputs with [`next`](AsCompleted::next), or with whatever takes a [`Stream`]. Dropping the stream cancels the rest: the futures are dropped. They run only while the stream
 /// is polled; work that is to go on while the consumer is busy belongs in a [task group](super::task_group).
 ///
 /// # Panics
@@ -27,7 +27,6 @@ use std::task::{Context, Poll, ready};
 /// # Examples
 ///
 /// ```
-/// use futures::StreamExt;
 /// use regatta::{task::as_completed, time};
 /// use std::time::Duration;
 ///
@@ -36,7 +35,12 @@ use std::task::{Context, Poll, ready};
 ///         time::sleep(Duration::from_secs(secs)).await;
 ///         secs
 ///     });
-///     assert_eq!(as_completed(jobs).collect::<Vec<_>>().await, [10, 20, 30]);
+///     let mut outputs = as_completed(jobs);
+///     let mut seen = vec![];
+///     while let Some(secs) = outputs.next().await {
+///         seen.push(secs);
+///     }
+///     assert_eq!(seen, [10, 20, 30]);
 ///
 ///     let jobs = ["slow", "fast"].map(|job| async move {
 ///         time::sleep(Duration::from_secs(if job == "slow" { 9 } else { 1 })).await;
@@ -102,6 +106,25 @@ impl<I, F, O> AsCompleted<I, F, O> {
         );
         self.limit = n;
         self
+    }
+
+    /// The next output; `None` after the last.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a future; asked again, it gives the outputs of the others.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, nothing is lost: the futures stay where they are, and what ends meanwhile comes with the next call.
+    ///
+    /// An example stands at [`as_completed`].
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the name that every crate gives it on streams"
+    )]
+    pub fn next(&mut self) -> impl Future<Output = Option<O>> + Unpin {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx))
     }
 
     /// Gives with each output the position of its future.
@@ -172,6 +195,27 @@ impl<I, F, O> Stream for AsCompleted<I, F, O> {
 #[derive(Debug)]
 pub struct Indexed<I, F, O> {
     inner: AsCompleted<I, F, O>,
+}
+
+impl<I, F, O> Indexed<I, F, O> {
+    /// The next output and its position; `None` after the last.
+    ///
+    /// # Panics
+    ///
+    /// As [`AsCompleted::next`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`AsCompleted::next`].
+    ///
+    /// An example stands at [`as_completed`].
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the name that every crate gives it on streams"
+    )]
+    pub fn next(&mut self) -> impl Future<Output = Option<(usize, O)>> + Unpin {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx))
+    }
 }
 
 impl<I, F, O> Stream for Indexed<I, F, O> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | tasks in parallel that succeed or fail together | [`task_group`] |
 //! | the same in place: children borrow, no runtime needed | [`scope`], [`local_scope`] for children without `Send` |
+//! | children that fail alone: the body's value and their errors, both | [`supervisor_group`], [`supervisor_scope`], [`local_supervisor_scope`] |
 //! | the results of many like futures, in order | [`gather`] |
 //! | their results as they come | [`as_completed`] |
 //! | to go on at the first end or error, and keep the others | [`wait`] |
@@ -45,6 +46,7 @@ mod spawn_when_free;
 mod spawned;
 mod staggered;
 mod start;
+mod supervisor;
 mod wait;
 mod yielding;
 
@@ -63,6 +65,7 @@ pub use spawn_when_free::SpawnWhenFree;
 pub use spawned::Spawnable;
 pub use staggered::{StaggeredRace, staggered_race};
 pub use start::{Ready, Start, StartError};
+pub use supervisor::{Supervised, local_supervisor_scope, supervisor_group, supervisor_scope};
 pub use wait::{When, wait};
 pub use yielding::{YieldNow, boxed, yield_now};
 
@@ -80,7 +83,7 @@ use std::sync::Arc;
 /// The call ends when the body has ended and the future of every child has been dropped; nothing outlives it. The body counts
 /// as a child: the first error, of a child or of the body, cancels the others and interrupts the body at its next await. Then all are joined, and the
 /// errors come back together as one [`ErrorGroup`], also when there is only one. See [`TaskGroup`] for what the body can do, and
-/// [`OnFailure::Collect`] for a group that lets everybody finish.
+/// [`OnFailure::Collect`] and [`supervisor_group`] for groups that let everybody finish.
 ///
 /// Write the body as an `async |g| …` closure: it may use `?` and borrow what is around it, it gets the group by value, and its future is
 /// `Send` when what it holds is, so the call can be spawned itself. A closure that returns an `async move` block, and a plain `async fn`, fit too.

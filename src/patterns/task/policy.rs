@@ -7,9 +7,9 @@ pub enum OnFailure {
     /// Cancels the other children and interrupts the body: nobody works for a result that cannot come any more.
     #[default]
     CancelSiblings,
-    /// Lets everybody finish, and returns the errors together at the end: a supervisor.
+    /// Lets everybody finish, and returns the errors together at the end.
     ///
-    /// The call gives the value of its body, or the errors. A body that has something to give in any case puts it where
-    /// the caller finds it: `let mut sum = None;` before the call, `sum = Some(..)` in the body.
+    /// The call gives the value of its body, or the errors. For both take a [`supervisor_group`](super::supervisor_group), or one of its
+    /// siblings.
     Collect,
 }

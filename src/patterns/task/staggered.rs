@@ -90,10 +90,11 @@ pub struct StaggeredRace<I, S, F, T, E> {
     has_begun: bool,
     /// Cancelled while there were others to start.
     was_cut: bool,
-    poll: Poller<StaggeredRace<I, S, F, T, E>, Ended<T, E>>,
+    poll: Run<I, S, F, T, E>,
 }
 
 type Ended<T, E> = Result<T, ErrorGroup<E>>;
+type Run<I, S, F, T, E> = Poller<StaggeredRace<I, S, F, T, E>, Ended<T, E>>;
 
 impl<I, S, F, T, E> Unpin for StaggeredRace<I, S, F, T, E> {}
 

@@ -2,7 +2,7 @@
 
 use crate::user::User;
 use crate::world::{Entry, Gate, World, entry};
-use regatta::task::{self, Task, TaskGroup, When};
+use regatta::task::{self, ErrorGroup, Supervised, Task, TaskGroup, When};
 use std::future::Future;
 
 const SPAWNED: &str = "its children are tasks of the runtime";
@@ -45,6 +45,17 @@ fn valued(user: &User, of: impl Fn(User, Gate) -> World) -> World {
     of(user.clone(), Gate::default())
 }
 
+/// A supervisor whose only error is that of the child that fails alone.
+fn both_of(
+    ended: Result<Supervised<(), &'static str>, ErrorGroup<&'static str>>,
+) -> Result<(), String> {
+    let Supervised { value, errors } = ended.map_err(|e| e.to_string())?;
+    match errors.as_ref().map(|all| all.iter().collect::<Vec<_>>()) {
+        Some(all) if all == [&"it fails alone"] => Ok(value),
+        _ => Err(format!("its errors are {errors:?}")),
+    }
+}
+
 pub(super) fn entries() -> Vec<Entry> {
     vec![
         entry("task::task_group", |_| {
@@ -83,6 +94,52 @@ pub(super) fn entries() -> Vec<Entry> {
                     Sure::Ok(())
                 })
                 .await
+            })
+            .never_at_once(IN_PLACE)
+        }),
+        entry("task::supervisor_group", |_| {
+            World::around(|gate| async move {
+                let both = task::supervisor_group(async |g| {
+                    drop(g.spawn(async { Err::<(), _>("it fails alone") }));
+                    drop(g.spawn(passed(gate)));
+                    Ok(())
+                });
+                both_of(both.await)
+            })
+            .never_at_once(SPAWNED)
+        }),
+        entry("task::supervisor_group (nothing spawned)", |_| {
+            World::around(|gate| async move { task::supervisor_group(|_| passed(gate)).await })
+        }),
+        entry("task::supervisor_scope", |user| {
+            valued(user, |user, _| {
+                World::around(move |gate| {
+                    let user = user.clone();
+                    async move {
+                        let both = task::supervisor_scope(async |g| {
+                            let value = user.value();
+                            drop(g.spawn(async { Err::<(), _>("it fails alone") }));
+                            // Nobody looks at what it gives.
+                            drop(g.spawn(async move {
+                                gate.pass().await;
+                                Sure::Ok(value)
+                            }));
+                            Ok(())
+                        });
+                        both_of(both.await)
+                    }
+                })
+                .never_at_once(IN_PLACE)
+            })
+        }),
+        entry("task::local_supervisor_scope", |_| {
+            World::around(|gate| async move {
+                let both = task::local_supervisor_scope(async |g| {
+                    drop(g.spawn(async { Err::<(), _>("it fails alone") }));
+                    drop(g.spawn(passed(gate)));
+                    Sure::Ok(())
+                });
+                both_of(both.await)
             })
             .never_at_once(IN_PLACE)
         }),

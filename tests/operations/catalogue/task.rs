@@ -71,13 +71,14 @@ pub(super) fn entries() -> Vec<Entry> {
                 all.next().await.ok_or("there are three")
             })
         })
-        .covers(&["task::AsCompleted::limit"]),
+        .covers(&["task::AsCompleted::limit", "task::AsCompleted::next"]),
         entry("task::AsCompleted::indexed", |_| {
             World::around(|gate| async move {
                 let mut all = task::as_completed(three(gate)).indexed();
                 all.next().await.ok_or("there are three")
             })
-        }),
+        })
+        .covers(&["task::Indexed::next"]),
         entry("task::as_completed (all of them)", |_| {
             World::around(|gate| async move {
                 match task::as_completed(three(gate)).limit(2).count().await {

@@ -2,7 +2,9 @@
 
 use regatta::Runtime;
 use regatta::cancel;
-use regatta::task::{Ready, Task, TaskGroup, scope, task_group};
+use regatta::task::{
+    Ready, Task, TaskGroup, scope, supervisor_group, supervisor_scope, task_group,
+};
 use regatta::testing::{self, CancelReport, Outcome, yield_now};
 use regatta_soak::{DROPS, MS, passed};
 use std::convert::Infallible;
@@ -118,6 +120,56 @@ fn a_scope_leaves_no_child() {
             check("children in place are alive", alive.get() <= 1)?;
             testing::settle().await;
             check("a child is alive", alive.get() == 0)
+        },
+    ));
+}
+
+/// The value of the body is among what may be lost: it counts as alive until it is dropped.
+#[test]
+fn a_supervisor_leaves_neither_child_nor_value() {
+    judge(testing::cancel_safety_drops(
+        DROPS,
+        async || Count::default(),
+        |alive| {
+            supervisor_group(async move |g: Free| {
+                let kept = alive.one();
+                Ok((busy(g, alive).await?, kept))
+            })
+        },
+        |alive, outcome| async move {
+            if let Outcome::Completed(both) = outcome {
+                let both = both.map_err(|e| e.to_string())?;
+                check("its value", both.value.0 == 3 && both.errors.is_none())?;
+            }
+            testing::settle().await;
+            check("a child or the value is alive", alive.get() == 0)
+        },
+    ));
+    judge(testing::cancel_safety_drops(
+        DROPS,
+        async || Count::default(),
+        |alive| {
+            supervisor_scope(async move |g: TaskGroup<'_, &str>| {
+                for n in 0..3 {
+                    let one = alive.one();
+                    drop(g.spawn(async move {
+                        let _one = one;
+                        yield_now().await;
+                        if n == 1 { Err("one") } else { Ok(()) }
+                    }));
+                }
+                Ok(alive.one())
+            })
+        },
+        |alive, outcome| async move {
+            if let Outcome::Completed(both) = outcome {
+                let both = both.map_err(|e| e.to_string())?;
+                check("the value is alive", alive.get() == 1)?;
+                let first = both.errors.and_then(|e| e.into_first());
+                check("its errors", first == Some("one"))?;
+                drop(both.value);
+            }
+            check("a child or the value is alive", alive.get() == 0)
         },
     ));
 }
