@@ -295,12 +295,15 @@ fn wakers_may_come_back_to_the_handle_they_wait_for() {
     });
 }
 
+/// A task of tokio gives way after two thousand operations, see `runtime::coop`.
+const ROUNDS: usize = 5000;
+
 /// Runs `op` over and over in one task, beside one that counts its turns.
 async fn turns_beside<Fut: Future>(mut op: impl FnMut() -> Fut) -> usize {
     let done = AtomicBool::new(false);
     let mut turns = 0;
     let busy = async {
-        for _ in 0..2000 {
+        for _ in 0..ROUNDS {
             op().await;
         }
         done.store(true, SeqCst);
@@ -338,7 +341,7 @@ async fn what_is_always_ready_gives_way() {
         assert!(limit.contains(turns), "{i}: {turns} turns");
     }
     task::scope(async |g: Group<'_>| {
-        let tasks: Vec<_> = (0..2000).map(|i| g.spawn(async move { Ok(i) })).collect();
+        let tasks: Vec<_> = (0..ROUNDS).map(|i| g.spawn(async move { Ok(i) })).collect();
         while !tasks.iter().all(task::Task::is_finished) {
             futures_lite::future::yield_now().await;
         }
@@ -347,7 +350,7 @@ async fn what_is_always_ready_gives_way() {
         assert!(limit.contains(&turns), "handles: {turns} turns");
         let turns = turns_beside(|| async { drop(g.spawn_when_free(async {}).await) }).await;
         assert!(limit.contains(&turns), "spawn_when_free: {turns} turns");
-        g.limit(5000);
+        g.limit(ROUNDS * 3);
         let turns = turns_beside(|| async { drop(g.spawn_when_free(async {}).await) }).await;
         assert!(
             limit.contains(&turns),
