@@ -34,19 +34,25 @@
 //!
 //! The idea is that of `tokio::signal::ctrl_c`; the handler is that of the `ctrlc` crate.
 
-use event_listener::{Event, EventListener};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 /// How often it was pressed.
 static PRESSED: AtomicU64 = AtomicU64::new(0);
-static EVENT: Event = Event::new();
 static INSTALLED: Mutex<bool> = Mutex::new(false);
+/// By the number of the future. No waker is cloned, woken or dropped under the lock.
+static WAITING: Mutex<BTreeMap<u64, Waker>> = Mutex::new(BTreeMap::new());
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+fn waiting() -> MutexGuard<'static, BTreeMap<u64, Waker>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Waits for the next Ctrl-C (SIGINT; on Windows also Ctrl-Break), counted from this call.
 ///
@@ -64,42 +70,50 @@ pub fn ctrl_c() -> Result<CtrlC, SignalError> {
         *installed = true;
     }
     Ok(CtrlC {
+        number: NEXT.fetch_add(1, Ordering::Relaxed),
         seen: PRESSED.load(Ordering::SeqCst),
-        listener: None,
     })
 }
 
 fn pressed() {
     PRESSED.fetch_add(1, Ordering::SeqCst);
-    EVENT.notify(usize::MAX);
+    let all = std::mem::take(&mut *waiting());
+    for waker in all.into_values() {
+        // One that panics must not keep it from the others. The panic hook has said it.
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
 }
 
 /// Becomes ready when Ctrl-C is pressed; made by [`ctrl_c`].
 #[must_use = "futures do nothing unless polled"]
 pub struct CtrlC {
+    number: u64,
     seen: u64,
-    listener: Option<EventListener>,
 }
 
 impl Future for CtrlC {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        loop {
-            if PRESSED.load(Ordering::SeqCst) != this.seen {
-                return Poll::Ready(());
-            }
-            // Listens first and looks again second, so no press falls in between.
-            let Some(listener) = &mut this.listener else {
-                this.listener = Some(EVENT.listen());
-                continue;
-            };
-            match Pin::new(listener).poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(()) => this.listener = None,
-            }
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let is_pressed = || PRESSED.load(Ordering::SeqCst) != self.seen;
+        if is_pressed() {
+            return Poll::Ready(());
         }
+        let waker = cx.waker().clone();
+        let old = waiting().insert(self.number, waker);
+        drop(old);
+        // Registered first and looked at second, so no press falls in between.
+        if is_pressed() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for CtrlC {
+    fn drop(&mut self) {
+        let waker = waiting().remove(&self.number);
+        drop(waker);
     }
 }
 

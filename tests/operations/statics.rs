@@ -2,7 +2,7 @@
 
 use crate::ground::{self, Ground};
 use crate::user::User;
-use crate::world::{World, poll_once};
+use crate::world::{World, made_outside, poll_once};
 use crate::{catalogue, failing};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,10 +67,12 @@ fn in_a_row_in_both_orders() {
                 // As in a `LazyLock`, which nobody has looked at before.
                 let mut kept = None;
                 for place in order {
-                    let world = kept.get_or_insert_with(|| build(&User::default()));
-                    if world.bound.is_some() {
-                        return Ok(());
+                    if kept.is_none() {
+                        kept = made_outside(build);
                     }
+                    let Some(world) = kept.as_ref().filter(|world| world.bound.is_none()) else {
+                        return Ok(());
+                    };
                     place.run(Box::pin(used(world, place)))?;
                 }
                 Ok(())
@@ -93,7 +95,9 @@ fn by_two_threads_at_a_time() {
             continue;
         }
         let ended = ground::in_time(Duration::from_secs(20), move || {
-            let world = Arc::new(build(&User::default()));
+            let Some(world) = made_outside(build).map(Arc::new) else {
+                return Ok(());
+            };
             // One may hold what the other wants, and a simulation cannot wait for another thread: so there is nothing to wait for.
             if world.bound.is_some() || world.in_line {
                 return Ok(());

@@ -305,6 +305,14 @@ impl futures::Stream for Source {
     }
 }
 
+/// The world, made on a plain thread. `None`: what it is about needs a runtime to be made, and this build has none.
+pub(crate) fn made_outside(build: fn(&User) -> World) -> Option<World> {
+    if cfg!(any(feature = "tokio", feature = "smol")) {
+        return Some(build(&User::default()));
+    }
+    quietly(|| build(&User::default())).ok()
+}
+
 /// Calls, and lets no panic out.
 pub(crate) fn quietly<R>(call: impl FnOnce() -> R) -> Result<R, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).map_err(|payload| {

@@ -20,6 +20,26 @@ fn sleepers() -> Sleepers {
     Workers::new(1, handler).unwrap()
 }
 
+/// The runtime may drop a worker that was given a job and has not been polled since.
+#[test]
+fn a_job_that_was_given_to_a_worker_which_is_gone_is_told() {
+    let (workers, jobs) = testing::run(async || {
+        let workers = sleepers();
+        workers.submit(MS).await.unwrap().await.unwrap();
+        let mut jobs = Vec::new();
+        for _ in 0..2 {
+            // The first goes to the worker, which waits for it; the other one into the queue.
+            jobs.push(workers.submit(HOUR).await.unwrap());
+        }
+        assert_eq!(workers.stats().running, 0);
+        (workers, jobs)
+    });
+    for job in jobs {
+        assert_eq!(block_on(job), Err(JobError::NeverRan));
+    }
+    assert_eq!(workers.stats().ended.never_ran, 2);
+}
+
 struct Left {
     workers: Sleepers,
     running: Job<(), Infallible>,

@@ -106,6 +106,8 @@ impl<J, T, E> Shared<J, T, E> {
     /// Takes no more jobs; those that wait never run, and are kept for the report.
     pub(super) fn set_aside(&self) {
         let mut orders = self.queue.close_now();
+        // Those that were given to a worker which was dropped before it took them.
+        orders.extend(self.queue.dead_letters());
         let mut dropped = Vec::new();
         let mut state = self.state.lock();
         for order in &mut orders {
@@ -173,6 +175,11 @@ impl<J, T, E> Live<J, T, E> {
 
 impl<J, T, E> Drop for Live<J, T, E> {
     fn drop(&mut self) {
+        // The runtime may have dropped the host first; a job that was given to this worker has only now come back.
+        let lost = self.0.state.lock().lost;
+        if lost {
+            self.0.set_aside();
+        }
         self.0.change(|state| state.live -= 1);
     }
 }

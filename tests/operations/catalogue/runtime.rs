@@ -66,7 +66,7 @@ pub(super) fn entries() -> Vec<Entry> {
         #[cfg(feature = "signal")]
         entry("runtime::ctrl_c", |_| {
             World::around(|gate: Gate| async move {
-                let pressed = regatta::runtime::ctrl_c().map_err(|e| e.to_string())?;
+                let pressed = regatta::runtime::signal::ctrl_c().map_err(|e| e.to_string())?;
                 regatta::task::race_of((gate.pass(), pressed)).await;
                 Ok::<_, String>(())
             })
