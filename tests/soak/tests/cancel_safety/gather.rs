@@ -1,6 +1,5 @@
 //! Drops gathers, races and waits at every await, 100,000 times each, and looks at what is left: nothing.
 
-use futures_lite::StreamExt;
 use regatta::background::Background;
 use regatta::task::{self, Task, When, as_completed, gather, race, race_ok, staggered_race};
 use regatta::testing::{Outcome, cancel_safety_drops, settle, yield_now};
