@@ -1,7 +1,6 @@
 //! Objects that stand in a `static`: used by simulation, simulation, tokio, tokio, smol, in both orders, and from two threads.
 
 use crate::ground::{self, Ground};
-use crate::user::User;
 use crate::world::{World, made_outside, poll_once};
 use crate::{catalogue, failing};
 use std::sync::Arc;

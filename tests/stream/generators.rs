@@ -332,7 +332,7 @@ async fn a_put_that_nobody_takes_says_so() {
 async fn a_put_from_another_task_that_is_dropped_did_not_happen() {
     let mut numbers = generate(async move |y| {
         let other = async move {
-            drop(futures_lite::future::poll_once(y.put(1)).await);
+            let _polled = futures_lite::future::poll_once(y.put(1)).await;
             y.put(2).await;
         };
         Runtime::current().try_spawn(other).unwrap().await.unwrap();

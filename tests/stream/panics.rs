@@ -30,7 +30,7 @@ async fn after_a_panic_in_one_item_the_others_come() {
             async move {
                 let _lives = lives;
                 assert_ne!(n, early, "early");
-                if n % 3 == 0 {
+                if n.is_multiple_of(3) {
                     time::sleep(MS * (10 - n)).await;
                 }
                 assert_ne!(n, late, "late");

@@ -4,7 +4,7 @@ use super::token::{CancelToken, poll_deadline};
 use crate::internal::node::{Node, Waiter};
 use crate::internal::reason::{Cancelled, Reason};
 use crate::internal::scope::{Mark, Scoped, Step};
-use crate::runtime::{Runtime, Sleep};
+use crate::runtime::{Runtime, Sleep, coop};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -78,6 +78,10 @@ impl<F: Future> Run<F> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut this = self.project();
+        // Under a token that is cancelled all is over in the first poll: a loop around that gives way now and then.
+        if step.is_none() && !this.scoped.was_polled() {
+            ready!(coop::poll_spend(cx));
+        }
         let scoped = this.scoped.as_ref();
         let waiter = this.waiter.get_or_insert_with(|| {
             let node = scoped.followed().cloned();
