@@ -12,12 +12,14 @@
 //! | [`task::gather`] | the results of many like jobs, in order, at most n at once |
 //! | [`task::as_completed`] | results one by one, the quickest first |
 //! | [`task::wait`] | to go on at the first result or the first error, and to keep the others running |
-//! | [`task::race`], [`task::race_ok`], [`task::staggered_race`] | the first result, or the first success; the others are cancelled |
+//! | [`task::supervisor_group`] | the value of the body and the errors of the jobs, both |
+//! | [`task::race`], [`task::race_ok`], [`task::race_of`], [`task::staggered_race`] | the first result, or the first success; the others are cancelled |
 //! | [`sync::Semaphore`], [`sync::Limiter`] | at most n at once, first come, first served |
 //! | [`sync::Mutex`], [`sync::RwLock`], [`sync::Condition`] | a value that tasks take turns with, and to wait until it has changed |
 //! | [`sync::Event`], [`sync::Barrier`] | to release all who wait; to go on together |
 //! | [`queue::Queue`] | tasks that make what others work on: back-pressure, order, acknowledgement, a clean end |
 //! | [`queue::Broadcast`] | every consumer to see every item |
+//! | [`queue::oneshot`](fn@queue::oneshot) | one value from one task to another |
 //! | [`stream::generate`], [`stream::try_generate`] | a stream out of async code with loops and `?`: the pages of an API |
 //! | [`stream::StreamOps`] | items of a stream several at once, in batches, spaced out, merged, shared; stages that work ahead |
 //! | [`pipeline::Pipeline`] | a whole run from source to sink, with back-pressure, error policies, and figures for each stage |
