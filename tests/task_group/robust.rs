@@ -1,6 +1,7 @@
 //! What is the user's and may go wrong: destructors that panic, wakers that come back, runtimes that end. And who gives way, and leaves nothing behind.
 
 use regatta::cancel::{self, CancelToken};
+#[cfg(feature = "tokio")]
 use regatta::runtime::Runtime;
 use regatta::task::{self, TaskGroup, When};
 use regatta::{testing, time};

@@ -15,8 +15,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// As the shared file looks for it.
+/// As the shared file looks for them. No model gives way.
 const BUDGET: u32 = 128;
+
+fn poll_more(_cx: &mut Context<'_>) -> Poll<()> {
+    Poll::Ready(())
+}
+
+#[derive(Default)]
+struct Turn;
+
+impl Turn {
+    fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
 
 /// Both branches get every item, one at a time.
 struct Both {
