@@ -190,7 +190,7 @@ const END: Duration = Duration::from_secs(1);
 #[inline]
 pub(super) fn name_of_runtime() -> Option<::tokio::runtime::Id> {
     let task = ::tokio::task::try_id()?;
-    match STASH.with(|s| s.named.get()) {
+    match STASH.try_with(|s| s.named.get()).unwrap_or_default() {
         Some((of, name)) if of == task => Some(name),
         _ => ask_for_name(task),
     }
@@ -218,7 +218,8 @@ pub(super) fn put_off(sleep: Pin<&mut NativeSleep>) {
 /// runtime stay threads of it, so a thread is asked until it has been in a context once.
 #[inline]
 pub(super) fn in_task() -> bool {
-    ::tokio::task::try_id().is_some() && (STASH.with(|s| s.in_context.get()) || find_context())
+    ::tokio::task::try_id().is_some()
+        && (STASH.try_with(|s| s.in_context.get()).unwrap_or(false) || find_context())
 }
 
 #[cold]

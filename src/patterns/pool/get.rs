@@ -367,7 +367,18 @@ impl<M: Manager> Core<M> {
 }
 
 impl<M: Manager> Drop for Turn<'_, M> {
+    #[inline]
     fn drop(&mut self) {
+        if self.place.is_some() || self.kept.is_some() {
+            self.give_up();
+        }
+    }
+}
+
+impl<M: Manager> Turn<'_, M> {
+    #[cold]
+    #[inline(never)]
+    fn give_up(&mut self) {
         let (bucket, place) = (self.core.bucket, self.place.take());
         let shared = &self.core.shared;
         if let Some(place) = place {
