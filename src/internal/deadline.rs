@@ -9,11 +9,12 @@ use super::line::wake;
 use super::lock::Lock;
 use super::node::release;
 use super::reason::Elapsed;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use slab::Slab;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) struct DeadlineCell {

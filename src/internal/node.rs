@@ -13,12 +13,12 @@ use super::deadline::DeadlineCell;
 use super::line::wake;
 use super::lock::Lock;
 use super::reason::Reason;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use slab::Slab;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
-use std::time::Instant;
 
 #[derive(Debug)]
 pub(crate) struct Node {

@@ -1,10 +1,11 @@
 //! How a shutdown goes. Public through the patterns that shut down.
 
+use crate::runtime::Instant;
 use crate::runtime::{Runtime, Sleep, coop};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a shutdown takes: how long work may go on before it is cancelled, and how long cleanup may take after that.
 ///

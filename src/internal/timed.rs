@@ -3,6 +3,7 @@
 use super::deadline::{DeadlineCell, Keeper};
 use super::reason::Elapsed;
 use super::scope::{self, Mark, Scoped, Step, is_doomed, stamp};
+use crate::runtime::Instant;
 use crate::runtime::{Runtime, Sleep, coop};
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -10,7 +11,7 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pin_project! {
     /// Polls its future first, always. What it needs to wait is made when the future is pending for the first time, and in a box: futures

@@ -16,8 +16,9 @@
 //! Behind the owner's lock. So many clocks are remembered; one that was forgotten is new when it comes again.
 
 use super::caught::quietly;
+use crate::runtime::Instant;
 use crate::runtime::{ClockId, Runtime};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a clock says.
 pub(crate) type Reading = (ClockId, Instant);

@@ -1,9 +1,9 @@
 //! What a runtime that regatta does not know has to bring along.
 
+use crate::runtime::Instant;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Instant;
 
 /// A boxed future that may cross threads: what a [`Backend`] is given to run.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

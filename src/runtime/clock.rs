@@ -5,10 +5,10 @@
 //! see [`Timeline`](crate::internal::timeline::Timeline).
 
 use super::backend::Backend;
+use crate::runtime::Instant;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 /// Equal: the same clock. Never used again for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

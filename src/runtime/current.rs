@@ -2,13 +2,13 @@
 
 use super::notice::{self, Notice};
 use super::{ClockId, Runtime};
+use crate::runtime::Instant;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread::AccessError;
-use std::time::Instant;
 
 /// What the thread is doing while a runtime is entered; decides whether blocking on a future is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -74,6 +74,12 @@ mod smol;
 mod tokio;
 pub(crate) mod unobserved;
 
+/// A moment on the clock of a runtime: the standard library's, but in a browser, whose clock that one cannot read.
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub use std::time::Instant;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub use web_time::Instant;
+
 pub use backend::{Backend, BoxFuture, BoxWork};
 pub use current::{Entered, Within};
 pub use join::{JoinError, JoinHandle};
@@ -94,7 +100,7 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A runtime: where tasks are spawned, timers are kept and time is read.
 ///

@@ -1,13 +1,14 @@
 //! No runtime chosen: timers that work on any executor, and a plain `block_on`. Nothing can be spawned.
 
 use super::Runtime;
+use crate::runtime::Instant;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A timer of `futures-timer`, which has one helper thread for the process.
 ///

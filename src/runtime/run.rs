@@ -309,9 +309,9 @@ fn check_role() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::Instant;
     use crate::runtime::{Backend, BoxFuture, BoxWork};
     use std::sync::Mutex;
-    use std::time::Instant;
 
     /// Its executor would run on the thread that made it, if that thread came round to it.
     struct Here(Mutex<Vec<BoxFuture<'static, ()>>>);

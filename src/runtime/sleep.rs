@@ -2,12 +2,13 @@
 
 use super::{Kind, Runtime, neutral};
 use crate::runtime::BoxFuture;
+use crate::runtime::Instant;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 // A runtime that is not compiled in has a timer that cannot exist.
 #[cfg(not(feature = "tokio"))]

@@ -2,8 +2,8 @@
 
 use super::backend::BoxWork;
 use super::{Kind, Runtime};
+use crate::runtime::Instant;
 use std::future::Future;
-use std::time::Instant;
 
 pub(super) type NativeSleep = ::smol::Timer;
 

@@ -4,6 +4,7 @@ use super::Runtime;
 use super::backend::BoxWork;
 use super::home::Home;
 use super::run::Flavor;
+use crate::runtime::Instant;
 use ::tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use ::tokio::task::{Id, coop};
 use std::cell::Cell;
@@ -11,7 +12,7 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(super) type NativeSleep = ::tokio::time::Sleep;
 

@@ -4,12 +4,13 @@ use super::config::Blocking;
 use super::core::{Core, current};
 use super::shared::{Foreign, Meta, Shared, State, this_thread};
 use super::timer::Timer;
+use crate::runtime::Instant;
 use crate::runtime::{Backend, BoxFuture, BoxWork, Runtime, Site, announced};
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Virtual time zero. One for the process, so that instants of different runs compare.
 fn base() -> Instant {

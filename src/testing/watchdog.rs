@@ -5,13 +5,14 @@
 //! poll that is stuck, after saying which.
 
 use super::shared::Shared;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use std::cell::OnceCell;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What one simulating thread is doing.
 #[derive(Default)]

@@ -2,12 +2,13 @@
 
 use crate::internal::lock::Lock;
 use crate::internal::timeline::Timeline;
+use crate::runtime::Instant;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::sync::Mutex;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Asks for the addresses of a host and port.
 pub(super) type Resolver =

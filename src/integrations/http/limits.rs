@@ -3,11 +3,12 @@
 
 use super::error::{ErrorKind, HttpError, Limit};
 use crate::cancel;
+use crate::runtime::Instant;
 use crate::runtime::{Runtime, Sleep};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What was chosen.
 #[derive(Clone, Copy)]

@@ -4,9 +4,10 @@ use super::frame::Frame;
 use crate::internal::deadline::{DeadlineCell, When};
 use crate::internal::node::Node;
 use crate::internal::reason::Elapsed;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// At most one word besides the variant, so that a move is two loads and two stores of the same width: where widths differ, as they do in
 /// moves of larger values, a load waits for the stores before it.

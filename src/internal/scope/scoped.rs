@@ -6,13 +6,13 @@ use super::stack::{Entry, Grant, cutting, granted, push};
 use crate::internal::deadline::DeadlineCell;
 use crate::internal::node::Node;
 use crate::internal::reason::{Elapsed, Reason};
+use crate::runtime::Instant;
 use crate::runtime::coop;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 pin_project! {
     /// Polls a future with its scope on the stack, and drops it on demand, shields permitting.

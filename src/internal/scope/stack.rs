@@ -4,12 +4,12 @@ use super::frame::Frame;
 use super::mark::Mark;
 use crate::internal::node::Node;
 use crate::internal::reason::Reason;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// One scope, as its owner has it. While the scope's future is polled, the mark lies on the stack.
 #[derive(Debug)]

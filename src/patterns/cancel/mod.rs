@@ -42,6 +42,10 @@
 //!   spawn (`tokio::spawn`, [`Runtime::try_spawn`](crate::Runtime::try_spawn)); hand those a [`current`] token.
 //! * A foreign drop (`select!`, another library's timeout) cannot wait: async cleanup is skipped, and [counted](skipped_cleanups).
 //! * Cancelling is a level, not an edge: every [`check`] says so again, and code that goes on in its grace cannot miss it. asyncio tells once.
+//! * Wrappers ([`finally`], [`shield`], [`CancelToken::run`] of a live token) spend nothing from the budget of the task: they are as ready as
+//!   what is inside. What is inside gives way.
+//! * Each scope with a cleanup or a shield in it watches all scopes around it, so a chain of them costs the square of its depth: a few
+//!   microseconds at ten deep, a second or two at eight hundred. Loop, or spawn a task, where the depth comes from data.
 //! * Some asyncio habits are unrepresentable: a scope cannot be entered twice, left in the wrong order or in another task.
 //!
 //! The model is Trio's (cancel scopes, level-triggered) and AnyIO's (shields, deadlines).
@@ -58,11 +62,11 @@ pub use shield::{Shielded, ShieldedFor, shield, shield_for};
 pub use token::{CancelOnDrop, CancelToken, WaitCancelled};
 
 use crate::internal::scope;
+use crate::runtime::Instant;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 /// A token that follows the scopes around the calling code: cancelled when one of them is, or when its deadline passes.
 ///

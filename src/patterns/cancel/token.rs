@@ -5,6 +5,7 @@ use crate::internal::deadline::{DeadlineCell, When};
 use crate::internal::label;
 use crate::internal::node::{Node, Waiter};
 use crate::internal::reason::{Cancelled, Reason};
+use crate::runtime::Instant;
 use crate::runtime::{Runtime, Sleep, coop};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -12,7 +13,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Cancels work, and tells work that it is cancelled, and why.
 ///

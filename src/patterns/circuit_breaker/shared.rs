@@ -9,9 +9,9 @@ use super::state::{End, Machine, State, Stats, Ticket, Verdict};
 use crate::internal::caught::quietly;
 use crate::internal::gated::{Account, Books, Gated, Guard, Period};
 use crate::internal::timeline::{Passed, Reading, TimeSource};
+use crate::runtime::Instant;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Instant;
 
 pub(super) struct Shared {
     source: TimeSource,

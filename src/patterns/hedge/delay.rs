@@ -1,9 +1,10 @@
 //! [`Delay`]: how long an attempt is waited for before the next begins.
 
 use super::latencies::{Latencies, is_percentile, least};
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long an attempt is waited for before the next begins.
 ///

@@ -7,12 +7,13 @@ use crate::internal::label;
 use crate::internal::member::{Member, dismiss};
 use crate::internal::scope;
 use crate::internal::slots::Slots;
+use crate::runtime::Instant;
 use crate::runtime::{Runtime, Sleep};
 use crate::time::sleep;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How it stands between the attempts; `first` is lent to every poll.
 pub(crate) struct Race<F: Future> {

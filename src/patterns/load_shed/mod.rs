@@ -51,11 +51,11 @@ pub use error::{CallError, Shed};
 pub use policy::Builder;
 pub use state::Stats;
 
+use crate::runtime::Instant;
 use shared::Shared;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Refuses work while there is too much of it; see the [module](self). Clones are the same.
 ///

@@ -7,7 +7,8 @@ use super::state::{Machine, Stats};
 use crate::internal::gated::{Account, Books, Gated, Period};
 use crate::internal::timeline::{Passed, Reading, TimeSource};
 use crate::runtime::ClockId;
-use std::time::{Duration, Instant};
+use crate::runtime::Instant;
+use std::time::Duration;
 
 pub(super) struct Shared {
     source: TimeSource,

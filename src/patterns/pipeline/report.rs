@@ -3,10 +3,11 @@
 use super::meter::Meter;
 use crate::cancel::Reason;
 use crate::internal::lock::Lock;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How one stage does.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,6 +13,7 @@ use crate::internal::lock::Lock;
 use crate::internal::pipe::{End, Flow, Inlet, Outlet};
 use crate::internal::reorder::Reorder;
 use crate::internal::slots::Slots;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -20,7 +21,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 /// Items that are taken in before the task gives way to others.
 const BUDGET: u32 = 128;

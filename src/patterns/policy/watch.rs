@@ -3,9 +3,10 @@
 use super::error::{Cause, Failure, Layer};
 use super::layers::Layers;
 use super::observer::{Ended, Event};
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(super) struct Watch<'a> {
     pub(super) layers: &'a Layers,

@@ -10,6 +10,7 @@ use crate::cancel;
 use crate::internal::caught::{discard, quietly};
 use crate::internal::label;
 use crate::internal::line::{Place, Spare};
+use crate::runtime::Instant;
 use crate::runtime::{Sleep, coop};
 use std::future::{Future, poll_fn};
 use std::panic::Location;
@@ -17,7 +18,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 type Got<M> = Result<(Thing<M>, Option<Instant>), GetError<<M as Manager>::Error>>;
 

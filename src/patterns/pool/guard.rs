@@ -5,6 +5,7 @@ use super::manager::{Manager, Metrics};
 use super::observer::{Event, Why};
 use super::shared::{Home, Thing, text_of};
 use crate::internal::caught::caught;
+use crate::runtime::Instant;
 use crate::time;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -12,7 +13,6 @@ use std::ops::{AsyncFnOnce, Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Instant;
 
 /// An object of a pool, taken out by [`Pool::get`](super::Pool::get). Dropped, it goes back, if it is clean.
 ///

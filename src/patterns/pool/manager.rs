@@ -1,8 +1,9 @@
 //! [`Manager`]: what a pool has to be told about its objects.
 
+use crate::runtime::Instant;
 use std::fmt;
 use std::future::{Future, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How the objects of a pool are made, looked after and closed.
 ///

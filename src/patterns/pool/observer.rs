@@ -1,8 +1,9 @@
 //! What a pool tells while it works.
 
 use super::error::{CheckError, ConnectError, TimedOut};
+use crate::runtime::Instant;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Something that happened in a pool; given to its [observer](super::Builder::observer). For logs, counters and
 /// histograms.

@@ -7,11 +7,12 @@ use super::manager::{Manager, Metrics};
 use super::observer::{Event, Observer};
 use super::shared::Shared;
 use super::state::Rules;
+use crate::runtime::Instant;
 use crate::runtime::{BoxFuture, Runtime};
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 type AfterConnect<M> = dyn for<'a> Fn(&'a mut <M as Manager>::Object) -> BoxFuture<'a, Result<(), <M as Manager>::Error>>
     + Send

@@ -1,8 +1,8 @@
 //! Figures of a pool: how it does, and how it ended.
 
+use crate::runtime::Instant;
 use std::fmt;
 use std::panic::Location;
-use std::time::Instant;
 
 /// Figures of a [`Pool`](super::Pool), all of the same moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use crate::internal::caught::{discard, quietly};
 use crate::internal::line::wake;
 use crate::internal::lock::{Lock, Locked};
 use crate::internal::timeline::Timeline;
+use crate::runtime::Instant;
 use crate::runtime::{ClockId, NoRuntime, Runtime, RuntimeId, panic_text};
 use crate::sync;
 use std::any::Any;
@@ -17,7 +18,6 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
-use std::time::Instant;
 
 pub(super) type Home<M> = Arc<Core<M>>;
 pub(super) type Machine<M> = State<<M as Manager>::Object, Home<M>, <M as Manager>::Error>;

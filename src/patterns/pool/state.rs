@@ -31,6 +31,7 @@ use super::observer::{Span, Why};
 use super::report::{Held, Stats};
 use crate::internal::line::{Line, Wakers};
 use crate::internal::timeline::Timeline;
+use crate::runtime::Instant;
 use crate::runtime::{ClockId, Runtime, RuntimeId};
 use grounds::Ground;
 pub(super) use grounds::Reaping;
@@ -38,7 +39,7 @@ use slab::Slab;
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// An object and what is known about it. It goes round between the idle ones, the line and the guards in its box.
 #[derive(Debug)]

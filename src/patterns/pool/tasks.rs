@@ -9,10 +9,10 @@ use super::shared::{Home, Shared, Thing, text_of};
 use super::state::{Close, Connect, Slot};
 use crate::internal::caught::{caught, discard, quietly};
 use crate::internal::lock::Lock;
+use crate::runtime::Instant;
 use crate::runtime::{Runtime, Site};
 use crate::time;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Has a runtime run a task. One that has stopped drops it, and so does one whose `spawn` panics.
 fn spawn<M: Manager>(

@@ -15,9 +15,10 @@ use crate::internal::line::{Line, Place, Spare, Wakers};
 use crate::internal::lock::{Lock, Locked};
 use crate::internal::timeline::{Passed, Reading, TimeSource};
 use crate::runtime::ClockId;
+use crate::runtime::Instant;
 use std::ops::{Deref, DerefMut};
 use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(super) struct Shared {
     pub(super) source: TimeSource,

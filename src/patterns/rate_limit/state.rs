@@ -6,8 +6,8 @@ use super::rule::Rule;
 use super::word::Anchor;
 use crate::internal::line::{Line, Place, Wakers};
 use crate::internal::timeline::{Passed, Reading};
+use crate::runtime::Instant;
 use crate::runtime::{ClockId, Runtime};
-use std::time::Instant;
 
 pub(super) struct State {
     pub(super) passed: Passed,

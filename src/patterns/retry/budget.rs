@@ -2,10 +2,11 @@
 
 use crate::internal::lock::Lock;
 use crate::internal::timeline::Timeline;
+use crate::runtime::Instant;
 use crate::runtime::{ClockId, Runtime};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Limits retries to a share of the calls, over all who share it: when everything fails, retries do not multiply the load. Clones are the same budget.
 ///

@@ -6,11 +6,12 @@ use super::error::GaveUp;
 use crate::cancel;
 use crate::internal::scope;
 use crate::internal::timeline::Timeline;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The attempts of one call. Made when it is needed: from the first failure on, or when there is a total deadline.
 pub(crate) struct Tries {

@@ -3,13 +3,14 @@
 use crate::internal::deadline::{DeadlineCell, When};
 use crate::internal::reason::Elapsed;
 use crate::internal::timed::Timed;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use pin_project_lite::pin_project;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A deadline that can be moved while work runs under it, by the work itself or from elsewhere.
 ///

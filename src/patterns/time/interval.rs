@@ -1,13 +1,14 @@
 //! Ticks.
 
 use crate::internal::label;
+use crate::runtime::Instant;
 use crate::runtime::{Runtime, Sleep, coop};
 use futures_core::Stream;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What [`Interval`] does when ticks were missed: when nobody was waiting for a whole period or more after one was due. A shorter
 /// delay changes nothing under any rule.

@@ -52,7 +52,9 @@ pub use interval::{Interval, MissedTicks, Tick, interval, interval_at};
 pub(crate) use timeout::timeout_in_line;
 pub use timeout::{Timeout, TimeoutOr, timeout, timeout_at, timeout_or};
 
-use std::time::{Duration, Instant};
+use crate::runtime::Instant;
+
+use std::time::Duration;
 
 /// Waits for `duration`, counted from the first poll. A zero duration gives way to the other tasks once, without a timer.
 ///

@@ -2,13 +2,14 @@
 
 use crate::internal::reason::Elapsed;
 use crate::internal::timed::Timed;
+use crate::runtime::Instant;
 use crate::runtime::coop;
 use pin_project_lite::pin_project;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pin_project! {
     /// A future with a deadline; made by [`timeout`] and [`timeout_at`].

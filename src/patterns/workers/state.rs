@@ -3,9 +3,10 @@
 use super::error::JobError;
 use super::policy::Restart;
 use super::report::{Counts, Stuck};
+use crate::runtime::Instant;
 use slab::Slab;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A job that a worker has.
 pub(super) struct Running {

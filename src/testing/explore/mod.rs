@@ -9,13 +9,14 @@ use super::chooser::Logged;
 use super::config::{Config, Policy};
 use super::env;
 use super::run::simulate;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use shrink::shrink;
 use std::collections::HashSet;
 use std::future::Future;
 use std::ops::Range;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn clock() -> Instant {
     Runtime::neutral().now()

@@ -1,10 +1,10 @@
 //! What a mock remembers, and what can be claimed of it.
 
 use super::Mock;
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 /// How a call of a [`Mock`] ended, or that it has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

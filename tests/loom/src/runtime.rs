@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
+pub(crate) use std::time::Instant;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Runtime;

@@ -3,9 +3,10 @@
 //! Every frame is `MAGIC, kind: u8, number: u64, length: u32` (little endian) and `length` bytes. A request's bytes are the length of
 //! the name (`u16`), the name, and the input.
 
+use crate::runtime::Instant;
 use crate::runtime::Runtime;
 use std::io::{self, Read, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const MAGIC: [u8; 4] = *b"RGT\x01";
 pub(super) const HEAD: usize = 17;

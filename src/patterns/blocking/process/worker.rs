@@ -7,10 +7,10 @@ use super::link::{Link, start};
 use super::policy::Plan;
 use crate::internal::caught::quietly;
 use crate::internal::lock::Lock;
+use crate::runtime::Instant;
 use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A worker process. Dropping it kills the process and takes it off the system's list.
 pub(super) struct Worker {

@@ -3,8 +3,9 @@
 use super::{FIRST_PAUSE, Item, State, Todo, Wait};
 use crate::patterns::pool::error::ConnectError;
 use crate::patterns::pool::observer::Why;
+use crate::runtime::Instant;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 impl<O, H: Clone, E> State<O, H, E> {
     /// A connect has ended well.

@@ -6,9 +6,9 @@
 use super::{State, Todo, Wait};
 use crate::internal::line::Wakers;
 use crate::patterns::pool::error::ConnectError;
+use crate::runtime::Instant;
 use crate::runtime::{Runtime, RuntimeId};
 use std::task::{Context, Waker};
-use std::time::Instant;
 
 pub(super) struct Ground {
     pub(super) id: RuntimeId,

@@ -3,9 +3,9 @@
 use super::{Close, HOME, Item, State, Todo, Wait};
 use crate::patterns::pool::observer::Why;
 use crate::patterns::pool::report::Closed;
+use crate::runtime::Instant;
 use std::panic::Location;
 use std::task::Waker;
-use std::time::Instant;
 
 impl<O, H: Clone, E> State<O, H, E> {
     /// [`put`](State::put), where it is not to be closed. Whom to wake after unlocking.

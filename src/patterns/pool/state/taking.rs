@@ -3,10 +3,10 @@
 use super::{Item, Look, Slot, State, Todo, Wait};
 use crate::internal::line::{Place, Spare};
 use crate::patterns::pool::observer::Why;
+use crate::runtime::Instant;
 use crate::runtime::RuntimeId;
 use std::panic::Location;
 use std::task::{Context, Waker};
-use std::time::Instant;
 
 impl<O, H: Clone, E> State<O, H, E> {
     /// An idle object, where that takes no more than taking it.

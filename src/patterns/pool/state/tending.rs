@@ -2,9 +2,10 @@
 
 use super::{State, Todo, Wait};
 use crate::patterns::pool::observer::Why;
+use crate::runtime::Instant;
 use crate::runtime::RuntimeId;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 impl<O, H: Clone, E> State<O, H, E> {
     /// Gives no more. What is idle is closed, what comes back too.
