@@ -48,7 +48,7 @@ fn every_question_has_its_own_answer_on_every_runtime() {
 #[test]
 fn bad_arguments_are_explained() {
     let output = run(&["--connections", "0"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(
         errors.contains("--connections is \"0\": use a number from 1 to 100000"),

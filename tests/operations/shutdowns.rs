@@ -107,7 +107,7 @@ fn tokio_ends_while_others_wait() {
             .build()
             .map_err(|e| e.to_string())?;
         let world = Arc::new(runtime.block_on(async { build(&User::default()) }));
-        drop(runtime.block_on(world.op()));
+        drop(runtime.block_on(async { world.op().await }));
         let (theirs, handle) = (world.clone(), runtime.handle().clone());
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {

@@ -305,9 +305,9 @@ impl futures::Stream for Source {
     }
 }
 
-/// The world, made on a plain thread. `None`: what it is about needs a runtime to be made, and this build has none.
+/// The world, made on a plain thread. `None`: what it is about needs a runtime to be made, and a plain thread of this build has none.
 pub(crate) fn made_outside(build: fn(&User) -> World) -> Option<World> {
-    if cfg!(any(feature = "tokio", feature = "smol")) {
+    if cfg!(feature = "smol") {
         return Some(build(&User::default()));
     }
     quietly(|| build(&User::default())).ok()
