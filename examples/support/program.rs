@@ -58,7 +58,12 @@ fn until_stopped<P>(
     start: impl FnOnce(P, CancelToken) -> Result<bool, String>,
 ) -> Result<ExitCode, String> {
     let stop = Stop::on_signals(|| (), || ())?;
-    Ok(match start(plan, stop.token.clone())? {
+    let ended = match start(plan, stop.token.clone()) {
+        // What was under way fails when it is cancelled.
+        Err(_) if stop.token.is_cancelled() => false,
+        ended => ended?,
+    };
+    Ok(match ended {
         true => ExitCode::SUCCESS,
         false => {
             eprintln!("{name}: stopped before the end");
