@@ -2,35 +2,34 @@
 //!
 //! # Example
 //!
-//! ```no_run
-//! use regatta::{cancel::CancelToken, runtime::signal, time};
+//! ```
+//! use regatta::runtime::signal;
+//! use regatta::task::{OneOf, race_of};
+//! use regatta::time;
 //! use std::time::Duration;
 //!
-//! async fn serve() {
-//!     time::sleep(Duration::from_secs(3600)).await;
+//! async fn serve() -> &'static str {
+//!     time::sleep(Duration::from_millis(5)).await;
+//!     "all is served"
 //! }
 //!
 //! regatta::run(async {
-//!     let stop = CancelToken::new();
 //!     let ctrl_c = signal::ctrl_c().expect("no other handler is installed");
-//!     let ended = regatta::task::race([
-//!         Box::pin(async { stop.run(serve()).await.is_ok() }) as std::pin::Pin<Box<dyn Future<Output = bool>>>,
-//!         Box::pin(async {
-//!             ctrl_c.await;
-//!             false
-//!         }),
-//!     ]);
-//!     if !ended.await {
-//!         println!("stopped by Ctrl-C");
-//!     }
+//!     // Whichever is first; the other one is cancelled, and cleans up.
+//!     let ended = match race_of((serve(), ctrl_c)).await {
+//!         OneOf::A(said) => said,
+//!         OneOf::B(()) => "stopped by Ctrl-C",
+//!     };
+//!     assert_eq!(ended, "all is served");
 //! });
 //! ```
 //!
 //! # How it behaves
 //!
-//! The first call of [`ctrl_c`] installs a handler for the process, with a thread of its own; from then on Ctrl-C ends the process no more. Every future that
-//! exists when Ctrl-C is pressed becomes ready, on whatever runtime it is polled. A second press counts for those made after the first:
-//! make a second future to let an impatient user break off a slow shutdown.
+//! The first call of [`ctrl_c`] installs a handler for the process, with a thread of its own. From then on Ctrl-C
+//! does not end the process by itself. Every future that exists when Ctrl-C is pressed becomes ready, on whatever
+//! runtime it is polled. A second press counts for futures made after the first: make a second future to let an
+//! impatient user break off a slow shutdown.
 //!
 //! The idea is that of `tokio::signal::ctrl_c`; the handler is that of the `ctrlc` crate.
 
