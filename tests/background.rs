@@ -334,7 +334,8 @@ impl Drop for Bomb {
     }
 }
 
-/// In what a task gives, in what it holds when it ends, when it fails, when it is cancelled before and after its start, and in its error.
+/// In what a task gives, in what it holds when it ends, when it fails, when it is cancelled before and after its start,
+/// and in its error.
 async fn a_destructor_that_panics_ends_its_own_task_and_nothing_beside_it() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let sink = told.clone();

@@ -1,4 +1,5 @@
-//! What a plain thread finds. A process of its own, for what other tests run would be found, too; and one test, for the same reason.
+//! What a plain thread finds. A process of its own, for what other tests run would be found, too; and one test, for the
+//! same reason.
 
 use regatta::Runtime;
 use regatta::runtime::{Flavor, Notice, notices, on_notice, run_on};

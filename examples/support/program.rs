@@ -8,9 +8,9 @@ use stop::Stop;
 #[path = "stop.rs"]
 mod stop;
 
-/// The program. `plan` is what the arguments say, or nothing when help was asked for; `start` says whether it came to its end, or was
-/// stopped by a signal, which cancels the token. Exits with 2 when the arguments are wrong, as programs do, with 1 when the work failed,
-/// and with 130 after Ctrl-C.
+/// The program. `plan` is what the arguments say, or nothing when help was asked for; `start` says whether it came to
+/// its end, or was stopped by a signal, which cancels the token. Exits with 2 when the arguments are wrong, as programs
+/// do, with 1 when the work failed, and with 130 after Ctrl-C.
 pub(crate) fn run<P>(
     name: &str,
     usage: &str,

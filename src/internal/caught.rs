@@ -1,4 +1,5 @@
-//! Code of the user that may panic where nothing of ours may break: futures whose panic is a value, and calls that swallow it.
+//! Code of the user that may panic where nothing of ours may break: futures whose panic is a value, and calls that
+//! swallow it.
 
 use super::lock::assert_none_held;
 use std::any::Any;
@@ -19,8 +20,9 @@ pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn An
     .await
 }
 
-/// Runs code of the user (an observer, a hook, a waker, a destructor) in a place where a panic must end nothing else: in a destructor, between two wake-ups, beside
-/// other people's work. `None`: it panicked. The panic hook has reported it by then; what it panicked with is dropped, and forgotten should that panic, too.
+/// Runs code of the user (an observer, a hook, a waker, a destructor) in a place where a panic must end nothing else:
+/// in a destructor, between two wake-ups, beside other people's work. `None`: it panicked. The panic hook has reported
+/// it by then; what it panicked with is dropped, and forgotten should that panic, too.
 ///
 /// Not under a lock of ours: no code of a user runs there.
 #[inline]

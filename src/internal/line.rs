@@ -3,8 +3,8 @@
 //! A doubly linked list in a slab: no allocation per waiter once the slab has grown, keys stay valid, and a waiter that was served
 //! keeps its entry (out of the line) until its future has seen that, or is dropped.
 //!
-//! The memory of a burst is given back: a line that is empty keeps room for a thousand, and one that has emptied by half gives back what its last
-//! entries leave free.
+//! The memory of a burst is given back: a line that is empty keeps room for a thousand, and one that has emptied by
+//! half gives back what its last entries leave free.
 //!
 //! A line stands behind its owner's lock. What is the user's (values, wakers) comes out of it by return, to be woken or dropped
 //! after unlocking: [`Wakers`] collects the wakers.
@@ -173,7 +173,8 @@ impl<T> Line<T> {
         (self.waiting > 0).then_some(Place(self.first))
     }
 
-    /// Back to the front of the line, for who was served, has not seen it, and is to wait all the same. It was woken, and will bring a new waker.
+    /// Back to the front of the line, for who was served, has not seen it, and is to wait all the same. It was woken,
+    /// and will bring a new waker.
     pub(crate) fn enter_front_again(&mut self, place: Place) {
         let first = self.first;
         let Some(entry) = self.entries.get_mut(place.0).filter(|entry| !entry.waiting) else {
@@ -251,7 +252,8 @@ impl<T> Line<T> {
         self.entries.get(place.0).map(|entry| &entry.value)
     }
 
-    /// Has the waiter woken by `cx`, with the help of `spare`. False: unlock, [`fill`](Spare::fill) the spare one, lock, look again, and come back.
+    /// Has the waiter woken by `cx`, with the help of `spare`. False: unlock, [`fill`](Spare::fill) the spare one,
+    /// lock, look again, and come back.
     #[must_use = "a waiter whose waker was not taken over waits for ever"]
     pub(crate) fn renew(&mut self, place: Place, cx: &Context<'_>, spare: &mut Spare) -> bool {
         let Some(entry) = self.entries.get_mut(place.0) else {
@@ -357,8 +359,9 @@ pub(crate) fn wake(waker: Waker) {
     quietly(|| waker.wake());
 }
 
-/// A waker at hand, for registering under a lock, where none may be cloned or dropped: a waker's `clone` and `drop` are code of the user, which may come back to the very
-/// object. Make it *before* the lock is taken, so that it is dropped after unlocking.
+/// A waker at hand, for registering under a lock, where none may be cloned or dropped: a waker's `clone` and `drop` are
+/// code of the user, which may come back to the very object. Make it *before* the lock is taken, so that it is dropped
+/// after unlocking.
 ///
 /// ```text
 /// let mut spare = Spare::none();

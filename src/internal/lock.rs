@@ -1,11 +1,13 @@
 //! A mutex without poisoning, under which no code of a user runs.
 //!
-//! No value, waker, closure, key or clock of a user is called, cloned, woken or dropped while one of our locks is held: it might come back for the same lock, or
-//! panic half-way through a change. It goes out of the lock by return, and runs after unlocking. Hence no poisoning, which would only turn one panic into many. Two
-//! places are exempt, and guard themselves: the comparisons of a queue by priority ([`exempt`]), and an iterator that tasks draw from in turn, which is out of its
-//! place meanwhile.
+//! No value, waker, closure, key or clock of a user is called, cloned, woken or dropped while one of our locks is held:
+//! it might come back for the same lock, or panic half-way through a change. It goes out of the lock by return, and
+//! runs after unlocking. Hence no poisoning, which would only turn one panic into many. Two places are exempt, and
+//! guard themselves: the comparisons of a queue by priority ([`exempt`]), and an iterator that tasks draw from in turn,
+//! which is out of its place meanwhile.
 //!
-//! Builds with debug assertions count the locks that a thread holds, and whatever calls code of a user asks [`assert_none_held`]: so each test is one of this rule.
+//! Builds with debug assertions count the locks that a thread holds, and whatever calls code of a user asks
+//! [`assert_none_held`]: so each test is one of this rule.
 
 use std::cell::Cell;
 use std::fmt;

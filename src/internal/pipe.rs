@@ -5,7 +5,8 @@
 //! * The lock is held alone; no waker is cloned, dropped or woken and no item dropped under it.
 //! * `filler` waits only while the pipe is full, `drainer` only while it is empty; whoever changes that wakes them.
 //! * Items that were in the pipe when it ended come out before its end.
-//! * Whoever gives way to other tasks loses nothing by it: the room, or the item in the pipe, is there at the next poll, which does not give way again.
+//! * Whoever gives way to other tasks loses nothing by it: the room, or the item in the pipe, is there at the next
+//!   poll, which does not give way again.
 
 use super::caught::discard;
 use super::line::{Spare, wake};

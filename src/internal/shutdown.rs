@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// How long a shutdown takes: how long work may go on before it is cancelled, and how long cleanup may take after that.
 ///
-/// Everybody is cancelled at the same moment, and both times count from the call: the shutdown never takes longer than their sum. A plain [`Duration`] is
-/// [`within`](Shutdown::within) it.
+/// Everybody is cancelled at the same moment, and both times count from the call: the shutdown never takes longer than
+/// their sum. A plain [`Duration`] is [`within`](Shutdown::within) it.
 ///
 /// # Examples
 ///
@@ -38,7 +38,8 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Cancels everybody at once. Without a time for [`cleanup`](Shutdown::cleanup), whoever does not go at once is left.
+    /// Cancels everybody at once. Without a time for [`cleanup`](Shutdown::cleanup), whoever does not go at once is
+    /// left.
     pub const fn now() -> Self {
         Shutdown::after(Duration::ZERO)
     }
@@ -51,7 +52,8 @@ impl Shutdown {
         }
     }
 
-    /// Takes `total` at the most, cleanup included: what still works when three quarters of it have passed is cancelled. [`Duration::MAX`] waits for ever.
+    /// Takes `total` at the most, cleanup included: what still works when three quarters of it have passed is
+    /// cancelled. [`Duration::MAX`] waits for ever.
     pub const fn within(total: Duration) -> Self {
         let cleanup = match total.checked_div(4) {
             Some(quarter) if total.as_secs() < u64::MAX => quarter,
@@ -71,7 +73,8 @@ impl Shutdown {
         }
     }
 
-    /// Waits until `gone` is ready, with a call of `ask` in between, as long as may be. False: not everybody is gone in time.
+    /// Waits until `gone` is ready, with a call of `ask` in between, as long as may be. False: not everybody is gone in
+    /// time.
     ///
     /// On the timers of the caller, which lives: what is being shut down may have lost its runtime.
     pub(crate) async fn run(self, gone: impl Future, ask: impl FnOnce()) -> bool {

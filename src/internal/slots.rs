@@ -107,7 +107,8 @@ const FRESH: usize = 1 << (usize::BITS - 1);
 pub(crate) struct Slots<F> {
     slots: Vec<Slot<F>>,
     free: Vec<usize>,
-    /// The slot that is being polled. Between two calls: the one whose future has panicked, which nobody is to wait for.
+    /// The slot that is being polled. Between two calls: the one whose future has panicked, which nobody is to wait
+    /// for.
     polling: usize,
     words: Vec<Arc<Word>>,
     above: Vec<Arc<Above>>,
@@ -143,8 +144,8 @@ impl<F> Slots<F> {
         self.slots.len() - self.free.len()
     }
 
-    /// To be called before anything else in a poll: after a panic that was caught, the future that panicked is still here, and nobody is to wait for it. Gives
-    /// the slot it was in, if it was polled for more than the first time.
+    /// To be called before anything else in a poll: after a panic that was caught, the future that panicked is still
+    /// here, and nobody is to wait for it. Gives the slot it was in, if it was polled for more than the first time.
     #[inline]
     pub(crate) fn mend(&mut self) -> Option<usize> {
         if self.polling == NONE {

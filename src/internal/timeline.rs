@@ -8,8 +8,8 @@
 //!   passed on the timeline, or more.
 //! * Clocks that are used in turns (a simulation on one thread, tokio on another) do not add up: the faster one leads,
 //!   and the other goes on from where it has led to.
-//! * A simulation counts from its beginning, also when the object is used there later: a breaker that a test before left
-//!   open has slept an hour when the next test has slept an hour.
+//! * A simulation counts from its beginning, also when the object is used there later: a breaker that a test before
+//!   left open has slept an hour when the next test has slept an hour.
 //! * The clock seen first has the distance zero, so an object that knows one clock computes nothing.
 //! * A clock that has gone back (tokio's, paused in one runtime and real in the next) is taken for a new one.
 //!

@@ -1,8 +1,8 @@
 //! Which clock a moment was read on.
 //!
-//! What stands in a `static`, or outlives the runtime it was first used on, meets several clocks in its life: tokio's, smol's and the neutral one are the real
-//! one (tokio's may be paused), each simulation and each foreign backend has its own. Moments of different clocks are never compared:
-//! see [`Timeline`](crate::internal::timeline::Timeline).
+//! What stands in a `static`, or outlives the runtime it was first used on, meets several clocks in its life: tokio's,
+//! smol's and the neutral one are the real one (tokio's may be paused), each simulation and each foreign backend has
+//! its own. Moments of different clocks are never compared: see [`Timeline`](crate::internal::timeline::Timeline).
 
 use super::backend::Backend;
 use crate::runtime::Instant;

@@ -1,16 +1,19 @@
 //! One cooperative budget for everything that can be ready at once: tokio's in a task of tokio, our own elsewhere.
 //!
-//! A task that only ever meets free permits and full queues would never give its thread back. So each public operation that is ready at
-//! once spends from the budget of the running poll, and when that is used up, the task goes round its executor once. Two rules follow, for
-//! every caller of [`poll_spend`]:
+//! A task that only ever meets free permits and full queues would never give its thread back. So each public operation
+//! that is ready at once spends from the budget of the running poll, and when that is used up, the task goes round its
+//! executor once. Two rules follow, for every caller of [`poll_spend`]:
 //!
-//! * **A yield is not a refusal.** An operation that has a place in a line, or a value, keeps it in its future while it gives way, and
-//!   answers at the next poll without spending again. (What has no line of its own spends before it begins.)
-//! * **Who gives up because time is over asks [`take_gave_way`] first.** If the operation only gave way, it gets one more poll.
+//! * **A yield is not a refusal.** An operation that has a place in a line, or a value, keeps it in its future while it
+//!   gives way, and answers at the next poll without spending again. (What has no line of its own spends before it
+//!   begins.)
+//! * **Who gives up because time is over asks [`take_gave_way`] first.** If the operation only gave way, it gets one
+//!   more poll.
 //!
-//! One operation in sixteen asks the budget below, so that the others cost one thread-local count: a task of tokio gives way after two thousand of
-//! them, some ten to a hundred microseconds. Our own budget is refilled at each poll of a
-//! task that we start ([`refill`]), and whenever it is used up: a task of a foreign executor may give way early, and that is all.
+//! One operation in sixteen asks the budget below, so that the others cost one thread-local count: a task of tokio
+//! gives way after two thousand of them, some ten to a hundred microseconds. Our own budget is refilled at each poll of
+//! a task that we start ([`refill`]), and whenever it is used up: a task of a foreign executor may give way early, and
+//! that is all.
 
 use std::cell::Cell;
 use std::task::{Context, Poll, Waker};
@@ -40,8 +43,8 @@ thread_local! {
     };
 }
 
-/// Spends for one operation that is ready. `Pending`: the task has been woken again and is to give way; what the operation has got by now
-/// stays in its future.
+/// Spends for one operation that is ready. `Pending`: the task has been woken again and is to give way; what the
+/// operation has got by now stays in its future.
 #[inline]
 pub(crate) fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
     // `with` is not inlined, `try_with` is.
@@ -99,7 +102,8 @@ fn wake(waker: &Waker) {
     waker.wake_by_ref();
 }
 
-/// A task of ours begins a poll: what those before it spent on this thread is not its own. Not for tasks of tokio, whose budget is tokio's.
+/// A task of ours begins a poll: what those before it spent on this thread is not its own. Not for tasks of tokio,
+/// whose budget is tokio's.
 #[inline]
 pub(crate) fn refill() {
     COOP.with(|coop| {
@@ -118,8 +122,9 @@ pub(crate) fn forget_gave_way() {
     });
 }
 
-/// Whether what was just polled may have been pending for want of budget alone, so that another poll, with a new budget, is owed to it before it is given up. The
-/// caller wakes its task, and grants that poll once: a loop that uses up each budget would have no end otherwise.
+/// Whether what was just polled may have been pending for want of budget alone, so that another poll, with a new
+/// budget, is owed to it before it is given up. The caller wakes its task, and grants that poll once: a loop that uses
+/// up each budget would have no end otherwise.
 ///
 /// May be true without need, when something else on this thread gave way before; that costs a poll.
 pub(crate) fn take_gave_way() -> bool {

@@ -119,7 +119,8 @@ pub(super) fn is_entered() -> bool {
     ENTERED.try_with(Cell::get).unwrap_or(false)
 }
 
-/// The clock of the current runtime, and what it says: for those who need no runtime besides. tokio, smol and neutral are not told apart.
+/// The clock of the current runtime, and what it says: for those who need no runtime besides. tokio, smol and neutral
+/// are not told apart.
 #[inline]
 pub(super) fn clock() -> (ClockId, Instant) {
     // `with` is not inlined, `try_with` is.

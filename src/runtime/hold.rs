@@ -1,7 +1,8 @@
 //! Holding a clock that would run ahead.
 //!
-//! tokio's clock, once paused, goes to the next timer by itself when the runtime has nothing to do. Work on a thread that tokio does not know is nothing to it: a timeout of
-//! an hour would be over before a closure of 20 ms. While a hold lives, the clock stands still, as it does for tokio's own `spawn_blocking`.
+//! tokio's clock, once paused, goes to the next timer by itself when the runtime has nothing to do. Work on a thread
+//! that tokio does not know is nothing to it: a timeout of an hour would be over before a closure of 20 ms. While a
+//! hold lives, the clock stands still, as it does for tokio's own `spawn_blocking`.
 
 #[cfg(any(feature = "tokio", feature = "smol"))]
 use super::Kind;

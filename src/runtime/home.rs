@@ -1,7 +1,8 @@
 //! The runtimes that [`run`](super::run) has started, for plain threads.
 //!
-//! A thread of the program's own is in no context. With both features on it would find smol, while the program around it runs on tokio. So such a thread finds
-//! what `run` runs on, as long as it runs: `run` and [`Runtime::current`] prefer the same runtime.
+//! A thread of the program's own is in no context. With both features on it would find smol, while the program around
+//! it runs on tokio. So such a thread finds what `run` runs on, as long as it runs: `run` and [`Runtime::current`]
+//! prefer the same runtime.
 
 use super::Runtime;
 use std::sync::atomic::{AtomicUsize, Ordering};

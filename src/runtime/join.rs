@@ -165,7 +165,8 @@ impl<T> Drop for Cell<T> {
     }
 }
 
-/// Settles the handle also when the task is dropped unfinished. Nobody may have kept the handle: then the value goes here.
+/// Settles the handle also when the task is dropped unfinished. Nobody may have kept the handle: then the value goes
+/// here.
 struct EndGuard<T>(Option<Arc<Cell<T>>>);
 
 impl<T> EndGuard<T> {

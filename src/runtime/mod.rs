@@ -28,24 +28,27 @@
 //!
 //! # How it behaves
 //!
-//! An object that owns tasks (a background, workers) resolves its runtime once, when it is built, and keeps it. What may stand in a
-//! `static` (limiters, breakers, policies) finds clock and timers at each use. Free functions resolve at their first poll. A tokio task
-//! keeps the runtime it was spawned on: tokio's own `Handle::enter` inside a task is not followed, [`Runtime::enter`] is.
+//! An object that owns tasks (a background, workers) resolves its runtime once, when it is built, and keeps it. What
+//! may stand in a `static` (limiters, breakers, policies) finds clock and timers at each use. Free functions resolve at
+//! their first poll. A tokio task keeps the runtime it was spawned on: tokio's own `Handle::enter` inside a task is not
+//! followed, [`Runtime::enter`] is.
 //!
-//! Time comes from the runtime, so tokio's paused clock and virtual time stay true. Each runtime uses its own timers; tokio's need a
-//! runtime built with `enable_time`, and panic with that advice otherwise. The neutral runtime's timers are those of `futures-timer`: one
-//! helper thread for the process, started at the first sleep, which calls the wakers of all tasks. So wakers must be able to cross threads:
-//! monoio's are only with its feature `sync`.
+//! Time comes from the runtime, so tokio's paused clock and virtual time stay true. Each runtime uses its own timers;
+//! tokio's need a runtime built with `enable_time`, and panic with that advice otherwise. The neutral runtime's timers
+//! are those of `futures-timer`: one helper thread for the process, started at the first sleep, which calls the wakers
+//! of all tasks. So wakers must be able to cross threads: monoio's are only with its feature `sync`.
 //!
 //! # The feature must match the runtime
 //!
-//! regatta knows tokio only with its feature `tokio`. Under `#[tokio::main]` with feature `smol` alone, children run on smol's thread,
-//! where tokio's sockets and timers panic. With no feature at all, [`task_group`](crate::task::task_group) runs its children in place:
-//! concurrently, on one thread. Neither is an error, because a library must not care. So an application asks to be told:
-//! [`on_notice`] calls a hook where a thread looks like one of tokio's and the feature is off. regatta itself never prints.
+//! regatta knows tokio only with its feature `tokio`. Under `#[tokio::main]` with feature `smol` alone, children run on
+//! smol's thread, where tokio's sockets and timers panic. With no feature at all,
+//! [`task_group`](crate::task::task_group) runs its children in place: concurrently, on one thread. Neither is an
+//! error, because a library must not care. So an application asks to be told: [`on_notice`] calls a hook where a thread
+//! looks like one of tokio's and the feature is off. regatta itself never prints.
 //!
-//! A `LocalSet` of tokio's that another executor polls is in no tokio context, and is on that executor's runtime. (On a thread that
-//! has been in a tokio context before, this cannot be told apart cheaply; there, name the runtime with [`Runtime::within`].)
+//! A `LocalSet` of tokio's that another executor polls is in no tokio context, and is on that executor's runtime. (On a
+//! thread that has been in a tokio context before, this cannot be told apart cheaply; there, name the runtime with
+//! [`Runtime::within`].)
 //!
 //! The idea of one handle over several event loops is AnyIO's and hyper's (`hyper::rt`).
 

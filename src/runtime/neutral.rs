@@ -12,7 +12,8 @@ use std::time::Duration;
 
 /// A timer of `futures-timer`, which has one helper thread for the process.
 ///
-/// That thread calls the wakers, and one that panics would end it, and every timer of the process with it: so it is given wakers of ours, which do not.
+/// That thread calls the wakers, and one that panics would end it, and every timer of the process with it: so it is
+/// given wakers of ours, which do not.
 pub(super) struct NativeSleep {
     delay: futures_timer::Delay,
     /// The waker that is to be woken, and what the timer has in its place.

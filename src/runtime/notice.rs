@@ -8,12 +8,14 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Notice {
-    /// The features `tokio` and `smol` are both on, a thread that is in no tokio context asked for its runtime, and it got smol.
+    /// The features `tokio` and `smol` are both on, a thread that is in no tokio context asked for its runtime, and it
+    /// got smol.
     SmolByDefault,
-    /// A thread that carries the name of tokio's workers asked for its runtime. The feature `tokio` is off, so it got smol: what is spawned from here runs on
-    /// smol's thread, where tokio's own timers and sockets panic.
+    /// A thread that carries the name of tokio's workers asked for its runtime. The feature `tokio` is off, so it got
+    /// smol: what is spawned from here runs on smol's thread, where tokio's own timers and sockets panic.
     TokioThreadOnSmol,
-    /// The same without either feature: nothing can be spawned, and task groups run their children in place, on one thread.
+    /// The same without either feature: nothing can be spawned, and task groups run their children in place, on one
+    /// thread.
     TokioThreadOnNeutral,
 }
 
@@ -50,9 +52,11 @@ type Hook = fn(Notice);
 static GIVEN: AtomicU8 = AtomicU8::new(0);
 static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
 
-/// Has `hook` told of every [`Notice`], once each in the life of the process; those that came before are told at once. regatta itself prints nothing.
+/// Has `hook` told of every [`Notice`], once each in the life of the process; those that came before are told at once.
+/// regatta itself prints nothing.
 ///
-/// One hook for the process, for the application to set: the last one counts. It is called on the thread that the notice is about, and must not panic.
+/// One hook for the process, for the application to set: the last one counts. It is called on the thread that the
+/// notice is about, and must not panic.
 ///
 /// # Examples
 ///
@@ -99,7 +103,8 @@ pub(super) fn give(notice: Notice) {
     }
 }
 
-/// Whether the running thread has the name that tokio gives its workers; a custom name, and the thread of a `block_on`, do not show.
+/// Whether the running thread has the name that tokio gives its workers; a custom name, and the thread of a `block_on`,
+/// do not show.
 pub(super) fn looks_like_tokio() -> bool {
     thread_local!(static LOOKS: bool = std::thread::current().name().is_some_and(|name| {
         name.starts_with("tokio-rt-worker") || name.starts_with("tokio-runtime-w")

@@ -135,23 +135,25 @@ impl TryFrom<&str> for Flavor {
 
 /// Runs `future` to its end and blocks the calling thread meanwhile: the way from `main` into async code.
 ///
-/// Uses the runtime that was [entered](super::Runtime::enter) on this thread; without one, starts tokio (multi-thread) when that feature is
-/// on, otherwise smol, otherwise the neutral executor. [`run_on`] chooses by name. While it runs, the program's plain threads find the same
-/// runtime as their [current](super::Runtime::current) one.
+/// Uses the runtime that was [entered](super::Runtime::enter) on this thread; without one, starts tokio (multi-thread)
+/// when that feature is on, otherwise smol, otherwise the neutral executor. [`run_on`] chooses by name. While it runs,
+/// the program's plain threads find the same runtime as their [current](super::Runtime::current) one.
 ///
-/// What is left over when `future` has ended: on tokio, tasks are dropped, and every blocking closure is waited for, those that are still
-/// queued too. smol's executor is global: `run` returns at once, and tasks and closures run on. A
+/// What is left over when `future` has ended: on tokio, tasks are dropped, and every blocking closure is waited for,
+/// those that are still queued too. smol's executor is global: `run` returns at once, and tasks and closures run on. A
 /// [task group](crate::task::task_group) leaves no task on either.
 ///
 /// A custom runtime that was entered is not started by `run`, so its executor must live on another thread.
 ///
 /// # Panics
 ///
-/// * Inside a running runtime (nested use, whichever the two runtimes are), with a message that says what to do instead. A thread that only
-///   entered a tokio handle counts as inside. The closures of [`try_spawn_blocking`](super::Runtime::try_spawn_blocking) may block, so
-///   there it is allowed. A foreign `block_on` that is not tokio's (`smol::block_on`, `futures::executor::block_on`) cannot be seen: inside
-///   it `run` runs, and blocks that future meanwhile.
-/// * When a custom runtime was entered that runs no task within ten seconds: its executor lives on the thread that `run` blocks.
+/// * Inside a running runtime (nested use, whichever the two runtimes are), with a message that says what to do
+///   instead. A thread that only entered a tokio handle counts as inside. The closures of
+///   [`try_spawn_blocking`](super::Runtime::try_spawn_blocking) may block, so there it is allowed. A foreign `block_on`
+///   that is not tokio's (`smol::block_on`, `futures::executor::block_on`) cannot be seen: inside it `run` runs, and
+///   blocks that future meanwhile.
+/// * When a custom runtime was entered that runs no task within ten seconds: its executor lives on the thread that
+///   `run` blocks.
 /// * When the system refuses threads.
 ///
 /// # Examples
@@ -186,7 +188,8 @@ const FIRST_TASK: Duration = Duration::from_secs(10);
 #[cfg(test)]
 const FIRST_TASK: Duration = Duration::from_millis(20);
 
-/// On a custom runtime whose executor lives elsewhere. One that lives on this thread would be waited for without end, so a task is sent ahead, as a sign of life.
+/// On a custom runtime whose executor lives elsewhere. One that lives on this thread would be waited for without end,
+/// so a task is sent ahead, as a sign of life.
 fn on_custom<F: Future>(runtime: &Runtime, future: F) -> F::Output {
     let alive = runtime.try_spawn(async {}).ok();
     let waited = neutral::park_until(
@@ -206,8 +209,9 @@ fn on_custom<F: Future>(runtime: &Runtime, future: F) -> F::Output {
 ///
 /// # Panics
 ///
-/// As [`run`]; and when the feature that `flavor` needs is not on, or when there is no flavor of that name, with those there are. Parse a
-/// name that a user typed first (`name.parse::<Flavor>()`), which gives the same message as an error.
+/// As [`run`]; and when the feature that `flavor` needs is not on, or when there is no flavor of that name, with those
+/// there are. Parse a name that a user typed first (`name.parse::<Flavor>()`), which gives the same message as an
+/// error.
 ///
 /// # Examples
 ///
@@ -266,7 +270,8 @@ pub(crate) fn on_event_loop() -> bool {
     }
 }
 
-/// Whether this thread is in the context of a runtime that does not show its polls: inside a `block_on`, or a task, of tokio's.
+/// Whether this thread is in the context of a runtime that does not show its polls: inside a `block_on`, or a task, of
+/// tokio's.
 pub(crate) fn in_context() -> bool {
     #[cfg(feature = "tokio")]
     return super::tokio::in_context();

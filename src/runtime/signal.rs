@@ -57,11 +57,13 @@ fn waiting() -> MutexGuard<'static, BTreeMap<u64, Waker>> {
 ///
 /// # Errors
 ///
-/// [`SignalError`]: the program has installed a handler of another kind, or the system refused ours. The next call tries again.
+/// [`SignalError`]: the program has installed a handler of another kind, or the system refused ours. The next call
+/// tries again.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future leaves nothing behind but the handler of the process: Ctrl-C does not end the process by itself any more.
+/// Dropping the future leaves nothing behind but the handler of the process: Ctrl-C does not end the process by itself
+/// any more.
 pub fn ctrl_c() -> Result<CtrlC, SignalError> {
     let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
     if !*installed {

@@ -215,8 +215,9 @@ pub(super) fn put_off(sleep: Pin<&mut NativeSleep>) {
 
 /// Whether this thread is polling a task of a runtime.
 ///
-/// A `LocalSet` that a foreign executor polls has tasks, too, and no runtime. To ask for the context each time would cost a reference count; threads of a
-/// runtime stay threads of it, so a thread is asked until it has been in a context once.
+/// A `LocalSet` that a foreign executor polls has tasks, too, and no runtime. To ask for the context each time would
+/// cost a reference count; threads of a runtime stay threads of it, so a thread is asked until it has been in a context
+/// once.
 #[inline]
 pub(super) fn in_task() -> bool {
     ::tokio::task::try_id().is_some()
@@ -230,7 +231,8 @@ fn find_context() -> bool {
     found
 }
 
-/// Spends one unit of the running task's budget; ready where there is none. Pending: it is used up, and the task is woken when it has gone round.
+/// Spends one unit of the running task's budget; ready where there is none. Pending: it is used up, and the task is
+/// woken when it has gone round.
 pub(super) fn poll_budget(cx: &mut Context<'_>) -> Poll<()> {
     coop::poll_proceed(cx).map(|unit| unit.made_progress())
 }
@@ -250,7 +252,8 @@ pub(super) fn poll_unbudgeted<F: Future>(
 }
 
 impl TokioHandle {
-    /// Whether its clock is paused, and goes ahead by itself when nothing is to be done; only a current-thread runtime's can.
+    /// Whether its clock is paused, and goes ahead by itself when nothing is to be done; only a current-thread
+    /// runtime's can.
     #[inline]
     pub(super) fn is_paused(&self) -> bool {
         self.handle.runtime_flavor() == RuntimeFlavor::CurrentThread && self.stands_still()

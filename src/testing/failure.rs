@@ -171,7 +171,8 @@ fn count(tasks: &[TaskInfo]) -> String {
     }
 }
 
-/// All that waits in regatta says on what. So a task that waits on nothing it could name may wait for the world outside.
+/// All that waits in regatta says on what. So a task that waits on nothing it could name may wait for the world
+/// outside.
 fn may_wait_outside(f: &mut fmt::Formatter<'_>, pending: &[TaskInfo]) -> fmt::Result {
     let mut silent = pending.iter().filter(|task| task.waiting_on.is_none());
     let Some(first) = silent.next() else {

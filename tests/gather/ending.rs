@@ -1,4 +1,5 @@
-//! How a `gather` or `as_completed` ends: never with a part of a result, never silently, never while something of it is left.
+//! How a `gather` or `as_completed` ends: never with a part of a result, never silently, never while something of it is
+//! left.
 
 use futures_lite::FutureExt;
 use regatta::cancel::{self, CancelToken, Reason};
@@ -164,7 +165,8 @@ fn in_a_grace_nothing_new_starts() {
     }
 }
 
-/// A panic of one: the others are cancelled and waited for, it goes on in the caller, and nothing waits for ever after that.
+/// A panic of one: the others are cancelled and waited for, it goes on in the caller, and nothing waits for ever after
+/// that.
 async fn a_panic_in_a_gather_waits_for_the_cleanup_of_the_others() {
     for settled in [false, true] {
         let cleaned = Arc::new(AtomicUsize::new(0));

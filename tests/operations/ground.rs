@@ -87,7 +87,8 @@ pub(crate) fn hush() {
 /// What such a panic says.
 pub(crate) const ON_PURPOSE: &str = "on purpose";
 
-/// On a thread of its own, which is given up when it takes longer than `limit`: what deadlocks is told, and does not hang the rest.
+/// On a thread of its own, which is given up when it takes longer than `limit`: what deadlocks is told, and does not
+/// hang the rest.
 pub(crate) fn in_time(
     limit: Duration,
     run: impl FnOnce() -> Result<(), String> + Send + 'static,

@@ -1,4 +1,5 @@
-//! The runtime ends under every object: who waits, in it or elsewhere, is told, and who comes later is told; nobody hangs.
+//! The runtime ends under every object: who waits, in it or elsewhere, is told, and who comes later is told; nobody
+//! hangs.
 
 use crate::ground;
 use crate::user::User;
@@ -39,7 +40,8 @@ async fn leave(build: Build, in_virtual_time: bool) -> Option<Left> {
     })
 }
 
-/// On no runtime: all that is left ends, with whatever answer. A panic is an answer of those that say so (`sleep` and the like outside of every runtime).
+/// On no runtime: all that is left ends, with whatever answer. A panic is an answer of those that say so (`sleep` and
+/// the like outside of every runtime).
 fn ends(left: Left) -> Result<(), String> {
     let Left {
         world,

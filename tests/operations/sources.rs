@@ -209,13 +209,15 @@ impl Sources {
         let arrow = tokens
             .windows(2)
             .rposition(|w| is_punct(w.first(), '-') && is_punct(w.get(1), '>'));
-        // The arrow of the function comes after its parameters; those of bounds like `F: FnOnce() -> T` come before them or in the `where`.
+        // The arrow of the function comes after its parameters; those of bounds like `F: FnOnce() -> T` come before
+        // them or in the `where`.
         let parameters = tokens
             .iter()
             .position(|t| group(Some(t)).is_some_and(|g| g.delimiter() == Delimiter::Parenthesis))
             .map(|first| {
                 let mut at = first;
-                // `fn f<F: Fn() -> T>(f: F)`: the list is the last group before `->`, `where` or the body that follows a `>`.
+                // `fn f<F: Fn() -> T>(f: F)`: the list is the last group before `->`, `where` or the body that follows
+                // a `>`.
                 let mut depth = 0i32;
                 for (k, token) in tokens.iter().enumerate().skip(2) {
                     if is_punct(Some(token), '<') {

@@ -1,4 +1,5 @@
-//! Objects that stand in a `static`: used by simulation, simulation, tokio, tokio, smol, in both orders, and from two threads.
+//! Objects that stand in a `static`: used by simulation, simulation, tokio, tokio, smol, in both orders, and from two
+//! threads.
 
 use crate::ground::{self, Ground};
 use crate::world::{World, made_outside, poll_once};
@@ -97,7 +98,8 @@ fn by_two_threads_at_a_time() {
             let Some(world) = made_outside(build).map(Arc::new) else {
                 return Ok(());
             };
-            // One may hold what the other wants, and a simulation cannot wait for another thread: so there is nothing to wait for.
+            // One may hold what the other wants, and a simulation cannot wait for another thread: so there is nothing
+            // to wait for.
             if world.bound.is_some() || world.in_line {
                 return Ok(());
             }

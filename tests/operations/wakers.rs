@@ -140,7 +140,8 @@ fn run(place: Ground) {
             continue;
         }
         for does in ALL {
-            // smol's timers drop wakers under a lock of theirs, for the whole process: a panic there breaks it for everybody.
+            // smol's timers drop wakers under a lock of theirs, for the whole process: a panic there breaks it for
+            // everybody.
             if place.is_smol() && does == Does::Panics(At::Drop) {
                 continue;
             }

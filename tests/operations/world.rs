@@ -305,7 +305,8 @@ impl futures::Stream for Source {
     }
 }
 
-/// The world, made on a plain thread. `None`: what it is about needs a runtime to be made, and a plain thread of this build has none.
+/// The world, made on a plain thread. `None`: what it is about needs a runtime to be made, and a plain thread of this
+/// build has none.
 pub(crate) fn made_outside(build: fn(&User) -> World) -> Option<World> {
     if cfg!(feature = "smol") {
         return Some(build(&User::default()));

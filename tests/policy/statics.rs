@@ -1,4 +1,5 @@
-//! One policy in a `static`, with all layers, and runtimes that come and go: what a project has whose tests each bring their own.
+//! One policy in a `static`, with all layers, and runtimes that come and go: what a project has whose tests each bring
+//! their own.
 #![cfg(all(feature = "tokio", feature = "smol"))]
 
 use super::{MS, SECOND};
@@ -47,7 +48,8 @@ fn everything(sleep: Duration, quota: Quota) -> (Policy, CircuitBreaker) {
     (policy, breaker)
 }
 
-/// More calls than there are permits, some of which fail once: they wait for permits and delays, by the clock that is there.
+/// More calls than there are permits, some of which fail once: they wait for permits and delays, by the clock that is
+/// there.
 async fn a_few_calls(policy: &Policy) {
     let start = Runtime::current().now();
     let calls = (0..12).map(|n| async move {

@@ -1,4 +1,5 @@
-//! Giving way to other tasks: nothing is refused, lost or passed for it, and every operation that is ready at once does it.
+//! Giving way to other tasks: nothing is refused, lost or passed for it, and every operation that is ready at once does
+//! it.
 
 use futures::FutureExt;
 use futures_lite::StreamExt;

@@ -1,4 +1,5 @@
-//! Wakers, values, clones and comparisons that come back for the very object, and panic: nobody hangs, nothing else ends.
+//! Wakers, values, clones and comparisons that come back for the very object, and panic: nobody hangs, nothing else
+//! ends.
 
 #[path = "../support/torment.rs"]
 mod torment;

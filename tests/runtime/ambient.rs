@@ -35,7 +35,8 @@ pub(crate) fn name() -> &'static str {
     Runtime::current().name()
 }
 
-/// The custom runtime of a test is not current (any more). What is instead, depends on the tests beside it: `tests/plain_threads.rs` has that.
+/// The custom runtime of a test is not current (any more). What is instead, depends on the tests beside it:
+/// `tests/plain_threads.rs` has that.
 pub(crate) fn left() -> bool {
     name() != "custom"
 }

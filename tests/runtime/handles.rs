@@ -120,7 +120,8 @@ impl Drop for Bomb {
     }
 }
 
-/// A panic is a panic, also when it comes from what the future held: at its end, or when it is cancelled, before or after its start.
+/// A panic is a panic, also when it comes from what the future held: at its end, or when it is cancelled, before or
+/// after its start.
 async fn a_panic_in_a_destructor_is_told_as_a_panic() {
     let text = |end: Result<(), regatta::runtime::JoinError>| {
         let payload = end.unwrap_err().into_panic().expect("it panicked");
@@ -149,7 +150,8 @@ async fn a_panic_in_a_destructor_is_told_as_a_panic() {
     }
 }
 
-/// The last handle is gone when the task ends with a value whose destructor panics: the runtime and everybody on it go on.
+/// The last handle is gone when the task ends with a value whose destructor panics: the runtime and everybody on it go
+/// on.
 async fn a_value_that_nobody_takes_may_panic_in_its_destructor() {
     let ended = Count::new();
     for _ in 0..5 {

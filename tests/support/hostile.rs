@@ -1,4 +1,5 @@
-//! Wakers that are user code at its worst: their `clone`, `wake` and `Drop` run a closure, which may call back, or panic. And they are counted.
+//! Wakers that are user code at its worst: their `clone`, `wake` and `Drop` run a closure, which may call back, or
+//! panic. And they are counted.
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use cooked_waker::{IntoWaker, Wake, WakeRef};

@@ -21,7 +21,8 @@ fn poll(future: &mut Waits<'_>, waker: &Waker) -> Poll<()> {
     future.as_mut().poll(&mut Context::from_waker(waker))
 }
 
-/// Has three wait, with wakers that touch the object when they are cloned, woken and dropped, and panic: one changes its waker and is served, one is dropped, and the third must be served all the same.
+/// Has three wait, with wakers that touch the object when they are cloned, woken and dropped, and panic: one changes
+/// its waker and is served, one is dropped, and the third must be served all the same.
 pub(crate) fn torment<'a>(
     what: &str,
     touch: impl Fn() + Send + Sync + 'static,

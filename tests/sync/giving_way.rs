@@ -1,4 +1,5 @@
-//! Giving way to other tasks: it loses no place in line and no permit, it is no refusal, and every operation that finds all free does it.
+//! Giving way to other tasks: it loses no place in line and no permit, it is no refusal, and every operation that finds
+//! all free does it.
 
 use super::support::{Order, poll, spawn};
 use futures_lite::future::poll_once;

@@ -1,4 +1,5 @@
-//! What is the user's and may go wrong: destructors that panic, wakers that come back, runtimes that end. And who gives way, and leaves nothing behind.
+//! What is the user's and may go wrong: destructors that panic, wakers that come back, runtimes that end. And who gives
+//! way, and leaves nothing behind.
 
 use regatta::cancel::{self, CancelToken};
 #[cfg(feature = "tokio")]
@@ -35,7 +36,8 @@ async fn panic_of<F: Future>(future: F) -> Option<String> {
     })
 }
 
-/// A value that nobody takes panics when it is dropped: the child's panic. The sibling cleans up, all are joined, and the process lives.
+/// A value that nobody takes panics when it is dropped: the child's panic. The sibling cleans up, all are joined, and
+/// the process lives.
 async fn body_of_discarded(g: Group<'_>, cleaned: &'static AtomicUsize) -> Result<(), Infallible> {
     let begun = CancelToken::new();
     let begins = begun.clone();
@@ -72,7 +74,8 @@ async fn a_discarded_value_that_panics_is_the_panic_of_its_child() {
     }
 }
 
-/// The runtime of the children ends while the group has a grace, and a time to close: no word of tokio's, but how it ended.
+/// The runtime of the children ends while the group has a grace, and a time to close: no word of tokio's, but how it
+/// ended.
 #[cfg(feature = "tokio")]
 #[test]
 fn a_group_with_grace_whose_runtime_ends_says_so() {

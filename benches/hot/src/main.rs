@@ -1,7 +1,8 @@
 //! Runs one hot operation a given number of times, on one thread of tokio's, and prints how many allocations that took.
 //!
-//! `.ci/hot` runs this under valgrind, once with few and once with many rounds; the difference is what one round costs, to the instruction, whatever else the machine
-//! is doing. The counts of the last accepted change are in `benches/hot/counts.txt`.
+//! `.ci/hot` runs this under valgrind, once with few and once with many rounds; the difference is what one round costs,
+//! to the instruction, whatever else the machine is doing. The counts of the last accepted change are in
+//! `benches/hot/counts.txt`.
 //!
 //! ```text
 //! regatta-hot            lists the operations

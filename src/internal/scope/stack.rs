@@ -410,8 +410,8 @@ pub(crate) fn reason() -> Option<Reason> {
     nodes.iter().rev().find_map(|n| n.reason())
 }
 
-/// Whether a scope around the running code has been cancelled, or wants to drop it: nothing new is to start then. Reads no clock: whoever has a deadline has a timer,
-/// and says so when it has passed.
+/// Whether a scope around the running code has been cancelled, or wants to drop it: nothing new is to start then. Reads
+/// no clock: whoever has a deadline has a timer, and says so when it has passed.
 pub(crate) fn is_cancelled() -> bool {
     let mut found = false;
     walk(|mark, flags| {

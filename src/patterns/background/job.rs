@@ -176,7 +176,8 @@ impl<E> Drop for Entry<E> {
 }
 
 pin_project! {
-    /// Runs a task's future. Whatever in it panics, the future, its destructor or that of its value, ends this task alone.
+    /// Runs a task's future. Whatever in it panics, the future, its destructor or that of its value, ends this task
+    /// alone.
     pub(super) struct Job<F, E> {
         #[pin]
         future: Option<F>,

@@ -22,9 +22,10 @@
 //!
 //! # How it behaves
 //!
-//! Tasks are independent: an error or a panic of one goes to the sink and touches no other, also a panic in the destructor of what it gave or held. They run outside the scopes of whoever spawned
-//! them: a cancelled request does not cancel its mail. Bookkeeping shrinks as tasks end. Dropping the last handle
-//! without a shutdown cancels them at their next poll, without cleanup. When their runtime ends under them, the sink is told of each, and of each that is
+//! Tasks are independent: an error or a panic of one goes to the sink and touches no other, also a panic in the
+//! destructor of what it gave or held. They run outside the scopes of whoever spawned them: a cancelled request does
+//! not cancel its mail. Bookkeeping shrinks as tasks end. Dropping the last handle without a shutdown cancels them at
+//! their next poll, without cleanup. When their runtime ends under them, the sink is told of each, and of each that is
 //! spawned afterwards. Python's set of strong references to tasks, done once.
 
 mod job;
@@ -123,8 +124,8 @@ impl<E: Send + 'static> Background<E> {
         })
     }
 
-    /// Starts a task. Its error, and its panic, go to the sink; a value is dropped. After the shutdown, or the end of its runtime, it never runs, which
-    /// goes to the sink too.
+    /// Starts a task. Its error, and its panic, go to the sink; a value is dropped. After the shutdown, or the end of
+    /// its runtime, it never runs, which goes to the sink too.
     #[track_caller]
     pub fn spawn<F>(&self, name: impl Into<Arc<str>>, future: F)
     where
@@ -136,7 +137,8 @@ impl<E: Send + 'static> Background<E> {
             at: Location::caller(),
         };
         let inner = &self.inner;
-        // Before it is let in: a task that slips past the shutdown finds the group open, and is in the list that the shutdown reads.
+        // Before it is let in: a task that slips past the shutdown finds the group open, and is in the list that the
+        // shutdown reads.
         let place = inner.group.reserve();
         let Some(entry) = inner.tally.enter(name.clone()) else {
             let why = Refusal::ShutDown;
@@ -152,11 +154,12 @@ impl<E: Send + 'static> Background<E> {
             .spawn_reserved(place, site, Job::new(future, entry));
     }
 
-    /// Takes no more tasks, lets those that run work for a while, cancels those that are left, waits for their cleanup, and reports. What is still there when the
-    /// time is over is left, and named.
+    /// Takes no more tasks, lets those that run work for a while, cancels those that are left, waits for their cleanup,
+    /// and reports. What is still there when the time is over is left, and named.
     ///
-    /// How long each may take is said by [`Shutdown`]. A plain [`Duration`](std::time::Duration) is the limit for all of it, and leaves the last quarter to cleanup; a
-    /// service of endless loops is asked [at once](Shutdown::now). It never takes longer than was said, and returns as soon as every task is gone.
+    /// How long each may take is said by [`Shutdown`]. A plain [`Duration`](std::time::Duration) is the limit for all
+    /// of it, and leaves the last quarter to cleanup; a service of endless loops is asked [at once](Shutdown::now). It
+    /// never takes longer than was said, and returns as soon as every task is gone.
     ///
     /// # Cancel safety
     ///
@@ -171,7 +174,8 @@ impl<E: Send + 'static> Background<E> {
         };
         let gone = inner.tally.all_gone.cancelled();
         if !how.run(gone, ask).await {
-            // Named first: once the host is gone they go, too, one by one, and a report that looked then would name some of them by chance.
+            // Named first: once the host is gone they go, too, one by one, and a report that looked then would name
+            // some of them by chance.
             inner.tally.state.lock().leave_behind();
             inner.host.cancel();
         }

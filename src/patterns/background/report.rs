@@ -83,7 +83,8 @@ impl<E: fmt::Display> fmt::Display for Mishap<E> {
 
 impl<E: fmt::Debug + fmt::Display> std::error::Error for Mishap<E> {}
 
-/// How every background task ended; returned by [`Background::shutdown`](super::Background::shutdown). Counts run from the start, and each task counts once.
+/// How every background task ended; returned by [`Background::shutdown`](super::Background::shutdown). Counts run from
+/// the start, and each task counts once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -95,8 +96,8 @@ pub struct Report {
     pub panicked: u64,
     /// Tasks that were cancelled by a shutdown, by name. They are gone, their cleanup done.
     pub cancelled: Vec<Arc<str>>,
-    /// Tasks that were still there when the time of a shutdown was over, by name. They are dropped as soon as they let go of their thread, without
-    /// the rest of their cleanup.
+    /// Tasks that were still there when the time of a shutdown was over, by name. They are dropped as soon as they let
+    /// go of their thread, without the rest of their cleanup.
     pub stragglers: Vec<Arc<str>>,
     /// Tasks that were dropped half way because their runtime ended, by name.
     pub lost: Vec<Arc<str>>,

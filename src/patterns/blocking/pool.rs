@@ -252,12 +252,13 @@ impl ThreadPool {
         }
     }
 
-    /// Takes no more jobs, lets those that are queued or run go on for a while, then drops what is still queued and tells what still runs
-    /// ([`is_cancelled`](super::is_cancelled)), waits for that to end, and reports what is stuck.
+    /// Takes no more jobs, lets those that are queued or run go on for a while, then drops what is still queued and
+    /// tells what still runs ([`is_cancelled`](super::is_cancelled)), waits for that to end, and reports what is stuck.
     ///
-    /// How long each may take is said by [`Shutdown`](super::Shutdown). A plain [`Duration`](std::time::Duration) is the limit for all of it, and leaves the last
-    /// quarter to those that were told. [`Duration::MAX`](std::time::Duration::MAX) waits for all of them, zero drops the queue and waits for nothing. A thread
-    /// cannot be killed: what is stuck keeps its thread until it ends.
+    /// How long each may take is said by [`Shutdown`](super::Shutdown). A plain [`Duration`](std::time::Duration) is
+    /// the limit for all of it, and leaves the last quarter to those that were told.
+    /// [`Duration::MAX`](std::time::Duration::MAX) waits for all of them, zero drops the queue and waits for nothing. A
+    /// thread cannot be killed: what is stuck keeps its thread until it ends.
     ///
     /// # Cancel safety
     ///

@@ -24,8 +24,8 @@ pub(super) struct Shared {
     pub(super) clock: ClockKeeper,
 }
 
-/// Keeps a clock that runs ahead when nothing is to be done (tokio's, paused) from doing so while a job is under way. The jobs of one runtime
-/// share one hold.
+/// Keeps a clock that runs ahead when nothing is to be done (tokio's, paused) from doing so while a job is under way.
+/// The jobs of one runtime share one hold.
 #[derive(Default)]
 pub(super) struct ClockKeeper(Lock<Weak<ClockHold>>);
 

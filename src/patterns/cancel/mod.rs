@@ -42,10 +42,11 @@
 //!   spawn (`tokio::spawn`, [`Runtime::try_spawn`](crate::Runtime::try_spawn)); hand those a [`current`] token.
 //! * A foreign drop (`select!`, another library's timeout) cannot wait: async cleanup is skipped, and [counted](skipped_cleanups).
 //! * Cancelling is a level, not an edge: every [`check`] says so again, and code that goes on in its grace cannot miss it. asyncio tells once.
-//! * Wrappers ([`finally`], [`shield`], [`CancelToken::run`] of a live token) spend nothing from the budget of the task: they are as ready as
-//!   what is inside. What is inside gives way.
-//! * Each scope with a cleanup or a shield in it watches all scopes around it, so a chain of them costs the square of its depth: a few
-//!   microseconds at ten deep, a second or two at eight hundred. Loop, or spawn a task, where the depth comes from data.
+//! * Wrappers ([`finally`], [`shield`], [`CancelToken::run`] of a live token) spend nothing from the budget of the
+//!   task: they are as ready as what is inside. What is inside gives way.
+//! * Each scope with a cleanup or a shield in it watches all scopes around it, so a chain of them costs the square of
+//!   its depth: a few microseconds at ten deep, a second or two at eight hundred. Loop, or spawn a task, where the
+//!   depth comes from data.
 //! * Some asyncio habits are unrepresentable: a scope cannot be entered twice, left in the wrong order or in another task.
 //!
 //! The model is Trio's (cancel scopes, level-triggered) and AnyIO's (shields, deadlines).

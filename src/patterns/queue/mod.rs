@@ -74,11 +74,12 @@
 //! **The end.** After [`close`](Queue::close) every consumer gets what is left, then `None`, as often as it asks. Dropping handles closes
 //! nothing: a [`Queue`] is a handle for both sides. Those of [`split`](Queue::split) close it.
 //!
-//! **Scheduling.** After some hundreds of operations in a row that did not wait, one lets other tasks run first, as tokio's own do. It keeps its place in line and what it has
-//! got meanwhile, so `put_timeout` with no time, or one poll, never fails for that.
+//! **Scheduling.** After some hundreds of operations in a row that did not wait, one lets other tasks run first, as
+//! tokio's own do. It keeps its place in line and what it has got meanwhile, so `put_timeout` with no time, or one
+//! poll, never fails for that.
 //!
-//! **Code of yours.** No value is dropped, cloned or woken under the lock of the queue; a panic of a waker, or of the destructor of an item that the queue drops, ends nothing.
-//! Comparisons of a queue by priority do run under it.
+//! **Code of yours.** No value is dropped, cloned or woken under the lock of the queue; a panic of a waker, or of the
+//! destructor of an item that the queue drops, ends nothing. Comparisons of a queue by priority do run under it.
 
 mod broadcast;
 mod error;
@@ -152,12 +153,14 @@ impl<T> Queue<T> {
         Queue::builder(UNBOUNDED).build()
     }
 
-    /// Items go from hand to hand: a put is over when a get has taken its item, and nothing is ever in the queue, but what comes back from a consumer. The same as
-    /// [`bounded(0)`](Queue::bounded). (asyncio's `Queue(0)` is without a bound; that is [`unbounded`](Queue::unbounded) here.)
+    /// Items go from hand to hand: a put is over when a get has taken its item, and nothing is ever in the queue, but
+    /// what comes back from a consumer. The same as [`bounded(0)`](Queue::bounded). (asyncio's `Queue(0)` is without a
+    /// bound; that is [`unbounded`](Queue::unbounded) here.)
     ///
-    /// * A put that is dropped before a get came did not happen. A get that is dropped before it is ready has taken nothing.
-    /// * [`try_put`](Queue::try_put), and puts where [`Overflow`] says not to wait, hand their item to a get that waits; should that get be dropped before it has seen the
-    ///   item, the item goes to the next get.
+    /// * A put that is dropped before a get came did not happen. A get that is dropped before it is ready has taken
+    ///   nothing.
+    /// * [`try_put`](Queue::try_put), and puts where [`Overflow`] says not to wait, hand their item to a get that
+    ///   waits; should that get be dropped before it has seen the item, the item goes to the next get.
     /// * [`reserve`](Queue::reserve) waits until a get waits.
     ///
     /// # Examples
@@ -212,7 +215,8 @@ impl<T> Queue<T> {
         Queue::builder(capacity).smallest_first().build()
     }
 
-    /// To choose order, overflow and what happens to unprocessed items. `capacity` may be [`UNBOUNDED`], or 0 for a [`rendezvous`](Queue::rendezvous).
+    /// To choose order, overflow and what happens to unprocessed items. `capacity` may be [`UNBOUNDED`], or 0 for a
+    /// [`rendezvous`](Queue::rendezvous).
     pub fn builder(capacity: usize) -> Builder<T> {
         Builder::new(capacity)
     }

@@ -26,9 +26,9 @@ type Shared<T> = Lock<State<T>>;
 
 /// A sender and a receiver for one value.
 ///
-/// When either is dropped the other is told: the receiver by an error, the sender by [`closed`](OneshotSender::closed), or when it sends. A value that
-/// was sent is there for the receiver whatever happens to the sender, and is dropped with the receiver. For more than one value see
-/// [`Queue`](super::Queue).
+/// When either is dropped the other is told: the receiver by an error, the sender by [`closed`](OneshotSender::closed),
+/// or when it sends. A value that was sent is there for the receiver whatever happens to the sender, and is dropped
+/// with the receiver. For more than one value see [`Queue`](super::Queue).
 ///
 /// # Examples
 ///
@@ -200,11 +200,13 @@ impl<T> fmt::Debug for OneshotClosed<'_, T> {
     }
 }
 
-/// Waits for the value of a [`oneshot`]; it is a future itself. Polled again after it has given the value, it says that the sender is gone.
+/// Waits for the value of a [`oneshot`]; it is a future itself. Polled again after it has given the value, it says that
+/// the sender is gone.
 ///
 /// # Cancel safety
 ///
-/// Awaited by reference (`(&mut receiver).await`) and dropped, that loses nothing. The receiver itself takes the value with it.
+/// Awaited by reference (`(&mut receiver).await`) and dropped, that loses nothing. The receiver itself takes the value
+/// with it.
 #[must_use = "futures do nothing unless polled"]
 pub struct OneshotReceiver<T> {
     shared: Arc<Shared<T>>,
@@ -288,7 +290,8 @@ impl<T> fmt::Debug for OneshotReceiver<T> {
     }
 }
 
-/// The sender of a [`oneshot`] was dropped, or the receiver closed, before a value was sent; or the value was received before.
+/// The sender of a [`oneshot`] was dropped, or the receiver closed, before a value was sent; or the value was received
+/// before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderGone;
 

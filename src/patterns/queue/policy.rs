@@ -171,8 +171,8 @@ impl<T> Builder<T> {
     ///
     /// # Panics
     ///
-    /// With [`Overflow::DropOldest`] in a queue by priority, which knows no oldest; with an order other than first in, first out in a queue of capacity 0, where
-    /// nothing stands that could be ordered.
+    /// With [`Overflow::DropOldest`] in a queue by priority, which knows no oldest; with an order other than first in,
+    /// first out in a queue of capacity 0, where nothing stands that could be ordered.
     pub fn build(self) -> Queue<T> {
         let ranked = matches!(self.order, Order::Ranked(_));
         assert!(

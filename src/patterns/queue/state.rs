@@ -59,7 +59,8 @@ pub(super) enum Arrival<T> {
     End,
 }
 
-/// What comes of an item that comes back, to be dropped after unlocking: a dead letter that there is no room for, and what its comparison panicked with.
+/// What comes of an item that comes back, to be dropped after unlocking: a dead letter that there is no room for, and
+/// what its comparison panicked with.
 pub(super) type Lost<T> = (Option<T>, Option<Payload>);
 
 #[derive(Clone, Copy, Debug, Default)]

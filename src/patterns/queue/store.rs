@@ -18,7 +18,8 @@ pub(super) struct Entry<T> {
     pub(super) deliveries: u32,
 }
 
-/// So many places may stay for the next burst. Of more, half goes when three quarters are empty, which costs each item less than one move.
+/// So many places may stay for the next burst. Of more, half goes when three quarters are empty, which costs each item
+/// less than one move.
 const KEPT: usize = 1024;
 
 #[inline]

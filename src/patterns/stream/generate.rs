@@ -1,7 +1,8 @@
 //! Streams from async code that yields.
 //!
-//! The code and the stream share a [place](super::place) for one item. The stream takes the item out in the same poll in which the code has put it there, so the
-//! place is empty whenever the code runs, unless the code puts several items at once; those wait for each other.
+//! The code and the stream share a [place](super::place) for one item. The stream takes the item out in the same poll
+//! in which the code has put it there, so the place is empty whenever the code runs, unless the code puts several items
+//! at once; those wait for each other.
 //!
 //! The code has a box of its own, so that the stream can be moved, and its items be taken without pinning it.
 

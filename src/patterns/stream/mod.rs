@@ -101,7 +101,8 @@ fn poll_more(cx: &mut Context<'_>) -> Poll<()> {
     Poll::Ready(())
 }
 
-/// When an operator that is ready again and again gives way to other tasks: every so many polls it spends from the budget of its task, before it asks above.
+/// When an operator that is ready again and again gives way to other tasks: every so many polls it spends from the
+/// budget of its task, before it asks above.
 #[derive(Default)]
 struct Turn(u8);
 

@@ -1,7 +1,8 @@
 //! Where a generator's code leaves an item for the stream.
 //!
-//! The place is a cell that whoever polls the stream opens, by leaving the key (its owner) in a thread-local: two moves a poll, no lock. Who puts from elsewhere,
-//! without the key, stands in line at the side door, which has a lock, and is woken when the stream has taken the item, or is gone.
+//! The place is a cell that whoever polls the stream opens, by leaving the key (its owner) in a thread-local: two moves
+//! a poll, no lock. Who puts from elsewhere, without the key, stands in line at the side door, which has a lock, and is
+//! woken when the stream has taken the item, or is gone.
 
 use crate::internal::caught::{discard, quietly};
 use crate::internal::line::{Line, Place as Seat, Spare, Wakers, wake};
@@ -17,7 +18,8 @@ use std::task::{Context, Poll};
 /// What the code and the stream share.
 pub(super) struct Place<T> {
     owner: QCellOwnerID,
-    /// Opened by the owner that lies in [`POLLED`] while the stream is polled. The mutex is never locked: it makes the cell `Sync`, which `T` need not be.
+    /// Opened by the owner that lies in [`POLLED`] while the stream is polled. The mutex is never locked: it makes the
+    /// cell `Sync`, which `T` need not be.
     item: QCell<Mutex<Option<T>>>,
     /// For items that are put while the stream is not polled, or from inside another generator.
     side: Lock<Side<T>>,
@@ -36,8 +38,8 @@ struct Side<T> {
     ended: bool,
 }
 
-/// The key to a place; one word, which moves faster than two. A thread that ends in the middle of a poll leaks it: without a destructor the thread-local
-/// needs no look at its state each time.
+/// The key to a place; one word, which moves faster than two. A thread that ends in the middle of a poll leaks it:
+/// without a destructor the thread-local needs no look at its state each time.
 type Polled = ManuallyDrop<QCellOwner>;
 
 thread_local! {
@@ -100,7 +102,8 @@ impl<T> Place<T> {
         (Key(Some(ManuallyDrop::new(owner))), place)
     }
 
-    /// Takes `item` out of there, unless another one waits in the place. False: this is not inside a poll of the stream.
+    /// Takes `item` out of there, unless another one waits in the place. False: this is not inside a poll of the
+    /// stream.
     #[inline]
     pub(super) fn put(&self, item: &mut Option<T>) -> bool {
         POLLED.with_borrow_mut(|key| match key {
@@ -171,7 +174,8 @@ impl<T> Place<T> {
         self.side.lock().ended
     }
 
-    // Always in its caller: an item that is returned in memory is stored in parts and loaded whole, and such a load waits for the stores.
+    // Always in its caller: an item that is returned in memory is stored in parts and loaded whole, and such a load
+    // waits for the stores.
     #[inline(always)]
     pub(super) fn take(&self, key: &mut Key) -> Option<T> {
         // Put before what the code has put: it came while nobody polled.

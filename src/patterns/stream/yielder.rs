@@ -16,7 +16,8 @@ pub(super) fn name(cx: &Context<'_>) -> usize {
     cx.waker().data().addr()
 }
 
-/// Puts items into a stream; given to the code of [`generate`](super::generate) and [`try_generate`](super::try_generate).
+/// Puts items into a stream; given to the code of [`generate`](super::generate) and
+/// [`try_generate`](super::try_generate).
 pub struct Yielder<T> {
     place: Arc<Place<T>>,
 }
@@ -28,7 +29,8 @@ impl<T> Yielder<T> {
 
     /// Puts an item into the stream, and waits until the next one is asked for.
     ///
-    /// From another task, it waits until the stream has taken the item. Such a task may outlive the stream: let it [`offer`](Yielder::offer).
+    /// From another task, it waits until the stream has taken the item. Such a task may outlive the stream: let it
+    /// [`offer`](Yielder::offer).
     ///
     /// # Panics
     ///
@@ -36,8 +38,9 @@ impl<T> Yielder<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before its first poll, it did not happen. After that the item is in the stream, unless another `put` of the same moment has taken the
-    /// place: then it is dropped with this future. From another task, it did not happen unless it was ready.
+    /// Dropped before its first poll, it did not happen. After that the item is in the stream, unless another `put` of
+    /// the same moment has taken the place: then it is dropped with this future. From another task, it did not happen
+    /// unless it was ready.
     pub fn put(&self, item: T) -> Put<'_, T> {
         Put {
             place: &self.place,

@@ -14,12 +14,12 @@ use std::task::{Context, Poll, ready};
 
 /// Holds tasks until a number of them have arrived; then all go on, and it starts anew.
 ///
-/// Each task is told the index of its arrival, from 0 on. The last to arrive goes on at once and is the *leader* of its generation: exactly one. A waiter
-/// that is dropped has not arrived, and those behind it move up (async-lock's barrier counts it all the same). Once the last has arrived all are
-/// released, whoever is dropped afterwards.
+/// Each task is told the index of its arrival, from 0 on. The last to arrive goes on at once and is the *leader* of its
+/// generation: exactly one. A waiter that is dropped has not arrived, and those behind it move up (async-lock's barrier
+/// counts it all the same). Once the last has arrived all are released, whoever is dropped afterwards.
 ///
-/// When one of the tasks cannot come any more, the others would wait for ever: [`abort`](Barrier::abort) tells them, and whoever comes later;
-/// [`reset`](Barrier::reset) tells them too, and starts anew. It is asyncio's barrier.
+/// When one of the tasks cannot come any more, the others would wait for ever: [`abort`](Barrier::abort) tells them,
+/// and whoever comes later; [`reset`](Barrier::reset) tells them too, and starts anew. It is asyncio's barrier.
 ///
 /// A clone is a handle to the same barrier.
 ///
@@ -152,7 +152,8 @@ impl Barrier {
         wakers.wake();
     }
 
-    /// Tells all who wait, and whoever comes until it is [reset](Barrier::reset), that not all will arrive. Aborting twice is aborting once.
+    /// Tells all who wait, and whoever comes until it is [reset](Barrier::reset), that not all will arrive. Aborting
+    /// twice is aborting once.
     ///
     /// # Examples
     ///
@@ -199,7 +200,8 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// How many had arrived before it, of those who went on with it: each number below [`parties`](Barrier::parties) once in each generation.
+    /// How many had arrived before it, of those who went on with it: each number below [`parties`](Barrier::parties)
+    /// once in each generation.
     pub fn index(&self) -> usize {
         self.index
     }

@@ -39,16 +39,17 @@
 //!
 //! # How it behaves
 //!
-//! * **Handles.** All are cheap clones, all of one thing ([`OnceCell`] apart, which is the thing itself). Guards and tokens borrow nothing: they can be
-//!   sent and stored. A [`Permit`] borrows its semaphore, which saves a reference count, until [`into_owned`](Permit::into_owned).
+//! * **Handles.** All are cheap clones, all of one thing ([`OnceCell`] apart, which is the thing itself). Guards and
+//!   tokens borrow nothing: they can be sent and stored. A [`Permit`] borrows its semaphore, which saves a reference
+//!   count, until [`into_owned`](Permit::into_owned).
 //! * **First come, first served.** Who waits is served in the order of its first poll. What is given back goes straight into the hands of the
 //!   first in line; nobody passes, not even who gave it back. Replayed with the same seed, everything happens in the same order: no clock is read.
 //! * **Cancelled means it did not happen.** Any waiting call can be dropped at any moment, also between being served and seeing it. No waiter
 //!   stays in line, nothing that was given is lost: it goes to the next.
 //! * **Panics** give back what was held; there is no poisoning.
-//! * **Cooperative.** A task that finds everything free some hundreds of times in a row goes round its executor once, so that a loop cannot keep a
-//!   thread for itself: under tokio by tokio's budget, elsewhere by one like it. A call that gives way so keeps what it has got, and its place in line. The `try_` calls
-//!   never do that.
+//! * **Cooperative.** A task that finds everything free some hundreds of times in a row goes round its executor once,
+//!   so that a loop cannot keep a thread for itself: under tokio by tokio's budget, elsewhere by one like it. A call
+//!   that gives way so keeps what it has got, and its place in line. The `try_` calls never do that.
 //! * **Your wakers.** No waker is cloned, woken or dropped under a lock of ours, and one that panics ends nothing.
 //! * **Deadlocks** remain possible: locks taken in different orders, a lock taken twice by one task. In [virtual time](crate::testing) they are
 //!   reported, with what each task waits for.

@@ -1,7 +1,7 @@
 //! [`OnceCell`]: a value that is made once.
 //!
-//! The cell itself is async-lock's. What is added stands between it and the task: it gives way to other tasks, and the task's waker stays out of the
-//! lock under which the listeners of that crate are registered.
+//! The cell itself is async-lock's. What is added stands between it and the task: it gives way to other tasks, and the
+//! task's waker stays out of the lock under which the listeners of that crate are registered.
 
 use crate::internal::caught::discard;
 use crate::internal::line::{Spare, wake};
@@ -87,7 +87,8 @@ impl<T> OnceCell<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits for another task, it leaves nothing behind; dropped while it makes the value, another task that waits makes it.
+    /// Dropped while it waits for another task, it leaves nothing behind; dropped while it makes the value, another
+    /// task that waits makes it.
     pub async fn get_or_init<F: Future<Output = T>>(&self, init: impl FnOnce() -> F) -> &T {
         let made = self.get_or_try_init(move || async move { Ok::<T, Infallible>(init().await) });
         match made.await {

@@ -89,7 +89,8 @@ impl<T, E> Drop for Place<T, E> {
             self.lost();
         }
         if let Some(slot) = self.slot.take().and_then(Arc::into_inner) {
-            // Nobody has kept the handle, so the value goes here, where a panic of its destructor would be the runtime's. It is the child's.
+            // Nobody has kept the handle, so the value goes here, where a panic of its destructor would be the
+            // runtime's. It is the child's.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| slot.discard())) {
                 self.alive.core.panicked(Some(&slot.site), payload);
             }

@@ -13,8 +13,9 @@ use std::task::{Context, Poll, ready};
 
 /// Runs futures side by side, in place, and gives their outputs in the order they end.
 ///
-/// Python's `as_completed`. Take the outputs with [`next`](AsCompleted::next), or with whatever takes a [`Stream`]. Dropping the stream cancels the rest: the futures are dropped. They run only while the stream
-/// is polled; work that is to go on while the consumer is busy belongs in a [task group](super::task_group).
+/// Python's `as_completed`. Take the outputs with [`next`](AsCompleted::next), or with whatever takes a [`Stream`].
+/// Dropping the stream cancels the rest: the futures are dropped. They run only while the stream is polled; work that
+/// is to go on while the consumer is busy belongs in a [task group](super::task_group).
 ///
 /// # Panics
 ///
@@ -22,7 +23,8 @@ use std::task::{Context, Poll, ready};
 ///
 /// # Cancel safety
 ///
-/// Waiting for the next output can be dropped and repeated. Dropping the stream drops the futures at once. For a consumer that is cancelled no more futures start.
+/// Waiting for the next output can be dropped and repeated. Dropping the stream drops the futures at once. For a
+/// consumer that is cancelled no more futures start.
 ///
 /// # Examples
 ///
@@ -116,7 +118,8 @@ impl<I, F, O> AsCompleted<I, F, O> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, nothing is lost: the futures stay where they are, and what ends meanwhile comes with the next call.
+    /// Dropped while it waits, nothing is lost: the futures stay where they are, and what ends meanwhile comes with the
+    /// next call.
     ///
     /// An example stands at [`as_completed`].
     #[expect(

@@ -121,7 +121,8 @@ impl<E> Cohort<E> {
         self.wake_all();
     }
 
-    /// Wakes those who wait, and leaves them their wakers, for the next phase: taken out and put back, for none may be cloned or woken under the lock.
+    /// Wakes those who wait, and leaves them their wakers, for the next phase: taken out and put back, for none may be
+    /// cloned or woken under the lock.
     fn wake_all(&self) {
         let mut registry = self.registry.lock();
         if std::mem::replace(&mut registry.waking, true) {

@@ -17,7 +17,8 @@ enum Queued<B> {
     Caller(Arc<Lock<Turn>>),
 }
 
-/// Where a caller's wait stands. Changes under the lock of the gate, so that a caller who leaves knows whether its turn has come.
+/// Where a caller's wait stands. Changes under the lock of the gate, so that a caller who leaves knows whether its turn
+/// has come.
 pub(super) enum Turn {
     Waiting(Option<Waker>),
     /// It is this caller's turn, and counted as running.

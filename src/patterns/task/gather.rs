@@ -47,8 +47,8 @@ pub struct Progress {
 ///
 /// # Cancel safety
 ///
-/// Dropping it drops the futures at once, without their async cleanup. Cancelled by a scope around it, it starts no more of them, and does not return unless all have
-/// ended: there is no part of a result.
+/// Dropping it drops the futures at once, without their async cleanup. Cancelled by a scope around it, it starts no
+/// more of them, and does not return unless all have ended: there is no part of a result.
 ///
 /// # Examples
 ///
@@ -242,8 +242,9 @@ impl<I, M, P> Gather<I, M, P> {
     ///
     /// # Errors
     ///
-    /// When the runtime stops under its tasks: an [`ErrorGroup`] that says so ([`cancelled`](ErrorGroup::cancelled)), or, when it is
-    /// [`settled`](Gather::settled), which has no errors of its own, [`Cancelled`](crate::cancel::Cancelled).
+    /// When the runtime stops under its tasks: an [`ErrorGroup`] that says so ([`cancelled`](ErrorGroup::cancelled)),
+    /// or, when it is [`settled`](Gather::settled), which has no errors of its own,
+    /// [`Cancelled`](crate::cancel::Cancelled).
     ///
     /// # Examples
     ///
@@ -406,7 +407,8 @@ where
     C: Collector<F::Output>,
     P: FnMut(Progress),
 {
-    /// Ready when all have ended. `first`: this is the first poll, which may be that of a caller whose time is over already.
+    /// Ready when all have ended. `first`: this is the first poll, which may be that of a caller whose time is over
+    /// already.
     fn advance(self: Pin<&mut Self>, cx: &mut Context<'_>, first: bool) -> Poll<()> {
         let this = self.project();
         // Nothing starts for a caller that is cancelled, which may live on for the cleanup of one of them.

@@ -171,8 +171,8 @@ impl<T> Slot<T> {
 ///
 /// # Cancel safety
 ///
-/// Awaiting `&mut task` can be dropped and repeated; the value stays in the handle. The waker of the last who waited stays until the handle is dropped, or somebody else
-/// waits; [`outcome`](Task::outcome) takes it along.
+/// Awaiting `&mut task` can be dropped and repeated; the value stays in the handle. The waker of the last who waited
+/// stays until the handle is dropped, or somebody else waits; [`outcome`](Task::outcome) takes it along.
 pub struct Task<T> {
     slot: Arc<Slot<T>>,
     /// Its unit of the budget is spent, or it has given way for it.

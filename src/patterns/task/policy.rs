@@ -9,7 +9,7 @@ pub enum OnFailure {
     CancelSiblings,
     /// Lets everybody finish, and returns the errors together at the end.
     ///
-    /// The call gives the value of its body, or the errors. For both take a [`supervisor_group`](super::supervisor_group), or one of its
-    /// siblings.
+    /// The call gives the value of its body, or the errors. For both take a
+    /// [`supervisor_group`](super::supervisor_group), or one of its siblings.
     Collect,
 }

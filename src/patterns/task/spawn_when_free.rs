@@ -104,7 +104,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Task<T>> {
         let this = self.get_mut();
         if scope::is_cancelled() && !this.group.is_cancelled() {
-            // Nothing starts for a caller that is cancelled. It may live on for its grace, or for somebody's cleanup; then whoever cancelled drops it.
+            // Nothing starts for a caller that is cancelled. It may live on for its grace, or for somebody's cleanup;
+            // then whoever cancelled drops it.
             this.leave();
             label::set("its end: it is cancelled, and spawns no more");
             return Poll::Pending;

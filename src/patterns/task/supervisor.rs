@@ -31,19 +31,20 @@ impl<T, E> Supervised<T, E> {
     }
 }
 
-/// [`task_group`] for children that may fail alone: the call gives the value of its body *and* the errors of the children. Kotlin's `supervisorScope`,
-/// on the runtime.
+/// [`task_group`] for children that may fail alone: the call gives the value of its body *and* the errors of the
+/// children. Kotlin's `supervisorScope`, on the runtime.
 ///
-/// An error cancels nobody: the group begins with [`OnFailure::Collect`]. Everybody finishes, and all are waited for. The errors of the children
-/// stand beside the value, in [`Supervised`]. Everything else is as in `task_group`. Nothing that failed is started again; for that, wrap a child in
-/// [`retry`](crate::retry::retry).
+/// An error cancels nobody: the group begins with [`OnFailure::Collect`]. Everybody finishes, and all are waited for.
+/// The errors of the children stand beside the value, in [`Supervised`]. Everything else is as in `task_group`. Nothing
+/// that failed is started again; for that, wrap a child in [`retry`](crate::retry::retry).
 ///
-/// Inside the body, ask for a child's end with [`Task::outcome`](super::Task::outcome): the value of a child that failed never comes.
+/// Inside the body, ask for a child's end with [`Task::outcome`](super::Task::outcome): the value of a child that
+/// failed never comes.
 ///
 /// # Errors
 ///
-/// [`ErrorGroup`] when there is no value: the body failed (its error is among those of the children), or was cut short because somebody
-/// [cancelled](TaskGroup::cancel) the group.
+/// [`ErrorGroup`] when there is no value: the body failed (its error is among those of the children), or was cut short
+/// because somebody [cancelled](TaskGroup::cancel) the group.
 ///
 /// # Panics
 ///
@@ -95,7 +96,8 @@ where
     kept.beside(ended)
 }
 
-/// [`supervisor_group`] in place: children may borrow and need no runtime, as in a [`scope`]. Kotlin's `supervisorScope`.
+/// [`supervisor_group`] in place: children may borrow and need no runtime, as in a [`scope`]. Kotlin's
+/// `supervisorScope`.
 ///
 /// # Errors
 ///

@@ -174,7 +174,8 @@ where
     }
 }
 
-/// [`timeout`], for an operation that stands in line, and pays for itself: it gets its place before the timeout can give way.
+/// [`timeout`], for an operation that stands in line, and pays for itself: it gets its place before the timeout can
+/// give way.
 pub(crate) async fn timeout_in_line<F: Future + Unpin>(
     limit: Duration,
     future: &mut F,

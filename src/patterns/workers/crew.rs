@@ -56,7 +56,8 @@ impl<J, T, E> Inner<J, T, E> {
             self.group.cancel_with(Reason::Shutdown);
         };
         if !how.run(shared.all_gone.cancelled(), ask).await {
-            // Named first: once the host is gone they go, too, one by one, and a report that looked then would name some of them by chance.
+            // Named first: once the host is gone they go, too, one by one, and a report that looked then would name
+            // some of them by chance.
             let now = shared.runtime.now();
             shared.state.lock().leave_behind(now);
             self.host.cancel();

@@ -14,9 +14,11 @@ pub enum JobError<E> {
     TimedOut(Duration),
     /// It panicked, with this message.
     Panicked(String),
-    /// It was cancelled: by its [handle](super::Job::cancel), or because the workers were stopped, or their runtime ended, before it could end.
+    /// It was cancelled: by its [handle](super::Job::cancel), or because the workers were stopped, or their runtime
+    /// ended, before it could end.
     Cancelled(Reason),
-    /// The workers stopped, or their runtime ended, before it began; it never ran. The job itself is in the report of [`stop`](super::Workers::stop).
+    /// The workers stopped, or their runtime ended, before it began; it never ran. The job itself is in the report of
+    /// [`stop`](super::Workers::stop).
     NeverRan,
 }
 

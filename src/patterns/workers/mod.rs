@@ -39,10 +39,11 @@
 //! **Jobs that submit jobs** may: to the same workers too. One that waits for the other's *result* keeps its worker meanwhile; when all workers wait like that,
 //! none is left to do what they wait for. Give such jobs workers of their own.
 //!
-//! **The end.** [`close`](Workers::close) takes no more; [`join`](Workers::join) waits until all is done; [`stop`](Workers::stop) does both with a time limit, and
-//! reports. Dropping the last handle without that cancels the jobs that run at their next poll, without cleanup, and drops those that wait. When the
-//! runtime ends under them, jobs that wait never run, and whoever brings another is told. A handler that holds a clone of the
-//! handle keeps its workers alive until they are stopped.
+//! **The end.** [`close`](Workers::close) takes no more; [`join`](Workers::join) waits until all is done;
+//! [`stop`](Workers::stop) does both with a time limit, and reports. Dropping the last handle without that cancels the
+//! jobs that run at their next poll, without cleanup, and drops those that wait. When the runtime ends under them, jobs
+//! that wait never run, and whoever brings another is told. A handler that holds a clone of the handle keeps its
+//! workers alive until they are stopped.
 
 mod crew;
 mod error;
@@ -136,7 +137,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`SubmitError`], with the job: the workers are closed, or were closed meanwhile, or gave up, or their runtime has ended.
+    /// [`SubmitError`], with the job: the workers are closed, or were closed meanwhile, or gave up, or their runtime
+    /// has ended.
     ///
     /// # Cancel safety
     ///
@@ -254,12 +256,14 @@ where
         self.inner.shared.queue.join().await;
     }
 
-    /// Takes no more jobs, lets those that run and those that wait be done for a while, then takes those that wait out and cancels those that run, waits for
-    /// their cleanup, and reports. What is still there when the time is over is named, and left.
+    /// Takes no more jobs, lets those that run and those that wait be done for a while, then takes those that wait out
+    /// and cancels those that run, waits for their cleanup, and reports. What is still there when the time is over is
+    /// named, and left.
     ///
-    /// How long each may take is said by [`Shutdown`]. A plain [`Duration`] is the limit for all of it, and leaves the last quarter to cleanup; jobs that never
-    /// end by themselves are asked [at once](Shutdown::now). It never takes longer than was said, and returns as soon as every worker is gone.
-    /// [`Duration::MAX`] waits for ever; zero stops at once. For jobs that submit others, [`join`](Workers::join) first. A job that calls it on its own workers
+    /// How long each may take is said by [`Shutdown`]. A plain [`Duration`] is the limit for all of it, and leaves the
+    /// last quarter to cleanup; jobs that never end by themselves are asked [at once](Shutdown::now). It never takes
+    /// longer than was said, and returns as soon as every worker is gone. [`Duration::MAX`] waits for ever; zero stops
+    /// at once. For jobs that submit others, [`join`](Workers::join) first. A job that calls it on its own workers
     /// waits for itself, until it is cancelled.
     ///
     /// # Cancel safety

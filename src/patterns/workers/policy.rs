@@ -182,8 +182,9 @@ where
         self
     }
 
-    /// Gets what jobs whose handle was dropped failed with, with the [number](super::Job::id) of the job; not that they were cancelled. It is called where the job ends, or where the
-    /// handle is dropped, and should be quick; a panic of it is reported and goes no further. Default: they are counted in the [`stats`](Workers::stats), and dropped.
+    /// Gets what jobs whose handle was dropped failed with, with the [number](super::Job::id) of the job; not that they
+    /// were cancelled. It is called where the job ends, or where the handle is dropped, and should be quick; a panic of
+    /// it is reported and goes no further. Default: they are counted in the [`stats`](Workers::stats), and dropped.
     pub fn on_unclaimed_error(
         mut self,
         sink: impl Fn(u64, JobError<E>) + Send + Sync + 'static,

@@ -62,7 +62,8 @@ pub struct Report<J> {
     pub ended: Counts,
     /// Jobs that never ran, in order: they are yours again. Given once.
     pub dropped: Vec<J>,
-    /// Jobs that were cancelled and were still there when the time was over. They are dropped as soon as they let go of their thread.
+    /// Jobs that were cancelled and were still there when the time was over. They are dropped as soon as they let go of
+    /// their thread.
     pub stuck: Vec<Stuck>,
     /// Whether they had given up, after too many panics.
     pub gave_up: bool,

@@ -7,20 +7,23 @@ use std::future::Future;
 use std::ops::Range;
 use std::panic::Location;
 
-/// For each seed, runs `op` once undisturbed to learn how often it is polled, and then again for each poll, cancelling the
-/// [token](crate::cancel::CancelToken) around it there, and waiting until its cleanup has ended.
+/// For each seed, runs `op` once undisturbed to learn how often it is polled, and then again for each poll, cancelling
+/// the [token](crate::cancel::CancelToken) around it there, and waiting until its cleanup has ended.
 ///
-/// [`cancel_safety`](super::cancel_safety) asks what a drop from outside leaves behind; this asks whether code keeps the promises of
-/// [`cancel`](crate::cancel): shields finish, `finally` runs, groups wait for their children. At each await the token is cancelled in up to four ways: while
-/// `op` is being polled (as another thread may), right after the poll, when `op` is next woken, and a few steps later.
+/// [`cancel_safety`](super::cancel_safety) asks what a drop from outside leaves behind; this asks whether code keeps
+/// the promises of [`cancel`](crate::cancel): shields finish, `finally` runs, groups wait for their children. At each
+/// await the token is cancelled in up to four ways: while `op` is being polled (as another thread may), right after the
+/// poll, when `op` is next woken, and a few steps later.
 ///
-/// `setup` builds the world and spawns the rivals of `op`; `verify` gets the world and how `op` ended, may await, and says what is wrong. It ended
-/// [`Cancelled`](Outcome::Cancelled), or was [`Completed`](Outcome::Completed): not cancelled, or with a value all the same. A simulation that fails (a deadlock in a cleanup, say) counts as a
-/// failure too. `REGATTA_SEED` replaces the range by that one seed.
+/// `setup` builds the world and spawns the rivals of `op`; `verify` gets the world and how `op` ended, may await, and
+/// says what is wrong. It ended [`Cancelled`](Outcome::Cancelled), or was [`Completed`](Outcome::Completed): not
+/// cancelled, or with a value all the same. A simulation that fails (a deadlock in a cleanup, say) counts as a failure
+/// too. `REGATTA_SEED` replaces the range by that one seed.
 ///
 /// # Panics
 ///
-/// When `REGATTA_SEED` is no number; inside a simulation. Failures are in the report: [`unwrap`](CancelReport::unwrap) it.
+/// When `REGATTA_SEED` is no number; inside a simulation. Failures are in the report: [`unwrap`](CancelReport::unwrap)
+/// it.
 ///
 /// # Examples
 ///
@@ -76,7 +79,8 @@ where
     report
 }
 
-/// [`cancel_at_every_await`] over every interleaving of the program, at most `max_runs` for each point where `op` is cancelled.
+/// [`cancel_at_every_await`] over every interleaving of the program, at most `max_runs` for each point where `op` is
+/// cancelled.
 ///
 /// # Panics
 ///

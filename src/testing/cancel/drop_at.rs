@@ -6,7 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// When, after its k-th poll, an operation is dropped, or cancelled by [`cancel_at_every_await`](super::cancel_at_every_await).
+/// When, after its k-th poll, an operation is dropped, or cancelled by
+/// [`cancel_at_every_await`](super::cancel_at_every_await).
 ///
 /// # Examples
 ///
@@ -33,7 +34,8 @@ pub enum DropMode {
     Later,
 }
 
-/// How an operation ended that [`cancel_safety`](super::cancel_safety) or [`cancel_at_every_await`](super::cancel_at_every_await) tests.
+/// How an operation ended that [`cancel_safety`](super::cancel_safety) or
+/// [`cancel_at_every_await`](super::cancel_at_every_await) tests.
 ///
 /// # Examples
 ///

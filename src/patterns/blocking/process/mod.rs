@@ -247,9 +247,9 @@ impl ProcessPool {
         }
     }
 
-    /// Takes no more calls, and lets those that are queued or run go on for a while; then drops the queue, kills what still runs, and waits for the
-    /// processes to be gone. Then ends the idle ones. How long each may take is said by [`Shutdown`](crate::blocking::Shutdown); a plain
-    /// [`Duration`](std::time::Duration) is the limit for all of it.
+    /// Takes no more calls, and lets those that are queued or run go on for a while; then drops the queue, kills what
+    /// still runs, and waits for the processes to be gone. Then ends the idle ones. How long each may take is said by
+    /// [`Shutdown`](crate::blocking::Shutdown); a plain [`Duration`](std::time::Duration) is the limit for all of it.
     ///
     /// # Cancel safety
     ///

@@ -23,7 +23,8 @@ impl<T> State<T> {
         Some(entry)
     }
 
-    /// Takes the next item out for a get that gives way to other tasks first, as if it had waited for it. May panic in a comparison, as [`pop`](State::pop).
+    /// Takes the next item out for a get that gives way to other tasks first, as if it had waited for it. May panic in
+    /// a comparison, as [`pop`](State::pop).
     pub(in crate::patterns::queue) fn hold(&mut self) -> Option<Place> {
         let Some(entry) = self.store.pop() else {
             return self.keep_offer();

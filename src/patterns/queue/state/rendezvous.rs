@@ -1,7 +1,8 @@
 //! A queue of capacity 0: items go from a put to a get, and are never in between.
 //!
-//! A put stands in a line with its item, and its item stays its own until a get takes it: only then is the put over. A get that had to wait is *invited*
-//! when a put comes, and the item on offer is kept for it; it is not in its hands, so nothing has to come back when the get is dropped instead of coming.
+//! A put stands in a line with its item, and its item stays its own until a get takes it: only then is the put over. A
+//! get that had to wait is *invited* when a put comes, and the item on offer is kept for it; it is not in its hands, so
+//! nothing has to come back when the get is dropped instead of coming.
 
 use super::State;
 use crate::internal::line::{Place, Spare};
