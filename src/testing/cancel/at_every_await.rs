@@ -2,7 +2,6 @@
 
 use super::cancel_at::CancelIt;
 use super::{CancelReport, Outcome, Trial};
-use crate::testing::env;
 use std::future::Future;
 use std::ops::Range;
 use std::panic::Location;
@@ -70,13 +69,7 @@ where
     V: Fn(W, Outcome<T>) -> VF,
     VF: Future<Output = Result<(), String>>,
 {
-    let trial = Trial::<_, _, _, CancelIt>::new(Location::caller(), &setup, &op, &verify);
-    let seeds = env::seed().map_or(seeds, |seed| seed..seed.saturating_add(1));
-    let mut report = CancelReport::default();
-    for seed in seeds {
-        report.max_polls = report.max_polls.max(trial.every_point(seed, &mut report));
-    }
-    report
+    Trial::<_, _, _, CancelIt>::new(Location::caller(), &setup, &op, &verify).for_each(seeds)
 }
 
 /// [`cancel_at_every_await`] over every interleaving of the program, at most `max_runs` for each point where `op` is

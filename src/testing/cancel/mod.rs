@@ -73,13 +73,7 @@ where
     V: Fn(W, Outcome<T>) -> VF,
     VF: Future<Output = Result<(), String>>,
 {
-    let trial = Trial::<_, _, _, DropIt>::new(Location::caller(), &setup, &op, &verify);
-    let seeds = env::seed().map_or(seeds, |seed| seed..seed.saturating_add(1));
-    let mut report = CancelReport::default();
-    for seed in seeds {
-        report.max_polls = report.max_polls.max(trial.every_point(seed, &mut report));
-    }
-    report
+    Trial::<_, _, _, DropIt>::new(Location::caller(), &setup, &op, &verify).for_each(seeds)
 }
 
 /// [`cancel_safety`] with as many seeds as it takes to drop `op` at least `min_drops` times. Ends early after 100 failures.
@@ -263,6 +257,16 @@ where
             self.once(config(), Some(point), report);
         }
         polls
+    }
+
+    /// All points under each of these seeds, or under the one that `REGATTA_SEED` names.
+    fn for_each(&self, seeds: Range<u64>) -> CancelReport {
+        let seeds = env::seed().map_or(seeds, |seed| seed..seed.saturating_add(1));
+        let mut report = CancelReport::default();
+        for seed in seeds {
+            report.max_polls = report.max_polls.max(self.every_point(seed, &mut report));
+        }
+        report
     }
 
     /// All points in all interleavings, so many at most for each.
