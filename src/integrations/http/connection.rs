@@ -1,9 +1,9 @@
 //! A connection to an origin, and how the pool makes them.
 //!
-//! hyper's connection for HTTP/1.1 is a future that somebody has to poll. Here that is whoever has the connection out
-//! of the pool: the request, then its body. So there is no task for a connection; a request that is dropped drops all
-//! of it; and an idle connection is not looked at until it is taken, when hyper reads before it writes, and finds out
-//! whether the server has closed it meanwhile.
+//! hyper's connection for HTTP/1.1 is a future that has to be polled. The request that has the connection out of the
+//! pool polls it, and then the body of the answer does. So there is no task for a connection; a request that is dropped
+//! drops all of it; and an idle connection is not looked at until it is taken, when hyper reads before it writes, and
+//! finds out whether the server has closed it meanwhile.
 
 use super::address::Origin;
 use super::body::Outgoing;

@@ -47,7 +47,7 @@ pub(super) struct Dns {
     ttl: Duration,
     capacity: usize,
     entries: Lock<Entries>,
-    /// Whoever asks has a clock of its own.
+    /// Each runtime that asks has a clock of its own.
     timeline: Lock<Timeline>,
 }
 

@@ -37,7 +37,7 @@ pub(super) enum Mode {
 pub(super) struct Hubs(Lock<Vec<(RuntimeId, Arc<Hub>)>>);
 
 impl Hubs {
-    /// That of the current runtime. Those that nobody uses any more are forgotten.
+    /// The hub of the current runtime. Hubs that are no longer used are forgotten.
     pub(super) fn here(&self) -> Arc<Hub> {
         let here = Runtime::current().id();
         let mut hubs = self.0.lock();
@@ -57,8 +57,8 @@ impl Hubs {
 /// What the turns of one host on one runtime have in common.
 #[derive(Default)]
 pub(super) struct Hub {
-    /// Held while a connection is opened that others may share: who comes meanwhile waits for it, instead of opening
-    /// one, too.
+    /// Held while a connection is opened that others may share: a connect that begins meanwhile waits for it, instead
+    /// of opening one, too.
     opening: Mutex<()>,
     state: Lock<State>,
 }

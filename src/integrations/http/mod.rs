@@ -32,8 +32,8 @@
 //! open, and nothing else is on it. A request or response that is dropped half way takes its connection with it.
 //!
 //! **Never more connections than you said**, in all and for one host; idle ones, and those being opened and closed,
-//! count. Who waits is served in order, and a connection that was being opened for somebody who left goes to the next.
-//! They stand in a [`pool::Keyed`](crate::pool::Keyed).
+//! count. Waiting requests are served in order, and a connection that was being opened for a request that left goes to
+//! the next. They stand in a [`pool::Keyed`](crate::pool::Keyed).
 //!
 //! **Three limits in time**: to connect, for the silence of the server, for all of it. They end the request with an
 //! error that names them. Deadlines of [scopes](crate::time::timeout) around the call hold besides, and report
@@ -53,11 +53,11 @@
 //! A client may stand in a `static`, and be used by one runtime after the other (each `#[tokio::test]` is one), or by
 //! several side by side. A connection is used on the runtime it was opened on, and nowhere else, for it dies with that
 //! one's reactor; the limits count those of all runtimes, and one that lies idle makes room for one on another.
-//! Requests that wait for a connection when their runtime ends fail; nobody else notices. [`Builder::runtime`] names
-//! one runtime for all.
+//! Requests that wait for a connection when their runtime ends fail; no other request notices. [`Builder::runtime`]
+//! names one runtime for all.
 //!
-//! HTTP/1.1 is hyper's protocol machine, without a task for each connection: whoever waits for an answer drives its
-//! connection. **HTTP/2**, where the client is [told to](Builder::http2) and the server agrees, is feature `http2`.
+//! HTTP/1.1 is hyper's protocol machine, without a task for each connection: the task that waits for an answer drives
+//! its connection. **HTTP/2**, where the client is [told to](Builder::http2) and the server agrees, is feature `http2`.
 //! There is no proxy and no cookie jar. The limits and their defaults are aiohttp's.
 
 mod address;

@@ -248,7 +248,7 @@ async fn attempt(
     }
 }
 
-/// Goes no further once the caller is cancelled: whoever did that drops it.
+/// Goes no further once the caller is cancelled: the scope that was cancelled drops this future.
 async fn nothing_new() {
     if cancel::check().is_err() {
         pending::<()>().await;

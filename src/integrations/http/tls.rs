@@ -1,5 +1,5 @@
-//! TLS: whom to trust. `ring`, handed over and never installed for the whole process, so that the application may use
-//! another.
+//! TLS: which servers to trust. `ring`, handed over and never installed for the whole process, so that the application
+//! may use another.
 
 use super::address::Origin;
 use super::error::{ErrorKind, HttpError};

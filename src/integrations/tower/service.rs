@@ -58,7 +58,7 @@ where
     type Error = Failure<S::Error>;
     type Future = ResponseFuture<S::Response, S::Error>;
 
-    /// Always ready: what would be reserved here would be kept while the call waits for its place, and by callers who
+    /// Always ready: what would be reserved here would be kept while the call waits for its place, and by callers that
     /// poll many services and call one.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))

@@ -313,7 +313,7 @@ impl<M: Manager> Turn<'_, M> {
             discard(waker);
             return Some(Answer::Item(item, now));
         }
-        // Who comes again for a caller that is cancelled takes what there is, but has nothing made any more.
+        // A get that comes again for a cancelled caller takes what there is, but has nothing made any more.
         if self.number.is_some() && cancelled {
             drop(state);
             shared.perform(todo);

@@ -17,7 +17,7 @@ use std::task::Poll;
 /// An object of a pool, taken out by [`Pool::get`](super::Pool::get). Dropped, it goes back, if it is clean.
 ///
 /// It gives no access to the object, on purpose. A guard that did would be returned in the middle of an operation whose
-/// future was dropped, and the next user would read the answer to somebody else's question. So each operation is
+/// future was dropped, and the next user would read the answer to another user's question. So each operation is
 /// marked:
 ///
 /// * [`run`](Guard::run) marks the object as *in flight* before the operation is polled for the first time, and as
@@ -123,7 +123,7 @@ impl<M: Manager> Guard<M> {
         self.core.metrics(self.item(), None)
     }
 
-    /// [Checks](Manager::check) the object now, and gives it back: for who wants to know at once whether he leaves it
+    /// [Checks](Manager::check) the object now, and gives it back: for a user that wants to know at once whether it is
     /// in order. (Dropping the guard leaves the check to the next user.)
     ///
     /// # Errors

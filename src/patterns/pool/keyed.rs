@@ -22,15 +22,15 @@ use std::time::Duration;
 /// Each key has a manager of its own, made when the key is first asked for, and its own line.
 /// [`max_size`](Builder::max_size) counts the objects of all keys, [`max_per_key`](Builder::max_per_key) those of one.
 ///
-/// * **What lies idle is in nobody's way.** When the total is used up and a key needs an object, the one that has been
+/// * **What lies idle is in no key's way.** When the total is used up and a key needs an object, the one that has been
 ///   idle for longest, of whatever key, is closed to make room. One that comes back while another key needs its room is
 ///   closed too.
 /// * **Keys that need room are served in the order they came**, each by one object at a time.
 /// * **Keys cost nothing for long**: one without objects and waiters is forgotten, so that there are never many more
 ///   known than in use.
 ///
-/// Who holds an object of one key while it waits for one of another can wait for ever, when all do: take one at a time,
-/// or set a [`wait_timeout`](Builder::wait_timeout).
+/// A caller that holds an object of one key while it waits for one of another can wait for ever, when all callers do:
+/// take one at a time, or set a [`wait_timeout`](Builder::wait_timeout).
 ///
 /// # Examples
 ///
@@ -194,7 +194,7 @@ impl<K, M: Manager> Keyed<K, M> {
 }
 
 impl<K: Hash + Eq + Clone, M: Manager> Keyed<K, M> {
-    /// The pool of a key. Keep it for as long as you use it, not longer: while somebody has it, the key is not
+    /// The pool of a key. Keep it for as long as you use it, not longer: while a handle to it is left, the key is not
     /// forgotten.
     pub fn pool(&self, key: &K) -> Pool<M> {
         let inner = &self.inner;
@@ -314,7 +314,7 @@ struct Forgotten<K, M: Manager> {
     _home: Option<Home<M>>,
 }
 
-/// Whether the table has the only handle, no object is out, and nobody waits. New handles come from the table alone,
+/// Whether the table has the only handle, no object is out, and no caller waits. New handles come from the table alone,
 /// which is locked.
 fn is_unused<M: Manager>(pool: &Pool<M>) -> bool {
     let state = pool.core.shared.lock();

@@ -44,8 +44,8 @@ pub trait Manager: Send + Sync + 'static {
     /// Why there is none.
     type Error: fmt::Debug + fmt::Display + Send + 'static;
 
-    /// Makes an object. Runs as a task of its own, apart from who waits for it: a caller that is dropped does not stop
-    /// it.
+    /// Makes an object. Runs as a task of its own, apart from the caller that waits for it: a caller that is dropped
+    /// does not stop it.
     ///
     /// # Errors
     ///

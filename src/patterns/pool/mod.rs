@@ -56,19 +56,19 @@
 //!
 //! **Never more than there may be.** An object counts from the decision to make it until its closing has ended.
 //!
-//! **First come, first served.** Who waits stands in one line; whatever object comes, returned or new, goes to the
-//! first. Who got one that did not pass its check is in its old place again.
+//! **First come, first served.** All waiters stand in one line; whatever object comes, returned or new, goes to the
+//! first. A waiter that got one that did not pass its check is in its old place again.
 //!
-//! **Connecting is a task of its own.** One is started for each who waits, as far as there is room. Who gives up leaves
-//! it to the next. A failure is told to the first in line, so a wrong password is no timeout; and a [timeout](TimedOut)
-//! tells what the last attempt said.
+//! **Connecting is a task of its own.** One is started for each waiter, as far as there is room. A waiter that gives up
+//! leaves it to the next. A failure is told to the first in line, so a wrong password is no timeout; and a
+//! [timeout](TimedOut) tells what the last attempt said.
 //!
 //! **The one used last goes first**, so that those too many grow old and are closed.
 //!
 //! **Nothing hangs or panics for long.** Connecting, checking and closing have time limits, and a panic of the manager,
 //! a hook or the observer ends that step only.
 //!
-//! **The end.** [`close`](Pool::close) takes nothing away from who has an object; it waits for it, and reports where
+//! **The end.** [`close`](Pool::close) takes no object away from its user; it waits for those in use, and reports where
 //! those were taken that did not come back. Dropping the last handle closes what is idle, and what comes back later.
 //! Guards outlive the pool.
 //!
@@ -77,16 +77,16 @@
 //! A pool may stand in a `static`, and be used by one runtime after the other (each `#[tokio::test]` is one), or by
 //! several side by side:
 //!
-//! * **An object is used on the runtime it was made on, and nowhere else**, for a socket dies with its reactor. Who
-//!   asks on another one gets an object of its own; where there is no room for that, one that lies idle is closed, as
+//! * **An object is used on the runtime it was made on, and nowhere else**, for a socket dies with its reactor. A
+//!   caller on another one gets an object of its own; where there is no room for that, one that lies idle is closed, as
 //!   for another key. [`Builder::runtime`] names one runtime for all, which then share the objects.
-//! * Connects run on the runtime of who waits; an object is closed on the runtime of whoever gives it up, or where it
-//!   was made.
-//! * **When a runtime ends**, those who wait on it are told ([`ConnectError::Dropped`]), and nobody else notices. What
+//! * Connects run on the runtime of the waiter; an object is closed on the runtime of the caller that gives it up, or
+//!   where it was made.
+//! * **When a runtime ends**, the waiters on it are told ([`ConnectError::Dropped`]), and no other caller notices. What
 //!   it left idle is closed through the manager when its room is needed, its time is over, or the pool ends.
 //! * Ages and idle times go on from one clock to the next, and never back.
 //!
-//! Time is that of whoever asks; without [spans](Builder::spans), and time limits on idle objects, lifetimes or leaks,
+//! Time is that of the caller; without [spans](Builder::spans), and time limits on idle objects, lifetimes or leaks,
 //! `get` reads no clock. An uncontended `get` spawns nothing and allocates nothing.
 //!
 //! The policy is HikariCP's, the connects that outlive their callers are those of Go's `database/sql`.
@@ -261,7 +261,7 @@ impl<M: Manager> Pool<M> {
     }
 
     /// Has every object replaced: those that lie idle are closed at once, those in use when they come back, those being
-    /// made as soon as they are. For whoever learns that what it is connected to has changed, as after a failover.
+    /// made as soon as they are. For an owner that learns that the other side has changed, as after a failover.
     ///
     /// # Examples
     ///
@@ -286,7 +286,7 @@ impl<M: Manager> Pool<M> {
         self.core.expire();
     }
 
-    /// Gives no more objects: who waits gets an error, connects are given up, what is idle is closed. Waits up to
+    /// Gives no more objects: waiters get an error, connects are given up, what is idle is closed. Waits up to
     /// `limit` for those in use to come back and for all to be closed, and reports. [`Duration::MAX`] waits for ever.
     ///
     /// # Cancel safety

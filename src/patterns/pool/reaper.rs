@@ -1,6 +1,6 @@
-//! Looks after objects that nobody takes or returns: lifetimes, idle times, leaks. There is one for each runtime that
-//! the pool is used on, from the first object that has a time limit there; each of them closes whatever is over, and is
-//! woken for those of its own.
+//! Looks after objects that no caller takes or returns: lifetimes, idle times, leaks. There is one for each runtime
+//! that the pool is used on, from the first object that has a time limit there; each of them closes whatever is over,
+//! and is woken for those of its own.
 
 use super::manager::Manager;
 use super::observer::Event;
@@ -58,7 +58,8 @@ pub(super) fn run<M: Manager>(
     }
 }
 
-/// The time that a reaper is there. Ended, the next who brings an object on its runtime starts another.
+/// The time that a reaper is there. When it has ended, the next caller that brings an object on its runtime starts
+/// another.
 struct Shift<M: Manager> {
     shared: Arc<Shared<M>>,
     here: RuntimeId,

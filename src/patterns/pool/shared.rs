@@ -26,7 +26,7 @@ pub(super) type Thing<M> = Item<<M as Manager>::Object>;
 
 /// One for all keys.
 pub(super) struct Shared<M: Manager> {
-    /// Where everything is done; `None`: on the runtime of whoever asks.
+    /// Where everything is done; `None`: on the runtime of the caller.
     pub(super) fixed: Option<Runtime>,
     pub(super) settings: Settings<M>,
     rules: Rules,
@@ -57,7 +57,7 @@ impl<M: Manager> Drop for Owner<M> {
     }
 }
 
-/// Where somebody asks, and when, if that is of interest.
+/// Where a caller asks, and when, if that is of interest.
 #[derive(Clone, Copy)]
 pub(super) struct Here {
     pub(super) ground: RuntimeId,
@@ -97,7 +97,7 @@ impl<M: Manager> Shared<M> {
         Ok(shared)
     }
 
-    /// The runtime of whoever asks, or the one that was given.
+    /// The runtime of the caller, or the one that was given.
     pub(super) fn runtime(&self) -> Runtime {
         self.fixed.clone().unwrap_or_else(Runtime::current)
     }
@@ -164,7 +164,7 @@ impl<M: Manager> Shared<M> {
 
     pub(super) fn tell(&self, event: &Event<'_, M::Error>) {
         if let Some(observer) = &self.settings.observer {
-            // It must not take with it whose event it is.
+            // Its panic must not reach the task that the event comes from.
             quietly(|| observer(event));
         }
     }
@@ -212,7 +212,7 @@ impl<M: Manager> Shared<M> {
         });
     }
 
-    /// What was handed out, and nobody saw, or a place in the line.
+    /// Takes back an object that its waiter never saw, or a place in the line.
     pub(super) fn undo(
         &self,
         undo: impl FnOnce(&mut Machine<M>, Option<Instant>, &mut Tasks<M>) -> Option<Waker>,
@@ -225,7 +225,7 @@ impl<M: Manager> Shared<M> {
         discard(waker);
     }
 
-    /// Marked first, then cancelled: a connect that is given up must not find that somebody waits.
+    /// Marked first, then cancelled: a connect that is given up must not find a waiter.
     pub(super) fn close_all(&self) {
         let mut todo = Todo::new();
         let cores = {
@@ -262,7 +262,7 @@ impl<M: Manager> Core<M> {
     }
 
     pub(super) fn close(&self) {
-        // Marked first, then cancelled: a connect that is given up must not find that somebody waits.
+        // Marked first, then cancelled: a connect that is given up must not find a waiter.
         let mut todo = Todo::new();
         self.shared.lock().close(self.bucket, &mut todo);
         self.closing.cancel();

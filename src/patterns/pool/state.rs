@@ -6,14 +6,14 @@
 //!
 //! Invariants:
 //! * An object goes to callers of its own runtime only: a socket dies with its reactor.
-//! * Idle objects and waiters of one runtime exclude one another: whoever brings an object serves the line first,
-//!   newcomers pass nobody. What lies idle for another runtime is closed, as soon as a waiter needs its room.
+//! * Idle objects and waiters of one runtime exclude one another: a caller that brings an object serves the line first,
+//!   newcomers pass no waiter. What lies idle for another runtime is closed, as soon as a waiter needs its room.
 //! * There are as many connects under way, or requested, as there are waiters, as far as there is room. They belong to
-//!   nobody: whatever comes goes to the first in line. So a waiter that goes leaves a connect behind, and its object
+//!   no waiter: whatever comes goes to the first in line. So a waiter that goes leaves a connect behind, and its object
 //!   goes to the next, or idles.
 //! * When the total is used up, buckets in need stand in `requests`, in the order they came, and as many idle objects
-//!   of other buckets are being closed as that takes. An object that comes back while somebody needs its room is closed
-//!   too. So nobody waits for what lies idle elsewhere.
+//!   of other buckets are being closed as that takes. An object that comes back while a bucket needs its room is closed
+//!   too. So no waiter waits for what lies idle elsewhere.
 //!
 //! What is to be done outside of the lock (waking, connecting, closing, dropping) is collected in [`Todo`].
 
@@ -94,7 +94,7 @@ pub(super) struct Rules {
     /// Whether it has to be known when an object is taken, and when it comes back.
     pub(super) dates_takes: bool,
     pub(super) dates_returns: bool,
-    /// Whether somebody has to look after objects that nobody takes or returns.
+    /// Whether a reaper has to look after objects that no caller takes or returns.
     pub(super) reaps: bool,
 }
 
@@ -109,7 +109,7 @@ pub(super) struct State<O, H, E> {
     closing: usize,
     turn: u64,
     stamp: u64,
-    /// Runtimes that it is used on. The last is the one that was used last, as far as anybody looked.
+    /// Runtimes that it is used on. The last is the one that was used last, as far as the pool has looked.
     grounds: Vec<Ground>,
     timeline: Timeline,
     /// The last handle is gone.
@@ -180,7 +180,7 @@ pub(super) struct Todo<O, H, E> {
     pub(super) wakers: Wakers,
     pub(super) connects: Vec<Connect<H>>,
     pub(super) closes: Vec<Close<O, H>>,
-    /// A runtime that needs somebody to look after its objects.
+    /// A runtime that needs a reaper to look after its objects.
     pub(super) reaper: Option<(H, Runtime)>,
     /// Buckets that are closed and have no record left.
     pub(super) ended: Vec<H>,

@@ -1,4 +1,4 @@
-//! What a pool does in tasks of its own: it makes objects, closes them, and looks after those that nobody takes or
+//! What a pool does in tasks of its own: it makes objects, closes them, and looks after those that no caller takes or
 //! returns.
 
 use super::error::ConnectError;
@@ -44,7 +44,7 @@ pub(super) fn open<M: Manager>(connect: Connect<Home<M>>) {
     spawn(&shared, &runtime, "connect", opening.run());
 }
 
-/// Somebody is to look after the objects of a runtime.
+/// Starts the reaper that looks after the objects of a runtime.
 pub(super) fn look_after<M: Manager>(core: &Home<M>, runtime: &Runtime) {
     let shared = &core.shared;
     let reaper = reaper::run(shared.clone(), runtime.id());
@@ -152,8 +152,8 @@ impl<M: Manager> Drop for Opening<M> {
     }
 }
 
-/// Tells that an object is going to be closed, and has that done where it can be: on the runtime of whoever closes it,
-/// if the pool is used there, or where it was made. Where neither takes it, it is dropped.
+/// Tells that an object is going to be closed, and has that done where it can be: on the runtime of the caller that
+/// closes it, if the pool is used there, or where it was made. Where neither takes it, it is dropped.
 pub(super) fn close<M: Manager>(close: Close<M::Object, Home<M>>) {
     let Close {
         home,

@@ -72,7 +72,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.unmake(record, made, Why::PoolClosed, todo);
     }
 
-    /// A connect was dropped with its runtime. Another one there would end alike: all who wait there are told.
+    /// A connect was dropped with its runtime. Another one there would end alike: all waiters there are told.
     pub(in crate::patterns::pool) fn lost(
         &mut self,
         record: usize,

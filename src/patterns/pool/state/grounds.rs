@@ -1,7 +1,7 @@
-//! The runtimes that a pool is used on, and who looks after what lies idle on each.
+//! The runtimes that a pool is used on, and the reapers that look after what lies idle on each.
 //!
 //! A pool may stand in a `static`, and meet several runtimes, one after the other or side by side. A runtime is *known*
-//! from the first caller who had to wait on it, until a task was dropped there, or nothing of it is left.
+//! from the first caller that had to wait on it, until a task was dropped there, or nothing of it is left.
 
 use super::{State, Todo, Wait};
 use crate::internal::line::Wakers;
@@ -40,7 +40,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.grounds.iter().any(|ground| ground.id == here)
     }
 
-    /// Somebody waits, or is about to, on this runtime.
+    /// A caller waits, or is about to, on this runtime.
     pub(in crate::patterns::pool) fn welcome(
         &mut self,
         runtime: &Runtime,
@@ -64,7 +64,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         });
     }
 
-    /// Those on which nobody waits, and nothing was made that is left.
+    /// Forgets runtimes on which no caller waits, and nothing was made that is left.
     fn forget_unused(&mut self, todo: &mut Todo<O, H, E>) {
         let mut used: Vec<RuntimeId> = self.records.iter().map(|(_, r)| r.ground).collect();
         for (_, bucket) in &self.buckets {
@@ -79,7 +79,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         todo.forgotten.extend(unused.map(|ground| ground.runtime));
     }
 
-    /// A task was dropped there: the runtime is gone, and all who wait there are told.
+    /// A task was dropped there: the runtime is gone, and all waiters there are told.
     pub(in crate::patterns::pool) fn leave_ground(
         &mut self,
         gone: RuntimeId,
@@ -108,7 +108,8 @@ impl<O, H: Clone, E> State<O, H, E> {
         known.map(|ground| ground.runtime.clone())
     }
 
-    /// Where the next connect of a bucket is of use: for whom nobody connects yet, or where the pool was used last.
+    /// Where the next connect of a bucket is of use: for the first waiter without a connect, or where the pool was used
+    /// last.
     pub(super) fn ground_for(&self, b: usize) -> Option<Runtime> {
         let last = self.grounds.last()?;
         let bucket = &self.buckets[b];
@@ -133,14 +134,14 @@ impl<O, H: Clone, E> State<O, H, E> {
         first.or_else(|| Some(last.runtime.clone()))
     }
 
-    /// Whether nobody looks after the objects of a runtime, although somebody could.
+    /// Whether no reaper looks after the objects of a runtime, although one could.
     #[inline]
     pub(super) fn is_unkept(&self, ground: RuntimeId) -> bool {
         let known = self.grounds.iter().find(|g| g.id == ground);
         known.is_some_and(|ground| !ground.reaper.on) && !self.ending
     }
 
-    /// Sees to it that somebody looks after the objects of a runtime. `b` is any bucket that has one.
+    /// Sees to it that a reaper looks after the objects of a runtime. `b` is any bucket that has one.
     pub(in crate::patterns::pool) fn look_after(
         &mut self,
         ground: RuntimeId,
@@ -208,7 +209,8 @@ impl<O, H: Clone, E> State<O, H, E> {
         }
     }
 
-    /// The reaper of a runtime has ended, well or with its runtime. The next who brings an object there starts another.
+    /// The reaper of a runtime has ended, well or with its runtime. The next caller that brings an object there starts
+    /// another.
     pub(in crate::patterns::pool) fn reaper_ended(&mut self, here: RuntimeId) -> Option<Waker> {
         let ground = self.grounds.iter_mut().find(|g| g.id == here)?;
         std::mem::take(&mut ground.reaper).waker

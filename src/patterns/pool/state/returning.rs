@@ -100,7 +100,7 @@ impl<O, H: Clone, E> State<O, H, E> {
             Err(item) => item,
         };
         let bucket = &self.buckets[b];
-        // Nobody waits for it on its runtime, and somebody needs its room on another.
+        // No waiter of its runtime is there, and a waiter of another one needs its room.
         if bucket.line.len() > bucket.connecting + bucket.closing {
             return self.begin_close(item, Why::Evicted, todo);
         }
@@ -109,7 +109,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         todo.wakers.extend(waker);
     }
 
-    /// Gives an object to the first in line who can use it, unless that leaves the very first without help. Where it
+    /// Gives an object to the first in line that can use it, unless that leaves the very first without help. Where it
     /// was asked for.
     fn serve(
         &mut self,

@@ -54,7 +54,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.make_room(todo);
     }
 
-    /// Closes what lies idle in a bucket for another runtime, as far as those need the room who wait.
+    /// Closes what lies idle in a bucket for another runtime, as far as waiters need the room.
     fn make_way(&mut self, b: usize, todo: &mut Todo<O, H, E>) {
         loop {
             let bucket = &mut self.buckets[b];
@@ -78,9 +78,9 @@ impl<O, H: Clone, E> State<O, H, E> {
         }
     }
 
-    /// Takes back requests for room that are of no use any more, because who waited was served otherwise, or is gone.
-    /// The first: it is mostly the first in line who was served or gave up, and nobody of this bucket may pass those of
-    /// others in a place that is not his.
+    /// Takes back requests for room that are of no use any more, because the waiter was served otherwise, or is gone.
+    /// Takes the first: it is mostly the first in line that was served or gave up, and no waiter of this bucket may
+    /// pass those of others in a place that is not its own.
     pub(super) fn withdraw(&mut self, b: usize) {
         while self.buckets[b].requested > 0 && !self.wants(b, self.buckets[b].requested - 1) {
             if let Some(first) = self.requests.iter().position(|r| *r == b) {

@@ -202,7 +202,7 @@ impl<O, H: Clone, E> State<O, H, E> {
         waker
     }
 
-    /// An object that was handed out, and that nobody saw: to the next.
+    /// An object that was handed out, and that its waiter never saw: to the next.
     pub(in crate::patterns::pool) fn hand_back(
         &mut self,
         item: Item<O>,

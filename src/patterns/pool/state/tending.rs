@@ -62,8 +62,8 @@ impl<O, H: Clone, E> State<O, H, E> {
         self.buckets.iter().map(|(b, _)| b).collect()
     }
 
-    /// What is over at `now` is closed. Who has had an object for too long, and when the reaper of a runtime is to look
-    /// again.
+    /// Closes what is over at `now`. Returns which objects are in use for too long, and when the reaper of a runtime is
+    /// to look again.
     pub(in crate::patterns::pool) fn reap(
         &mut self,
         here: RuntimeId,
