@@ -85,6 +85,11 @@ impl Timeline {
         now
     }
 
+    /// The last moment that was told.
+    pub(crate) fn last(&self) -> Option<Instant> {
+        self.last
+    }
+
     fn put_first(&mut self, known: Known) {
         match self.first.replace(known) {
             Some(old) if old.clock != known.clock => {

@@ -6,7 +6,8 @@ use regatta::pool::{ConnectError, GetError, Manager, Metrics, Pool};
 use regatta::runtime::{Backend, BoxFuture, BoxWork, Runtime};
 use regatta::{task, time};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Instant;
 
 async fn a_wrong_password_is_no_timeout() {
@@ -291,6 +292,51 @@ impl Backend for Stopped {
     fn now(&self) -> Instant {
         Runtime::neutral().now()
     }
+}
+
+/// A runtime whose clock panics while it is told to.
+#[derive(Clone, Default)]
+struct Breaks(Arc<AtomicBool>);
+
+impl Backend for Breaks {
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        std::thread::spawn(|| futures::executor::block_on(task));
+    }
+    fn spawn_blocking(&self, work: BoxWork) {
+        std::thread::spawn(work);
+    }
+    fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
+        Box::pin(Runtime::neutral().sleep_until(at))
+    }
+    fn now(&self) -> Instant {
+        assert!(!self.0.load(SeqCst), "the clock panics on purpose");
+        Runtime::neutral().now()
+    }
+}
+
+/// Two panics at once would end the process, and a place that is lost would never come back.
+#[test]
+fn a_clock_that_panics_when_an_object_comes_back_costs_no_place() {
+    let (server, clock) = (Server::new(), Breaks::default());
+    let builder = Pool::builder(server.clone()).runtime(Runtime::custom(clock.clone()));
+    let pool = builder
+        .max_size(1)
+        .idle_timeout(MS * 60_000)
+        .spans()
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        let guard = futures::executor::block_on(pool.get()).unwrap();
+        let text = panic_of(|| {
+            let _guard = guard;
+            clock.0.store(true, SeqCst);
+            panic!("the first");
+        });
+        clock.0.store(false, SeqCst);
+        assert_eq!(text, "the first");
+        assert_eq!((pool.stats().in_use, pool.stats().idle), (0, 1));
+    }
+    assert_eq!(pool.stats().taken, 2);
 }
 
 /// However many wait: one attempt that is dropped must not start the next, which would end alike, and so on down the

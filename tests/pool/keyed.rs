@@ -199,6 +199,18 @@ async fn one_key_can_be_closed_and_begin_anew() {
     assert!(pools.get(&2).await.is_ok());
 }
 
+async fn a_close_waits_for_pools_that_were_closed_by_themselves() {
+    let server = Server::new();
+    let pools = pools(&server, 4, 2);
+    let old = pools.get(&1).await.unwrap();
+    pools.pool(&1).close(Duration::ZERO).await;
+    drop(pools.get(&1).await.unwrap());
+    assert_eq!(pools.close(MS).await.held.len(), 1);
+    drop(old);
+    assert!(pools.close(Duration::MAX).await.is_complete());
+    until(|| server.open() == 0).await;
+}
+
 async fn dropping_the_handles_closes_all() {
     let server = Server::new();
     let pools = pools(&server, 4, 2);
@@ -280,6 +292,7 @@ regatta::matrix! {
     the_total_can_be_changed;
     a_close_closes_all_keys;
     one_key_can_be_closed_and_begin_anew;
+    a_close_waits_for_pools_that_were_closed_by_themselves;
     dropping_the_handles_closes_all;
     it_holds_at_random;
 }

@@ -39,7 +39,7 @@ pub(super) struct Hubs(Lock<Vec<(RuntimeId, Arc<Hub>)>>);
 impl Hubs {
     /// The hub of the current runtime. Hubs that are no longer used are forgotten.
     pub(super) fn here(&self) -> Arc<Hub> {
-        let here = Runtime::current().id();
+        let here = Runtime::id_here();
         let mut hubs = self.0.lock();
         if let Some((_, hub)) = hubs.iter().find(|(id, _)| *id == here) {
             return hub.clone();

@@ -172,7 +172,8 @@ impl<K, M: Manager> Keyed<K, M> {
         let mut pools: Vec<Pool<M>> = {
             let mut keys = self.inner.keys.lock();
             keys.closed = true;
-            keys.pools.values().cloned().collect()
+            // A pool that was closed by itself, and begun anew, may still have objects out.
+            keys.pools.values().chain(&keys.retired).cloned().collect()
         };
         // Not in the order of a table, which differs from run to run.
         pools.sort_unstable_by_key(|pool| pool.core.bucket);

@@ -171,7 +171,8 @@ impl<M: Manager> Pool<M> {
     /// # Cancel safety
     ///
     /// Dropped while it waits it leaves the line; an object that it was given goes to the next, and a connect that was
-    /// started for it goes on for the next. Dropped during the check the object is closed, and its place is free when
+    /// started for it goes on for the next. Dropped during the check the object is closed (unless the manager proves it
+    /// clean), and its place is free when
     /// it is. Cancelled, with a grace, it goes on; but when its object does not pass the check then, no other is made
     /// for it.
     ///

@@ -9,9 +9,9 @@ use crate::cancel::CancelToken;
 use crate::internal::caught::{discard, quietly};
 use crate::internal::line::wake;
 use crate::internal::lock::{Lock, Locked};
-use crate::internal::timeline::Timeline;
+use crate::internal::timeline::{Reading, Timeline};
 use crate::runtime::Instant;
-use crate::runtime::{ClockId, NoRuntime, Runtime, RuntimeId, panic_text};
+use crate::runtime::{NoRuntime, Runtime, RuntimeId, panic_text};
 use crate::sync;
 use std::any::Any;
 use std::panic::Location;
@@ -61,7 +61,7 @@ impl<M: Manager> Drop for Owner<M> {
 #[derive(Clone, Copy)]
 pub(super) struct Here {
     pub(super) ground: RuntimeId,
-    pub(super) read: Option<(ClockId, Instant)>,
+    pub(super) read: Option<Reading>,
 }
 
 impl Here {
@@ -118,16 +118,29 @@ impl<M: Manager> Shared<M> {
         self.here(self.rules.dates_takes)
     }
 
-    fn here_to_return(&self) -> Here {
-        self.here(self.rules.dates_returns)
+    /// The clock, where it matters when an object comes back. Objects come back in destructors, where a user's clock that panics
+    /// must cost no place.
+    #[inline]
+    fn read_to_return(&self) -> Option<Reading> {
+        if self.rules.dates_returns {
+            self.read_quietly()
+        } else {
+            None
+        }
     }
 
-    /// Now, on the pool's timeline.
+    /// `None`: the clock is a user's, and panicked.
+    fn read_quietly(&self) -> Option<Reading> {
+        quietly(|| self.here(true).read).flatten()
+    }
+
+    /// Now, on the pool's timeline; where a user's clock panics, the last moment it was seen.
     pub(super) fn now(&self) -> Instant {
-        let here = self.here(true);
-        let now = self.lock().date(here.read);
-        now.or(here.read.map(|(_, at)| at))
-            .unwrap_or_else(|| unreachable!("the clock was read"))
+        let read = self.read_quietly();
+        let mut state = self.lock();
+        let now = state.date(read).or_else(|| state.last_date());
+        drop(state);
+        now.unwrap_or_else(|| Runtime::neutral().now())
     }
 
     #[inline]
@@ -217,9 +230,9 @@ impl<M: Manager> Shared<M> {
         &self,
         undo: impl FnOnce(&mut Machine<M>, Option<Instant>, &mut Tasks<M>) -> Option<Waker>,
     ) {
-        let here = self.here_to_return();
+        let read = self.read_to_return();
         let waker = self.change(|state, todo| {
-            let now = state.date(here.read);
+            let now = state.date(read);
             undo(state, now, todo)
         });
         discard(waker);
@@ -299,11 +312,7 @@ impl<M: Manager> Core<M> {
             item
         };
         let (now, quickly) = {
-            let read = if self.shared.rules.dates_returns {
-                self.shared.here(true).read
-            } else {
-                None
-            };
+            let read = self.shared.read_to_return();
             let mut state = self.shared.lock();
             let now = state.date(read);
             (now, state.put_quickly(item, now))

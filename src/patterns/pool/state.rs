@@ -260,6 +260,11 @@ impl<O, H: Clone, E> State<O, H, E> {
         read.map(|(clock, at)| self.timeline.now(clock, at))
     }
 
+    /// What [`date`](State::date) has last told.
+    pub(super) fn last_date(&self) -> Option<Instant> {
+        self.timeline.last()
+    }
+
     /// The other way round, for timers.
     pub(super) fn on_clock(&self, clock: ClockId, moment: Instant) -> Option<Instant> {
         self.timeline.on_clock(clock, moment)

@@ -140,8 +140,10 @@ impl<M: Manager> Drop for Opening<M> {
             if std::thread::panicking() {
                 // Not the runtime: a destructor of the manager's.
                 let error = ConnectError::Panicked(String::from("(in a destructor)"));
-                shared.change(|state, todo| state.failed(record, made, error, None, todo));
-                self.pauses = true;
+                let pause =
+                    shared.change(|state, todo| state.failed(record, made, error, None, todo));
+                // Without one, it is another connect that pauses.
+                self.pauses = pause.is_some();
             } else {
                 shared.change(|state, todo| state.lost(record, made, todo));
             }
