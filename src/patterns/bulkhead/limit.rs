@@ -190,7 +190,7 @@ impl Gradient {
             long.value *= 0.95;
         }
         if running < limit / 2.0 {
-            // The limit is not what holds anybody back.
+            // The limit is not what holds calls back.
             return limit;
         }
         let gradient = (self.tolerance * known / mean).clamp(0.5, 1.0);

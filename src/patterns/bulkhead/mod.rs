@@ -1,7 +1,7 @@
 //! Bulkheads: at most so many calls at once, and so many waiting; the others are refused.
 //!
 //! Use one in front of what slows down or breaks when too many come at once, and where it is better to refuse the last
-//! ones than to let all of them wait. Without a bound on who waits, take a [`Semaphore`](crate::sync::Semaphore).
+//! ones than to let all of them wait. Without a bound on the waiters, take a [`Semaphore`](crate::sync::Semaphore).
 //!
 //! | you want | use |
 //! |---|---|
@@ -36,7 +36,7 @@
 //!
 //! **First come, first served.** Those who wait stand in one line; newcomers pass nobody.
 //!
-//! **Dropping.** Who is dropped while it waits leaves the line; a place it was given goes to the next. A call that is
+//! **Dropping.** A waiter that is dropped leaves the line; a place it was given goes to the next. A call that is
 //! dropped while it runs makes room at once, and an adaptive limit learns nothing from it.
 //!
 //! **An adaptive limit** that falls interrupts nobody: places are not given again until so many have ended.

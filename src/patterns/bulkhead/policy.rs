@@ -271,7 +271,7 @@ impl Builder {
         self
     }
 
-    /// Whose clock and timers it uses. Default: those of whichever runtime is current at use; see [how time goes
+    /// The runtime whose clock and timers it uses. Default: whichever is current at use; see [how time goes
     /// on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);

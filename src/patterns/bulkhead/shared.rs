@@ -1,8 +1,8 @@
-//! A bulkhead behind its lock: who runs, and the line of those who wait. Where the limit is fixed, calls come and go by
-//! the turnstile before it while nobody waits.
+//! A bulkhead behind its lock: the calls that run, and the line of the waiters. Where the limit is fixed, calls come
+//! and go by the turnstile before it while the line is empty.
 //!
-//! While somebody stands in line, the places are taken: whoever makes room (ends, leaves a place it was given, raises
-//! the limit) serves the line before it unlocks. So newcomers pass nobody.
+//! While a waiter stands in line, the places are taken: the call that makes room (ends, leaves a place it was given,
+//! raises the limit) serves the line before it unlocks. So newcomers pass no waiter.
 
 use super::Stats;
 use super::error::Full;
@@ -270,7 +270,7 @@ impl Shared {
         let mut state = self.state.lock();
         state.running -= 1;
         if let (Some((clock, began)), Some(reading)) = (asked, ended)
-            // From one clock to another nobody knows how long it took.
+            // From one clock to another it is unknown how long it took.
             && clock == reading.0
         {
             let took = reading.1.saturating_duration_since(began);

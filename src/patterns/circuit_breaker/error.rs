@@ -8,8 +8,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
-    /// When the next probe may be made; earlier it is in vain. `None` when nobody can know: it depends on a probe that
-    /// is running, or on who forced it open.
+    /// When the next probe may be made; earlier it is in vain. `None` when that is unknown: it depends on a probe that
+    /// is running, or on the caller that forced it open.
     pub retry_after: Option<Duration>,
     /// The state in which it refused.
     pub state: State,

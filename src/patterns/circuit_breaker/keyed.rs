@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 /// A breaker for each key, in bounded memory. Clones are the same.
 ///
-/// When a place is needed, a key is forgotten that nobody uses: one whose breaker is closed, best without failures in
-/// its window; where there is none, one that waits for its first probe, which then is not asked for. A breaker whose
+/// When a place is needed, a key that no caller uses is forgotten: one whose breaker is closed, best without failures
+/// in its window; where there is none, one that waits for its first probe, which then is not asked for. A breaker whose
 /// open time runs, or that was forced, is never forgotten.
 ///
 /// It may stand in a `static`. When another runtime uses it, time goes on from where each breaker last saw it.

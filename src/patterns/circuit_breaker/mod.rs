@@ -2,8 +2,8 @@
 //!
 //! Use one around calls that leave the process. When too many fail, or take too long, the breaker *opens*: calls are
 //! refused at once, so that callers do not wait for what will fail, and the service can recover. After a time it is
-//! *half open*: a few calls go through as probes, and decide whether it closes. Share one breaker among all who call
-//! the same service.
+//! *half open*: a few calls go through as probes, and decide whether it closes. Share one breaker among all callers
+//! of the same service.
 //!
 //! | you want | use |
 //! |---|---|

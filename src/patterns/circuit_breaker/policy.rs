@@ -207,7 +207,7 @@ impl Builder {
         self
     }
 
-    /// How long it stays open before it lets a probe through. Default: 30 seconds. [`Duration::MAX`]: until somebody
+    /// How long it stays open before it lets a probe through. Default: 30 seconds. [`Duration::MAX`]: until the owner
     /// resets it.
     ///
     /// # Panics
@@ -288,7 +288,7 @@ impl Builder {
         self
     }
 
-    /// Whose clock it uses. Default: that of whichever runtime is current at use; see [how time goes
+    /// The runtime whose clock it uses. Default: whichever is current at use; see [how time goes
     /// on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);

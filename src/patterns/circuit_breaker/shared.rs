@@ -135,7 +135,7 @@ impl Shared {
                     let (began, ended) = (ticket.started.cast_signed(), self.own(at).cast_signed());
                     u64::try_from(ended.saturating_sub(began)).unwrap_or_default()
                 }
-                // Nobody can know.
+                // It is unknown.
                 _ => 0,
             };
             ticket.started = now.saturating_sub(took);

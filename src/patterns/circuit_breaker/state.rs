@@ -85,7 +85,7 @@ pub(super) struct Ticket {
     pub(super) clock: u64,
 }
 
-/// Nobody asks how long it takes.
+/// No rule asks how long the call takes.
 const NO_CLOCK: u64 = u64::MAX;
 
 impl Ticket {

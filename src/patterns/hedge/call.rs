@@ -102,7 +102,7 @@ impl<C: Call> Future for Hedge<'_, C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Stage::Fresh = this.race {
-            // Before anything has happened; a first attempt that is ready would never let anybody else run.
+            // Before anything has happened; a first attempt that is ready would never let other tasks run.
             let spent = coop::poll_spend(cx);
             *this.race = Stage::Rested;
             ready!(spent);

@@ -31,7 +31,7 @@ struct Rest<F: Future> {
     timer: Option<Pin<Box<Sleep>>>,
     /// Somebody has; the others are on their way out.
     won: bool,
-    /// Nobody has, and the others, who have called nothing, are on their way out.
+    /// No attempt has won, and the others, which have called nothing, are on their way out.
     idle: bool,
     /// The winner's value, or the last error.
     result: Option<F::Output>,

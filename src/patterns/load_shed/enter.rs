@@ -99,7 +99,7 @@ impl Enter<'_> {
                 self.stage = Stage::GivesWay;
                 return Poll::Pending;
             }
-            // Who would not be asked again measures nothing.
+            // A call that would not be polled again measures nothing.
             Stage::Fresh if !cx.waker().data().is_null() && self.shared.begin_measure() => {
                 self.stage = Stage::Measures;
                 label::set("its turn, to measure how late the executor is");

@@ -1,7 +1,7 @@
 //! Load shedding: work is refused while there is too much of it.
 //!
-//! Use it at the door of a server: an answer that comes too late helps nobody, and the work for it makes the others
-//! late, too. Nobody waits here: to let some wait, take a [`Bulkhead`](crate::bulkhead).
+//! Use it at the door of a server: an answer that comes too late helps no caller, and the work for it makes the others
+//! late, too. No call waits here: to let some wait, take a [`Bulkhead`](crate::bulkhead).
 //!
 //! | refuse when | use |
 //! |---|---|
@@ -27,8 +27,8 @@
 //!
 //! # How it behaves
 //!
-//! **How late the executor is** is measured by those who come: once in [so long](Builder::measure_every), one of them
-//! goes to the end of the run queue and looks at the clock when it is polled again. There is no task. That shows a
+//! **How late the executor is** is measured by the calls that come: once in [so long](Builder::measure_every), one of
+//! them goes to the end of the run queue and looks at the clock when it is polled again. There is no task. That shows a
 //! thread that is blocked or busy, not a machine that is short of memory; and on an executor with several threads it
 //! shows the queue of that task. One long turn refuses calls until the next measure.
 //!

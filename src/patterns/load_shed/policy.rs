@@ -97,7 +97,7 @@ impl Builder {
         self
     }
 
-    /// Whose clock it uses. Default: that of whichever runtime is current at use; see [how time goes
+    /// The runtime whose clock it uses. Default: whichever is current at use; see [how time goes
     /// on](super#how-it-behaves).
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);

@@ -1,5 +1,5 @@
-//! A load shedder behind its lock, with its clock, which is read outside of it. Where nothing is measured, who comes
-//! and goes takes the turnstile before the lock.
+//! A load shedder behind its lock, with its clock, which is read outside of it. Where nothing is measured, calls
+//! that come and go take the turnstile before the lock.
 
 use super::error::Shed;
 use super::policy::Rules;
@@ -23,7 +23,7 @@ pub(super) struct Shared {
 struct Timed {
     machine: Machine,
     passed: Passed,
-    /// Whose clock the measure goes by that is under way. On another clock nobody knows how long it has been waiting.
+    /// The clock of the measure that is under way. On another clock it is unknown how long that has been waiting.
     measured_on: Option<ClockId>,
 }
 
@@ -65,7 +65,7 @@ impl Shared {
         }
     }
 
-    /// Where somebody asks.
+    /// What the clock says, where a rule asks for it.
     fn read(&self) -> Option<Reading> {
         self.timed.then(|| self.source.read())
     }

@@ -146,7 +146,7 @@ impl Policy {
     /// Dropping it drops the calls that are running. A permit or a place it waited for goes to the next; circuit breaker and bulkhead count it by their rules for dropped calls.
     #[inline]
     pub async fn run<C: Call>(&self, mut call: C) -> Result<C::Value, Failure<C::Error>> {
-        // Before anything has happened; a call that is ready would never let anybody else run.
+        // Before anything has happened; a call that is ready would never let other tasks run.
         coop::spend().await;
         match &self.layers {
             Some(layers) => run::run(layers, call, |_| Advice::Retry).await,

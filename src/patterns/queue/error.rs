@@ -123,7 +123,7 @@ impl fmt::Display for Closed {
 
 impl std::error::Error for Closed {}
 
-/// A value that was not sent, because nobody can receive it any more; returned by
+/// A value that was not sent, because no receiver can get it any more; returned by
 /// [`Broadcast::send`](super::Broadcast::send) and [`OneshotSender::send`](super::OneshotSender::send).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T> {

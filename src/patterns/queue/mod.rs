@@ -12,7 +12,7 @@
 //! | to drop rather than to wait, as live audio does | [`Overflow`], [`Queue::displace`] |
 //! | to make an item only when there is room for it | [`Queue::reserve`] |
 //! | a queue that closes by itself when producers or consumers are gone | [`Queue::split`] |
-//! | a put to be over when its item is in somebody's hands | [`Queue::rendezvous`] |
+//! | a put to be over when its item is in the hands of a consumer | [`Queue::rendezvous`] |
 //! | every consumer to see every item | [`Broadcast`] |
 //! | one value, from one task to another | [`oneshot`] |
 //!

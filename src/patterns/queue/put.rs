@@ -96,7 +96,7 @@ impl<'a, T> Put<'a, T> {
         self.stand.leave().or_else(|| self.item.take())
     }
 
-    /// Time is over: puts the item if it can be put without waiting, and nobody else has a better right to the room.
+    /// Time is over: puts the item if it can be put without waiting, and no other put has a better right to the room.
     pub(super) fn last_moment(mut self) -> Result<(), PutError<T>> {
         let mut state = self.stand.shared.lock();
         let mut displaced = None;

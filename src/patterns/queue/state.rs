@@ -6,7 +6,7 @@
 //! * somebody waits to put ⇒ `store + reserved >= capacity`: room that appears is reserved for who is first, at once;
 //! * `open` = stored + handed over and not seen yet + out as an [`Item`](super::Item);
 //! * once `ended`, the store is empty for ever: what comes back becomes a dead letter;
-//! * of capacity 0, somebody waits to get ⇒ every item on offer is promised to a get that was invited.
+//! * of capacity 0, a get waits ⇒ every item on offer is promised to a get that was invited.
 //!
 //! Whoever is served keeps an entry in its line until its future has seen that, or is dropped; then an item goes on to the next, or back to
 //! its old place, and reserved room to the next. Wakers are collected in `wakes`, for the shell to wake after unlocking.

@@ -96,7 +96,7 @@ impl<T: Clone> Subscriber<T> {
     fn hand_out(&mut self) -> Option<Result<T, Lagged>> {
         match self.held.take()? {
             Err(lagged) => Some(Err(lagged)),
-            // Nobody else can see it any more, or it is cloned.
+            // No other subscriber can see it any more, or it is cloned.
             Ok(item) => Some(Ok(Arc::try_unwrap(item).unwrap_or_else(|item| {
                 let item = self.held.insert(Ok(item));
                 let clone = match item {

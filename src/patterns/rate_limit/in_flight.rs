@@ -11,8 +11,8 @@ use std::sync::Arc;
 /// Limits how many begin in a time *and* how many run at once, in one line: first come, first served.
 ///
 /// Many services state both. Two limiters one after the other would hold a permit of the one while they wait for the
-/// other. Who waits for others to end saves no permits up: when there is room again, the rate goes on from there, with
-/// the burst that there is by then. Clones are the same limiter.
+/// other. A caller that waits for others to end saves no permits up: when there is room again, the rate goes on from
+/// there, with the burst that there is by then. Clones are the same limiter.
 ///
 /// It may stand in a `static`. When another runtime uses it, time goes on from where it was last seen: what was left of
 /// a wait is still left.

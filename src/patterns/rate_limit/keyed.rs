@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 /// A limiter for each key, in bounded memory. Clones are the same.
 ///
-/// A key that nobody uses and whose limiter is as good as new is forgotten when its place is needed, or, where there
-/// are more than a thousand, in passing when others come, so forgetting never gives anybody more than their quota.
-/// Where all keys are in use, another is refused: whoever invents keys cannot make others' limits go away.
+/// A key that no caller uses and whose limiter is as good as new is forgotten when its place is needed, or, where there
+/// are more than a thousand, in passing when others come, so forgetting never gives a caller more than its quota.
+/// Where all keys are in use, another is refused: a caller that invents keys cannot make others' limits go away.
 ///
 /// It may stand in a `static`. When another runtime uses it, time goes on from where each limiter last saw it.
 ///

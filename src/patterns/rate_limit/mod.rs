@@ -1,7 +1,7 @@
 //! Rate limits: so many in such a time.
 //!
-//! Use them where somebody counts: an API with a quota, a crawler that is polite, a mail server. To limit how many run
-//! *at once*, take a [`Semaphore`](crate::sync::Semaphore); for both, [`ConcurrencyAndRate`].
+//! Use them where calls are counted: an API with a quota, a crawler that is polite, a mail server. To limit how many
+//! run *at once*, take a [`Semaphore`](crate::sync::Semaphore); for both, [`ConcurrencyAndRate`].
 //!
 //! | you want | use |
 //! |---|---|
@@ -29,15 +29,15 @@
 //!
 //! # How it behaves
 //!
-//! **First come, first served.** Those who wait stand in one line, whatever they ask for: who wants many is not passed
-//! by those who want few, and newcomers pass nobody.
+//! **First come, first served.** The waiters stand in one line, whatever they ask for: one that wants many is not
+//! passed by those that want few, and newcomers pass no waiter.
 //!
 //! **Dropping.** An acquire that is dropped before it is ready did not happen: what it was granted goes back, and the
 //! next has its turn. What was acquired is used up.
 //!
-//! **No task, one timer.** Only the first in line has a timer. It serves all who are due when it fires; the line keeps
-//! the moments that were planned, so a timer that is late costs no throughput. (A window's promise counts from when its
-//! permits are really given.)
+//! **No task, one timer.** Only the first in line has a timer. It serves all waiters that are due when it fires; the
+//! line keeps the moments that were planned, so a timer that is late costs no throughput. (A window's promise counts
+//! from when its permits are really given.)
 //!
 //! **Time** is that of whichever runtime is current at use, unless the limiter was [given one](Builder::runtime): a
 //! limiter may stand in a `static`, and be used by one runtime after another, or by several at once. When another clock
@@ -155,7 +155,7 @@ impl RateLimiter {
     ///
     /// # Errors
     ///
-    /// [`AcquireError::TooMany`], when somebody waits for more than the new one can ever give at once. Then nothing is
+    /// [`AcquireError::TooMany`], when a waiter asks for more than the new one can ever give at once. Then nothing is
     /// changed.
     pub fn set_quota(&self, quota: Quota) -> Result<(), AcquireError> {
         self.shared.change(quota)

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 pub enum Algorithm {
     /// The generic cell rate algorithm (ITU-T I.371): an even flow, with bursts up to the quota's
     /// [`burst`](Quota::burst). In any time `t` it lets through at most `burst + t × permits / per`. One number of
-    /// state. Those who wait keep the moments they were planned for: a timer that is late delays, and loses no permit;
-    /// after a pause of the executor, those whose moments have passed go together.
+    /// state. Waiters keep the moments they were planned for: a timer that is late delays, and loses no permit;
+    /// after a pause of the executor, the waiters whose moments have passed go together.
     #[default]
     Gcra,
     /// A log of what went through: in *any* window of the quota's time, never more than its permits. Remembers each of

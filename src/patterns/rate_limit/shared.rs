@@ -1,9 +1,9 @@
-//! A limiter behind its lock: the rule, the line of those who wait, and the figures. Before the lock stands a [`Word`],
-//! from which permits are taken while nobody waits.
+//! A limiter behind its lock: the rule, the line of the waiters, and the figures. Before the lock stands a [`Word`],
+//! from which permits are taken while the line is empty.
 //!
-//! The first in line has a timer for the moment it is planned for. Whoever takes the first out of the line, by serving
-//! it or because it was dropped, rouses the next, who arms its own timer. A wake that comes late serves all who were
-//! planned by then.
+//! The first in line has a timer for the moment it is planned for. The call that takes the first out of the line, by
+//! serving it or because it was dropped, rouses the next, which arms its own timer. A wake that comes late serves all
+//! waiters that were planned by then.
 
 use super::error::{AcquireError, TryAcquireError};
 use super::quota::Quota;

@@ -1,4 +1,4 @@
-//! What a limiter keeps: the rule, the line of those who wait, and the figures. Behind the lock of
+//! What a limiter keeps: the rule, the line of the waiters, and the figures. Behind the lock of
 //! [`Shared`](super::shared::Shared).
 
 use super::error::AcquireError;
@@ -21,7 +21,7 @@ pub(super) struct State {
     pub(super) wanted: u64,
     pub(super) in_flight: usize,
     pub(super) max_in_flight: usize,
-    /// When there last was room again after as many were in flight as may. Nobody is planned for a moment before,
+    /// When there last was room again after as many were in flight as may. No waiter is planned for a moment before,
     /// however long it has waited: the rate would be made up for in a burst.
     pub(super) room_since: u64,
     pub(super) granted: u64,
@@ -36,7 +36,7 @@ pub(super) enum Wait {
     Granted { n: u32, taken: u64 },
 }
 
-/// How somebody came in.
+/// How a caller came in.
 pub(super) enum Entered {
     /// Took them at once; what giving them back is to be told.
     Took(u64),
@@ -46,7 +46,7 @@ pub(super) enum Entered {
 /// How a waiter stands.
 pub(super) enum Look {
     Granted,
-    /// First in line: not before then. `None`: when somebody else is done.
+    /// First in line: not before then. `None`: when another caller is done.
     Until(Option<Instant>),
     Behind,
 }
@@ -97,7 +97,7 @@ impl State {
         self.rule.take(planned, now, n)
     }
 
-    /// Whether anybody asks how many are in flight.
+    /// Whether a limit asks how many are in flight.
     pub(super) fn counts(&self) -> bool {
         self.max_in_flight < usize::MAX
     }
@@ -121,12 +121,13 @@ impl State {
         self.in_flight -= 1;
     }
 
-    /// The moment for one who has waited since then, and is the first in line.
+    /// The moment for a waiter that has waited since then, and is the first in line.
     pub(super) fn planned(&self, since: u64, n: u32) -> u64 {
         self.rule.at(since.max(self.room_since), 0, n)
     }
 
-    /// Serves all who are planned for now or before, and rouses who is first then, unless that is who it was.
+    /// Serves all waiters that are planned for now or before, and rouses the one that is first then, unless it was
+    /// first before.
     pub(super) fn serve(&mut self, now: u64, wakers: &mut Wakers, mut is_other: bool) {
         while let Some(&Wait::Wants { n, since }) = self.line.front() {
             let planned = self.planned(since, n);
@@ -148,7 +149,7 @@ impl State {
         self.line.len()
     }
 
-    /// Whether `n` can be had now, and nobody is passed by that.
+    /// Whether `n` can be had now, and no waiter is passed by that.
     pub(super) fn is_free(&self, now: u64, n: u32) -> bool {
         self.line.is_empty() && self.has_slot() && self.rule.fits(now, n)
     }

@@ -3,11 +3,12 @@
 //!
 //! The word holds the theoretical arrival time of [`Gcra`](super::rule::Gcra) on the clock of the machine, counted from
 //! `base`, how many permits were given since, and a bit that says *go by the lock*. While the bit is clear, permits are
-//! taken from the word. The bit is set and cleared under the limiter's lock only: who takes the lock sets it, and
-//! carries over what the word holds; who leaves the lock clears it, unless somebody waits. So nobody passes who waits.
+//! taken from the word. The bit is set and cleared under the limiter's lock only: the caller that takes the lock sets
+//! it, and carries over what the word holds; the caller that leaves the lock clears it, unless there is a waiter. So no
+//! caller passes a waiter.
 //!
-//! Each time the bit is cleared, the number of the epoch in the word grows: whoever has computed with another base
-//! finds another word, and begins again.
+//! Each time the bit is cleared, the number of the epoch in the word grows: a caller that has computed with another
+//! base finds another word, and begins again.
 //!
 //! Where a number does not fit, nothing is taken here, and the lock decides; that also starts a new base, which is the
 //! moment of then. So it is once in a second, when the base is out of date: the limiter's timeline is to see how the

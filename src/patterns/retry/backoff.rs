@@ -40,7 +40,7 @@ pub struct Backoff {
     shape: Shape,
     /// Of an exponential one.
     factor: f64,
-    /// `None`: nobody has chosen one.
+    /// `None`: none was chosen.
     max_delay: Option<Duration>,
     attempts: u32,
     jitter: Jitter,
@@ -268,7 +268,7 @@ fn times(delay: Duration, factor: f64) -> Duration {
 }
 
 impl Delays {
-    /// What comes on top where somebody else has said how long to wait, who has perhaps said so to many: anything
+    /// What comes on top where a service has said how long to wait, and has perhaps said so to many: anything
     /// from zero to the delay that was given last, and no more
     /// than `most`. Zero without a jitter.
     pub(super) fn spread(&mut self, most: Duration) -> Duration {

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// allowed whatever was paid in, so that seldom calls can be retried. Where the budget is empty, the error comes back at once
 /// ([`GaveUp::Budget`](super::GaveUp::Budget)). The scheme is that of Finagle's `RetryBudget`.
 ///
-/// A budget keeps no runtime, so it may stand in a `static`: the clock is that of whoever uses it. Under another
+/// A budget keeps no runtime, so it may stand in a `static`: the clock is that of the caller's runtime. Under another
 /// clock it goes on from where it was left.
 ///
 /// # Examples

@@ -39,9 +39,8 @@
 //! **Deadlines are looked ahead to.** A delay that would end after the deadline of a scope around the call, or after
 //! [`total_timeout`](Retry::total_timeout), is not begun: the last error comes back at once, not when it is too late.
 //!
-//! **Who only looks on ends nothing.** What a hook of [`on_retry`](Retry::on_retry) panics with goes no further. A
-//! panic of the call, of a closure that decides, or of a hook
-//! that is awaited, goes on in the caller.
+//! **A hook that only looks on ends nothing.** What a hook of [`on_retry`](Retry::on_retry) panics with goes no
+//! further. A panic of the call, of a closure that decides, or of a hook that is awaited, goes on in the caller.
 //!
 //! **The last error comes back**, with how often it was tried and why not again. There is no delay after the last attempt. Errors need not be `Clone`.
 //!

@@ -195,7 +195,7 @@ where
     F: Future,
 {
     if matches!(*phase, Phase::Fresh) {
-        // Before anything has happened; a first attempt that is ready would never let anybody else run.
+        // Before anything has happened; a first attempt that is ready would never let other tasks run.
         if coop::poll_spend(cx).is_pending() {
             phase.set(Phase::Rested);
             return Poll::Pending;

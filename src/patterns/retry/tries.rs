@@ -50,8 +50,8 @@ impl Tries {
             let (clock, now) = Timeline::read(&Runtime::current());
             let earliest = scope::deadline().into_iter().chain(self.end).min();
             if !hint.is_zero() {
-                // Who said when to come back may have said so to many, who must not come back together. The last of
-                // the time is not spent on it.
+                // The service that said when to come back may have said so to many callers, which must not come back
+                // together. The last of the time is not spent on it.
                 let room = earliest.map_or(Duration::MAX, |end| {
                     let left = end.saturating_duration_since(now);
                     left.saturating_sub(delay.saturating_add(Duration::from_nanos(1)))

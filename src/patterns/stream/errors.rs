@@ -117,7 +117,7 @@ where
         ready!(this.turn.poll(cx));
         poll_value(this.stream, cx, |error| {
             *this.skipped += 1;
-            // It only looks on: a panic of it costs nobody an item.
+            // It only looks on: a panic of it costs the consumer no item.
             quietly(|| (this.sink)(error));
         })
     }

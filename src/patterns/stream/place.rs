@@ -1,8 +1,8 @@
 //! Where a generator's code leaves an item for the stream.
 //!
-//! The place is a cell that whoever polls the stream opens, by leaving the key (its owner) in a thread-local: two moves
-//! a poll, no lock. Who puts from elsewhere, without the key, stands in line at the side door, which has a lock, and is
-//! woken when the stream has taken the item, or is gone.
+//! The place is a cell. The task that polls the stream opens it, by leaving the key (its owner) in a thread-local: two
+//! moves a poll, no lock. A put from elsewhere, without the key, stands in line at the side door, which has a lock, and
+//! is woken when the stream has taken the item, or is gone.
 
 use crate::internal::caught::{discard, quietly};
 use crate::internal::line::{Line, Place as Seat, Spare, Wakers, wake};
@@ -23,9 +23,9 @@ pub(super) struct Place<T> {
     item: QCell<Mutex<Option<T>>>,
     /// For items that are put while the stream is not polled, or from inside another generator.
     side: Lock<Side<T>>,
-    /// Somebody stands there.
+    /// A put stands there.
     has_side: AtomicBool,
-    /// Who waits for the stream, for those who put from elsewhere.
+    /// The task that waits for the stream; puts from elsewhere wake it.
     waiter: AtomicWaker,
     /// Which waker the stream is being polled with, as far as that can be told.
     pub(super) waker: AtomicUsize,
@@ -44,7 +44,7 @@ type Polled = ManuallyDrop<QCellOwner>;
 
 thread_local! {
     /// Of the innermost generator that is being polled on this thread.
-    // Opened in place by those who put: a key that is moved out and back costs twice as much.
+    // Opened in place by each put: a key that is moved out and back costs twice as much.
     static POLLED: RefCell<Option<Polled>> = const { RefCell::new(None) };
 }
 
@@ -136,7 +136,7 @@ impl<T> Place<T> {
         Ok(seat)
     }
 
-    /// Whether the item of who stands aside was taken; it comes back when the stream is gone.
+    /// Whether the item of a put that stands aside was taken; it comes back when the stream is gone.
     #[cold]
     pub(super) fn poll_aside(&self, seat: Seat, cx: &Context<'_>) -> Poll<Result<(), T>> {
         let mut spare = Spare::none();
@@ -158,7 +158,7 @@ impl<T> Place<T> {
         }
     }
 
-    /// Who stood aside goes away, with the item, unless that was taken.
+    /// A put that stood aside goes away, with the item, unless that was taken.
     #[cold]
     pub(super) fn leave_aside(&self, seat: Seat) {
         let mut side = self.side.lock();
@@ -178,7 +178,7 @@ impl<T> Place<T> {
     // waits for the stores.
     #[inline(always)]
     pub(super) fn take(&self, key: &mut Key) -> Option<T> {
-        // Put before what the code has put: it came while nobody polled.
+        // Put before what the code has put: it came while the stream was not polled.
         if self.has_side.load(Ordering::Acquire) {
             return self.take_aside();
         }
@@ -203,7 +203,7 @@ impl<T> Place<T> {
         item
     }
 
-    /// Has those who put from elsewhere wake the stream.
+    /// Has puts from elsewhere wake the stream.
     pub(super) fn wait<O>(&self, cx: &Context<'_>) -> Poll<O> {
         self.waiter.register(cx.waker());
         if self.has_side.load(Ordering::Acquire) {
@@ -213,11 +213,11 @@ impl<T> Place<T> {
     }
 }
 
-/// The stream's share of the place. Dropped, it tells those who stand aside.
+/// The stream's share of the place. Dropped, it tells the puts that stand aside.
 pub(super) struct Owned<T>(pub(super) Arc<Place<T>>);
 
 impl<T> Owned<T> {
-    /// The code has ended: so has the stream, unless somebody stands aside, whose item this is.
+    /// The code has ended: so has the stream, unless a put stands aside, whose item this is.
     pub(super) fn end(&self) -> Option<T> {
         // With the code its yielder is gone, unless it was given away.
         if Arc::strong_count(&self.0) == 1 {

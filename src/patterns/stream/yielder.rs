@@ -90,7 +90,7 @@ impl<T> Yielder<T> {
         }
     }
 
-    /// Whether the stream has ended or was dropped: nobody takes an item any more.
+    /// Whether the stream has ended or was dropped: it takes no item any more.
     pub fn is_closed(&self) -> bool {
         self.place.has_ended()
     }
@@ -125,7 +125,7 @@ impl<T> std::error::Error for OfferError<T> {}
 pub struct Put<'a, T> {
     place: &'a Place<T>,
     item: Option<T>,
-    /// In the line of those who put from elsewhere.
+    /// In the line of the puts from elsewhere.
     seat: Option<Seat>,
 }
 
@@ -153,7 +153,8 @@ impl<T> Put<'_, T> {
         if !place.put(&mut self.item) {
             return self.stand_aside(cx);
         }
-        // Whoever polls the stream again polls us, unless an executor in between polls only those who were woken.
+        // The task that polls the stream again polls us, unless an executor in between polls only the futures that were
+        // woken.
         if self.item.is_some() || place.waker.load(Ordering::Relaxed) != name(cx) {
             cx.waker().wake_by_ref();
         }

@@ -16,10 +16,10 @@ use std::task::{Context, Poll, ready};
 ///
 /// Each task is told the index of its arrival, from 0 on. The last to arrive goes on at once and is the *leader* of its
 /// generation: exactly one. A waiter that is dropped has not arrived, and those behind it move up (async-lock's barrier
-/// counts it all the same). Once the last has arrived all are released, whoever is dropped afterwards.
+/// counts it all the same). Once the last has arrived all are released, whichever is dropped afterwards.
 ///
 /// When one of the tasks cannot come any more, the others would wait for ever: [`abort`](Barrier::abort) tells them,
-/// and whoever comes later; [`reset`](Barrier::reset) tells them too, and starts anew. It is asyncio's barrier.
+/// and every task that comes later; [`reset`](Barrier::reset) tells them too, and starts anew. It is asyncio's barrier.
 ///
 /// A clone is a handle to the same barrier.
 ///
@@ -67,7 +67,7 @@ enum Turn {
 }
 
 impl State {
-    /// Tells everybody who waits, in order.
+    /// Tells every waiter, in order.
     fn release(&mut self, mut tell: impl FnMut(usize) -> Result<Arrival, BarrierError>) -> Wakers {
         let (mut wakers, mut index) = (Wakers::new(), 0);
         self.line.serve_each(&mut wakers, |turn| {
@@ -128,7 +128,7 @@ impl Barrier {
         }
     }
 
-    /// Tells all who wait that it was reset, and starts anew, also after [`abort`](Barrier::abort).
+    /// Tells all waiters that it was reset, and starts anew, also after [`abort`](Barrier::abort).
     ///
     /// # Examples
     ///
@@ -152,8 +152,8 @@ impl Barrier {
         wakers.wake();
     }
 
-    /// Tells all who wait, and whoever comes until it is [reset](Barrier::reset), that not all will arrive. Aborting
-    /// twice is aborting once.
+    /// Tells all waiters, and every task that comes until it is [reset](Barrier::reset), that not all will arrive.
+    /// Aborting twice is aborting once.
     ///
     /// # Examples
     ///
@@ -200,8 +200,8 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// How many had arrived before it, of those who went on with it: each number below [`parties`](Barrier::parties)
-    /// once in each generation.
+    /// How many had arrived before it, of the tasks that went on with it: each number below
+    /// [`parties`](Barrier::parties) once in each generation.
     pub fn index(&self) -> usize {
         self.index
     }

@@ -70,7 +70,7 @@ impl<T> OnceCell<T> {
         self.cell.into_inner()
     }
 
-    /// Waits until somebody has made the value.
+    /// Waits until a task has made the value.
     ///
     /// # Cancel safety
     ///
@@ -83,7 +83,7 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// The value; made by `init` if nobody has made it, and nobody else is about to.
+    /// The value; made by `init` if no task has made it, and no other task is about to.
     ///
     /// # Cancel safety
     ///
@@ -97,7 +97,7 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// The value; made by `init` if nobody has made it, and nobody else is about to.
+    /// The value; made by `init` if no task has made it, and no other task is about to.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
     }
 }
 
-/// Stands for the waker of a task where somebody else's lock is held: to clone and to drop it is a reference count.
+/// Stands for the waker of a task where a lock of another crate is held: to clone and to drop it is a reference count.
 struct Relay(Lock<Option<Waker>>);
 
 impl Relay {
@@ -198,7 +198,7 @@ async fn sheltered<F: Future>(future: F) -> F::Output {
     let relay = Emptied(Arc::new(Relay(Lock::new(None))));
     let waker = Waker::from(relay.0.clone());
     poll_fn(move |cx: &mut Context<'_>| {
-        // A waker without data belongs to nobody, and is to be known as such.
+        // A waker without data belongs to no task, and is to be known as such.
         if cx.waker().data().is_null() {
             return future.as_mut().poll(cx);
         }

@@ -53,7 +53,7 @@ fn aimd_adds_one_with_each_round_and_takes_off_a_part_once_a_round() {
         learn(&mut rule, sample(1, 100, false));
     }
     assert_eq!(rule.limit(), 14);
-    // Who began before it was lowered does not lower it again.
+    // A call that began before it was lowered does not lower it again.
     let began = sample(1, 100, true);
     for limit in [7, 7, 7] {
         rule.learn(Sample {

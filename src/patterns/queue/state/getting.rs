@@ -66,7 +66,7 @@ impl<T> State<T> {
         if self.getters.is_waiting(place) {
             return Arrival::NotYet;
         }
-        // Who was served has no waker any more.
+        // A get that was served has no waker any more.
         let handed = self.getters.leave(place).and_then(|(entry, _)| entry);
         let mut entry = match handed {
             Some(entry) => {

@@ -37,7 +37,8 @@ impl<T> State<T> {
         }
     }
 
-    /// [`offer`](State::offer) for who cannot wait: an item goes to a get that waits, although it may not come for it.
+    /// [`offer`](State::offer) for a put that cannot wait: the item goes to a get that waits, although that may not
+    /// come for it.
     pub(in crate::patterns::queue) fn offer_now(&mut self, item: &mut Option<T>) -> Offer<T> {
         if !self.closed && self.has_hand() {
             self.deposit_newest(item);

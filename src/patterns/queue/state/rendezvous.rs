@@ -31,12 +31,12 @@ impl<T> State<T> {
         self.limits.capacity == 0
     }
 
-    /// Whether a get waits that nobody has reserved: the room of a queue without any.
+    /// Whether a get waits that no producer has reserved: the room of a queue without any.
     pub(super) fn has_hand(&self) -> bool {
         self.is_rendezvous() && self.reserved < self.getters.len()
     }
 
-    /// Whether an item is on offer that is kept for nobody.
+    /// Whether an item is on offer that is kept for no get.
     pub(super) fn has_free_offer(&self) -> bool {
         self.offers.len() > self.invited.len()
     }
@@ -91,7 +91,7 @@ impl<T> State<T> {
         self.offers.renew(place, cx, spare)
     }
 
-    /// A put goes, with its item if nobody has taken that. Returns what is to be dropped after unlocking, too.
+    /// A put goes, with its item if no get has taken that. Returns what is to be dropped after unlocking, too.
     pub(in crate::patterns::queue) fn leave_offers(
         &mut self,
         place: Place,
@@ -111,7 +111,7 @@ impl<T> State<T> {
         self.uninvite();
     }
 
-    /// Invites those who wait to get, in order, as far as there are items for them.
+    /// Invites the gets that wait, in order, as far as there are items for them.
     pub(super) fn invite(&mut self) {
         while self.has_free_offer()
             && let Some(place) = self.getters.first_place()
@@ -121,7 +121,7 @@ impl<T> State<T> {
         }
     }
 
-    /// Those for whom nothing is left wait again, first in line. Who waited longest keeps its invitation.
+    /// Gets for which nothing is left wait again, first in line. Those that waited longest keep their invitations.
     fn uninvite(&mut self) {
         while self.invited.len() > self.offers.len()
             && let Some(place) = self.invited.pop_back()

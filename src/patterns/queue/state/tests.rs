@@ -142,7 +142,7 @@ fn of_capacity_0_a_put_is_over_when_its_item_is_taken() {
     assert_eq!((s.met(first), s.len()), (Met::NotYet, 0));
     assert_eq!(taken(&mut s), [1, 2]);
     assert_eq!((s.met(first), s.met(second)), (Met::Taken, Met::Taken));
-    // Those who wait are invited in order, and a newcomer passes nobody.
+    // The gets that wait are invited in order, and a newcomer passes none of them.
     let gets: Vec<_> = (0..3).map(|_| s.wait_for_item(noop())).collect();
     let third = s.offer_in_line(3, noop());
     assert!(s.pop().is_none());

@@ -9,7 +9,7 @@ fn rule(algorithm: Algorithm, quota: Quota) -> Rule {
     Rule::new(algorithm, quota, u32::MAX)
 }
 
-/// Drives a rule with random arrivals for an hour. Whoever comes waits until it can go, as the limiter does; gives when
+/// Drives a rule with random arrivals for an hour. Each arrival waits until it can go, as the limiter does; gives when
 /// each went.
 fn arrivals(algorithm: Algorithm, quota: Quota, seed: u64, gap: u64) -> Vec<(u64, u32)> {
     let mut rng = fastrand::Rng::with_seed(seed);

@@ -295,7 +295,7 @@ impl State {
                     }
                 }
                 Some(_) => {
-                    // Who was refused has been woken, so there is no waker.
+                    // A waiter that was refused has been woken, so there is no waker.
                     let (wait, _) = self.leave(&mut slow, ticket)?;
                     return wait.refused.map(|why| {
                         Err(match why {
