@@ -261,6 +261,17 @@ async fn rate_and_concurrency_hold_together_in_one_line() {
     );
 }
 
+#[test]
+fn the_largest_number_at_once_is_counted_like_any_other() {
+    let limiter = ConcurrencyAndRate::new(Quota::per_hour(10), usize::MAX);
+    for _ in 0..3 {
+        let flight = limiter.try_acquire().unwrap();
+        assert_eq!(limiter.in_flight(), 1);
+        drop(flight);
+        assert_eq!(limiter.in_flight(), 0);
+    }
+}
+
 async fn a_slow_rate_is_kept_although_there_is_room() {
     let limiter = ConcurrencyAndRate::new(Quota::per_second(2).burst(1), 100);
     for n in 0..5 {

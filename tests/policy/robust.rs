@@ -119,6 +119,26 @@ async fn callers_who_were_told_the_same_do_not_come_back_together() {
 }
 
 /// Given time to end, it calls nothing more: not after a delay, nor after a wait for a place or a permit.
+/// Without a delay between the attempts there is no wait that a cancellation could break off.
+async fn cancelled_between_two_attempts_it_calls_nothing_more() {
+    let (calls, token) = (AtomicU32::new(0), CancelToken::new());
+    let stop = token.clone();
+    let policy = Policy::new()
+        .retry(Backoff::constant(Duration::ZERO).max_attempts(9))
+        .observer(move |event| {
+            if matches!(event, Event::Retrying { .. }) {
+                stop.cancel();
+            }
+        });
+    let call = || {
+        calls.fetch_add(1, SeqCst);
+        ready(Err::<(), _>("down"))
+    };
+    let ended = token.run_graceful(3600 * SECOND, policy.run(call)).await;
+    assert!(ended.unwrap().is_err());
+    assert_eq!(calls.load(SeqCst), 1);
+}
+
 async fn cancelled_while_it_waits_it_calls_nothing_more() {
     let limiter = || RateLimiter::new(Quota::new(1, 10 * SECOND));
     let bulkhead = Bulkhead::new(1, 9);
@@ -302,6 +322,7 @@ regatta::matrix! {
     a_hedge_that_waits_for_a_place_does_not_hold_up_the_error [sim];
     a_hedge_that_runs_is_waited_for [sim];
     callers_who_were_told_the_same_do_not_come_back_together [sim];
+    cancelled_between_two_attempts_it_calls_nothing_more;
     cancelled_while_it_waits_it_calls_nothing_more [sim];
     cancelled_without_grace_it_is_the_scope_that_says_so;
     nothing_begins_while_a_cancelled_call_cleans_up [sim];

@@ -17,6 +17,15 @@ async fn a_value_arrives_before_and_after_it_is_waited_for() {
     assert_eq!(waits.await.unwrap(), Ok(2));
 }
 
+/// After that the value cannot come any more, although its sender is still there.
+#[test]
+fn a_receiver_that_was_closed_does_not_say_that_a_value_may_come() {
+    let (sender, mut receiver) = oneshot::<u32>();
+    receiver.close();
+    assert_eq!(receiver.try_recv(), Err(SenderGone));
+    assert!(sender.send(1).is_err());
+}
+
 async fn a_sender_that_goes_is_told_to_the_receiver() {
     let (sender, receiver) = oneshot::<u8>();
     let waits = Runtime::current().try_spawn(receiver).unwrap();

@@ -154,9 +154,12 @@ impl Enter<'_> {
                 }
                 place
             }
-            Stage::Answered(answer) => {
+            Stage::Answered(mut answer) => {
                 if fresh {
                     ready!(coop::poll_spend(cx));
+                } else if let Ok(ticket) = &mut answer {
+                    // The time it gave way for is no part of the call.
+                    self.shared.restart(ticket);
                 }
                 self.stage = Stage::Fresh;
                 return Poll::Ready(answer);

@@ -180,8 +180,7 @@ impl Shared {
             return Ok(Ok(ticket));
         }
         // Cloned outside of the lock, and so looked at again.
-        let mut spare = Spare::none();
-        spare.fill(cx);
+        let mut spare = Spare::of(cx);
         let mut state = self.state.lock();
         if state.line.is_empty() && state.has_place() {
             let start = state.take();

@@ -191,12 +191,16 @@ where
         // What the attempt gave is not kept over the delay.
         drop(missed);
         watch.time_passes();
-        if delay.is_zero() {
+        let goes_on = if delay.is_zero() {
             coop::spend().await;
-        } else if Box::pin(unless_cancelled(time::sleep(delay)))
-            .await
-            .is_none()
-        {
+            // Without a wait, too, nothing more is called for a caller that is cancelled.
+            let ready = std::future::ready(());
+            scope::reason().is_none() || Box::pin(unless_cancelled(ready)).await.is_some()
+        } else {
+            let slept = Box::pin(unless_cancelled(time::sleep(delay)));
+            slept.await.is_some()
+        };
+        if !goes_on {
             return Err(self::missed(Cause::Cancelled, Advice::GiveUp));
         }
     }

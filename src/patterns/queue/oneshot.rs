@@ -223,7 +223,7 @@ impl<T> OneshotReceiver<T> {
         let mut state = self.shared.lock();
         match state.value.take() {
             Some(value) => Ok(Some(value)),
-            None if state.sender_gone => Err(SenderGone),
+            None if state.sender_gone || state.receiver_gone => Err(SenderGone),
             None => Ok(None),
         }
     }
@@ -273,10 +273,12 @@ impl<T> Future for OneshotReceiver<T> {
 
 impl<T> Drop for OneshotReceiver<T> {
     fn drop(&mut self) {
-        self.close();
         let mut state = self.shared.lock();
+        state.receiver_gone = true;
+        let sender = state.sender.take();
         let left = (state.value.take(), state.receiver.take());
         drop(state);
+        sender.into_iter().for_each(wake);
         discard(left.0);
         discard(left.1);
     }

@@ -209,7 +209,10 @@ impl<T> Put<'_, T> {
                                 At::Line(place, seq)
                             }
                         };
-                        label::set(WAITS);
+                        label::set(match self.stand.place {
+                            At::Offer(_) => MEETS,
+                            _ => WAITS,
+                        });
                         return Poll::Pending;
                     }
                 }

@@ -69,6 +69,7 @@ impl Builder {
             in_flight > 0,
             "a limiter for 0 at once would never let anybody begin: use at least 1"
         );
-        ConcurrencyAndRate::of(self.shared(in_flight))
+        // The largest number stands for a limiter that counts nobody.
+        ConcurrencyAndRate::of(self.shared(in_flight.min(usize::MAX - 1)))
     }
 }

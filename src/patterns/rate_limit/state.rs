@@ -68,7 +68,7 @@ impl State {
     }
 
     /// The machine's clock has gone on while permits were taken from the word.
-    pub(super) fn catch_up(&mut self) {
+    fn catch_up(&mut self) {
         let now = Runtime::neutral().now();
         if self
             .passed
@@ -79,7 +79,7 @@ impl State {
         }
     }
 
-    pub(super) fn anchored(&self, start: Instant) -> Option<Anchor> {
+    fn anchored(&self, start: Instant) -> Option<Anchor> {
         let (seen, passed) = self.passed.seen(ClockId::REAL)?;
         let clock = seen.checked_duration_since(start)?;
         let ahead = i128::from(passed).checked_sub_unsigned(clock.as_nanos())?;

@@ -179,8 +179,11 @@ impl<T> Place<T> {
     #[inline(always)]
     pub(super) fn take(&self, key: &mut Key) -> Option<T> {
         // Put before what the code has put: it came while the stream was not polled.
-        if self.has_side.load(Ordering::Acquire) {
-            return self.take_aside();
+        // It may have gone meanwhile: then what the code has put is the next.
+        if self.has_side.load(Ordering::Acquire)
+            && let Some(item) = self.take_aside()
+        {
+            return Some(item);
         }
         let owner: &mut QCellOwner = key.0.as_mut()?;
         let place = self.item.rw(owner).get_mut();
@@ -246,5 +249,22 @@ impl<T> Drop for Owned<T> {
         if Arc::strong_count(&self.0) > 1 {
             self.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_put_that_leaves_while_the_stream_takes_hides_no_item() {
+        let (mut key, place) = Place::new();
+        let open = key.open();
+        assert!(place.put(&mut Some(1)));
+        drop(open);
+        // What the stream sees when the put at the side door goes between its look and its lock.
+        place.has_side.store(true, Ordering::Release);
+        assert_eq!(place.take(&mut key), Some(1));
+        assert_eq!(place.take(&mut key), None);
     }
 }
