@@ -171,6 +171,13 @@ fn who_waited_and_is_dropped_leaves_no_waker() {
             let work = cancel::finally(pending::<()>(), async {});
             let _ = poll(pin!(token.run(work)), &waker);
         }
+        // smol's reactor forgets a timer that is gone in its next turn.
+        for _ in 0..1_000 {
+            if Arc::strong_count(&waker) == 1 {
+                break;
+            }
+            regatta::time::sleep(MS).await;
+        }
         assert_eq!(Arc::strong_count(&waker), 1);
         // Nor is one kept that was replaced.
         let mut wait = pin!(token.cancelled());

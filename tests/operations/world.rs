@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) never_waits: Option<&'static str>,
     /// Exclusive, and first come, first served.
     pub(crate) in_line: bool,
+    /// Why it is not used by a simulation and another thread at once: the simulation would wait for the other thread, which it cannot.
+    pub(crate) one_thread: Option<&'static str>,
     /// Why it may not stand in a `static`: it belongs to one runtime.
     pub(crate) bound: Option<&'static str>,
     /// Why it never gives way of itself: what is inside does.
@@ -89,6 +91,7 @@ impl World {
             never_at_once: None,
             never_waits: None,
             in_line: false,
+            one_thread: None,
             bound: None,
             transparent: None,
             outside: None,
@@ -129,6 +132,11 @@ impl World {
 
     pub(crate) fn in_line(mut self) -> World {
         self.in_line = true;
+        self
+    }
+
+    pub(crate) fn one_thread(mut self, why: &'static str) -> World {
+        self.one_thread = Some(why);
         self
     }
 

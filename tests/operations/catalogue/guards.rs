@@ -102,6 +102,7 @@ pub(super) fn entries() -> Vec<Entry> {
                 async |bulkhead: Bulkhead| bulkhead.call(async { Sure::Ok(()) }).await,
                 |bulkhead| bulkhead.try_enter().expect("it is free"),
             )
+            .one_thread("there is one place")
             .check(move || {
                 let now = seen.stats();
                 same("running and waiting", (now.running, now.waiting), (0, 0))

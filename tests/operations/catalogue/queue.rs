@@ -225,6 +225,7 @@ pub(super) fn entries() -> Vec<Entry> {
                     })
                 },
             )
+            .one_thread("what the other thread sends pushes its items out")
         })
         .covers(&["queue::Broadcast::subscribe"]),
         entry("queue::oneshot", |user| {

@@ -150,6 +150,7 @@ pub(super) fn entries() -> Vec<Entry> {
             )
             .never_at_once("the first is told by the second")
             .never_waits("both come in the same poll")
+            .one_thread("one of each thread would make two")
             .check(move || same("waiting", seen.waiting(), 0))
         }),
         entry("sync::Condition::wait", |user| {
@@ -166,6 +167,7 @@ pub(super) fn entries() -> Vec<Entry> {
                 },
                 untrue,
             )
+            .one_thread("it holds the mutex")
             .check(move || same("waiting", (seen.0.waiting(), seen.1.waiting()), (0, 0)))
         })
         .covers(&["sync::Condition::wait_while"]),
@@ -188,6 +190,7 @@ pub(super) fn entries() -> Vec<Entry> {
                 },
                 untrue,
             )
+            .one_thread("it holds the mutex")
             .check(move || same("waiting", (seen.0.waiting(), seen.1.waiting()), (0, 0)))
         }),
         entry("sync::OnceCell::get_or_init", |_| {
