@@ -464,7 +464,7 @@ regatta::matrix! {
     forced_it_stays_until_it_is_told_otherwise [sim];
     an_observer_hears_of_changes_and_refused_calls_in_order [sim];
     a_full_set_of_keys_forgets_those_it_can_spare [sim];
-    twenty_thousand_keys_take_no_more_room_than_allowed;
+    twenty_thousand_keys_take_no_more_room_than_allowed [sim_once, tokio_current, tokio_multi, smol];
     many_tasks_share_one_breaker;
     a_call_can_be_spawned;
 }

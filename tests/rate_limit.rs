@@ -388,6 +388,6 @@ regatta::matrix! {
     rate_and_concurrency_hold_together_in_one_line;
     a_slow_rate_is_kept_although_there_is_room [sim];
     keys_are_apart_and_forgotten_when_nothing_is_lost [sim];
-    a_hundred_thousand_keys_take_no_more_room_than_allowed;
+    a_hundred_thousand_keys_take_no_more_room_than_allowed [sim_once, tokio_current, tokio_multi, smol];
     extreme_quotas_wait_or_go_through;
 }

@@ -45,12 +45,19 @@ type LocalBox<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 #[doc(hidden)]
 #[track_caller]
 pub fn __sim<Fut: Future<Output: Verdict>>(body: impl Fn() -> Fut) {
-    in_virtual_time(&|| Box::pin(async { pass(body().await.verdict()) }));
+    in_virtual_time(SEEDS, &|| Box::pin(async { pass(body().await.verdict()) }));
+}
+
+/// For a body of one task, or a long one.
+#[doc(hidden)]
+#[track_caller]
+pub fn __sim_once<Fut: Future<Output: Verdict>>(body: impl Fn() -> Fut) {
+    in_virtual_time(1, &|| Box::pin(async { pass(body().await.verdict()) }));
 }
 
 #[track_caller]
-fn in_virtual_time<'a>(body: &'a dyn Fn() -> LocalBox<'a>) {
-    check(SEEDS, body).unwrap();
+fn in_virtual_time<'a>(seeds: u64, body: &'a dyn Fn() -> LocalBox<'a>) {
+    check(seeds, body).unwrap();
 }
 
 #[doc(hidden)]
@@ -72,8 +79,9 @@ where
 /// or `Result<(), E>`. Attributes before a name (`#[should_panic]`, `#[ignore]`) go to each of its tests, and a
 /// list in brackets after it says which runtimes it is for.
 ///
-/// `sim` runs [`check`](crate::testing::check) over 16 seeds (`REGATTA_SEEDS`). On real runtimes the body is a spawned task, and a
-/// test that is still running after a minute fails by name. Assert exact times in `sim` only.
+/// `sim` runs [`check`](crate::testing::check) over 16 seeds (`REGATTA_SEEDS`). In its place a list may have `sim_once`, with one seed: for a
+/// body of a single task, whose schedule is always the same, and for a long one. On real runtimes the body is a spawned task, and a
+/// test that is still running after a minute fails by name. Assert exact times in virtual time only.
 ///
 /// # Examples
 ///
@@ -101,7 +109,7 @@ where
 ///
 /// regatta::matrix! {
 ///     sleeping_takes_time;
-///     so_does_a_day [sim];
+///     so_does_a_day [sim_once];
 ///     numbers_parse;
 ///     #[should_panic(expected = "a number")] letters_do_not;
 /// }
@@ -137,6 +145,13 @@ macro_rules! __matrix_test {
             $crate::testing::__sim(super::$name);
         }
     };
+    (sim_once, $name:ident, [$($attribute:tt)*]) => {
+        #[test]
+        $($attribute)*
+        fn sim() {
+            $crate::testing::__sim_once(super::$name);
+        }
+    };
     (tokio_current, $name:ident, $attributes:tt) => {
         $crate::__with_tokio! { $crate::__matrix_real!(tokio_current, TokioCurrent, $name, $attributes); }
     };
@@ -148,7 +163,7 @@ macro_rules! __matrix_test {
     };
     ($other:ident, $name:ident, $attributes:tt) => {
         compile_error!(concat!(
-            "`", stringify!($other), "` is none of `sim`, `tokio_current`, `tokio_multi`, `smol`"
+            "`", stringify!($other), "` is none of `sim`, `sim_once`, `tokio_current`, `tokio_multi`, `smol`"
         ));
     };
 }

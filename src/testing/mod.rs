@@ -69,7 +69,7 @@ pub use explore::{ExploreFailure, ExploreReport, check, explore, explore_all};
 pub use failure::{Failure, Moment, TaskInfo};
 pub use linear::{History, Spec, linearizable};
 #[doc(hidden)]
-pub use matrix::{__real, __sim, Ground, Verdict};
+pub use matrix::{__real, __sim, __sim_once, Ground, Verdict};
 pub use mock::{Call, CallEnd, Mock};
 pub use report::Report;
 pub use run::{run, run_with};

@@ -70,7 +70,7 @@ async fn a_gradient_limit_grows_only_where_it_is_what_holds_calls_back() {
 }
 
 regatta::matrix! {
-    a_gradient_limit_finds_what_a_server_works_on [sim];
-    an_aimd_limit_finds_where_calls_become_too_slow [sim];
+    a_gradient_limit_finds_what_a_server_works_on [sim_once];
+    an_aimd_limit_finds_where_calls_become_too_slow [sim_once];
     a_gradient_limit_grows_only_where_it_is_what_holds_calls_back [sim];
 }

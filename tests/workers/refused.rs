@@ -131,5 +131,5 @@ regatta::matrix! {
     a_timeout_without_end_is_none;
     a_submit_with_a_timeout_of_zero_takes_what_room_there_is;
     a_handle_outlives_the_workers;
-    a_hundred_thousand_jobs_may_wait;
+    a_hundred_thousand_jobs_may_wait [sim_once, tokio_current, tokio_multi, smol];
 }
