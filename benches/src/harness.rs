@@ -1,12 +1,9 @@
 //! Runs the cases of a table in turns, so that a busy machine hurts all of them alike, and judges the goals by paired figures.
 
-use crate::table::{Case, Goal, Side, Table};
+use crate::allocations;
+use crate::table::{Case, From, Goal, Side, Table};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-
-#[cfg(feature = "allocs")]
-#[global_allocator]
-static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
 
 /// What the command line says.
 pub struct Options {
@@ -26,6 +23,8 @@ impl Default for Options {
 }
 
 const LEAST_ROUNDS: usize = 5;
+/// Of what is the same in every round, and of processes.
+const FEW_ROUNDS: usize = 3;
 /// Runs are short (a few milliseconds at most, where the row allows), so that most fit between two turns of other processes.
 const MOST_ROUNDS: usize = 501;
 
@@ -35,7 +34,7 @@ pub struct Figures {
     pub side: Side,
     pub min: f64,
     pub median: f64,
-    /// How many times as fast as the best peer, from figures of the same round.
+    /// How many times as fast (or as small) as the best peer, from figures of the same round.
     pub ratio: Option<f64>,
     /// Allocations for an operation, when they are counted.
     pub allocs: Option<f64>,
@@ -70,23 +69,27 @@ pub fn measure(row: &'static str, mut table: Table, options: &Options) -> Option
     if !table.title.contains(&options.only) || table.cases.is_empty() {
         return None;
     }
-    for case in &mut table.cases {
-        (case.run)(); // warm up
+    let (least, most) = match (table.from, allocations::COUNTED) {
+        (From::Clock, false) => (LEAST_ROUNDS, MOST_ROUNDS),
+        (From::Clock, true) => (0, 0),
+        (From::Allocator, true) | (From::Process, false) => (FEW_ROUNDS, FEW_ROUNDS),
+        (From::Allocator, false) | (From::Process, true) => return None,
+    };
+    if table.from != From::Process {
+        for case in &mut table.cases {
+            (case.run)(); // warm up
+        }
     }
-    let counts = cfg!(feature = "allocs").then(|| count_allocs(&mut table));
+    let counts = allocations::COUNTED.then(|| count_allocs(&mut table));
     let n = table.cases.len();
     let mut samples = vec![Vec::new(); n];
     let mut rounds = 0;
     let start = now();
-    while counts.is_none()
-        && rounds < MOST_ROUNDS
-        && (rounds < LEAST_ROUNDS || now() - start < options.budget)
-    {
+    while rounds < most && (rounds < least || now() - start < options.budget) {
         for turn in 0..n {
             // Another one begins each time, and every other round goes backwards: nobody always runs after the same neighbour.
             let i = (if rounds % 2 == 0 { turn } else { n - 1 - turn } + rounds) % n;
-            let time = (table.cases[i].run)();
-            samples[i].push(time.as_nanos() as f64 / table.divisor);
+            samples[i].push((table.cases[i].run)() / table.divisor);
         }
         rounds += 1;
     }
@@ -119,21 +122,14 @@ pub fn measure(row: &'static str, mut table: Table, options: &Options) -> Option
     })
 }
 
-#[cfg(feature = "allocs")]
 fn count_allocs(table: &mut Table) -> Vec<f64> {
     let ops = table.ops as f64;
     let count = |case: &mut Case| {
-        let region = stats_alloc::Region::new(ALLOCATOR);
+        let before = allocations::count();
         (case.run)();
-        let change = region.change();
-        (change.allocations + change.reallocations) as f64 / ops
+        (allocations::count() - before) as f64 / ops
     };
     table.cases.iter_mut().map(count).collect()
-}
-
-#[cfg(not(feature = "allocs"))]
-fn count_allocs(table: &mut Table) -> Vec<f64> {
-    vec![f64::NAN; table.ops.min(table.cases.len())]
 }
 
 fn best_peer(cases: &[Case], samples: &[Vec<f64>], named: &[&str]) -> Option<usize> {

@@ -5,8 +5,9 @@
 //! cargo run --release -p regatta-benches --features allocs -- [ROW ..] [--only TEXT] [--case TEXT]
 //! ```
 //!
-//! The first measures time, the second counts allocations.
+//! The first measures time, the second counts allocations, and bytes where things wait (row X).
 
+mod allocations;
 mod harness;
 mod report;
 mod rows;
@@ -50,10 +51,14 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<(), String> {
             "--case" => options.case = value()?,
             "--json" => json = Some(value()?),
             "--serve" => {
-                println!("http://{}/x", rows::serve());
+                println!("http://{}/x", rows::serve(rows::Version::One));
                 loop {
                     std::thread::park();
                 }
+            }
+            "--asleep" => {
+                println!("{}", rows::asleep(&value()?, &value()?)?);
+                return Ok(());
             }
             "--help" | "-h" => {
                 println!("{USAGE}\n\n{}", rows::list());

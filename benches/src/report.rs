@@ -9,11 +9,11 @@ pub fn text(m: &Measured) -> String {
         "\n{} {}  [{}, {} rounds]\n",
         m.row, m.title, m.unit, m.rounds
     );
-    let counted = m.figures.iter().any(|f| f.allocs.is_some());
-    let head = if counted {
-        "allocations each"
-    } else {
-        "       min     median  × best peer"
+    let sampled = "       min     median  × best peer";
+    let head = match (m.rounds, m.figures.iter().any(|f| f.allocs.is_some())) {
+        (0, _) => "allocations each".into(),
+        (_, true) => format!("{sampled}  allocations"),
+        (_, false) => sampled.to_owned(),
     };
     let _ = writeln!(out, "  {:<44} {head}", "");
     for f in &m.figures {
@@ -22,17 +22,16 @@ pub fn text(m: &Measured) -> String {
             Side::Peer => " ",
             Side::Bare => "=",
         };
-        let _ = match f.allocs {
-            Some(allocs) => writeln!(out, "{mark} {:<44} {allocs:>16.3}", f.name),
-            None => {
-                let ratio = f.ratio.map_or(String::new(), |r| format!("{r:.2}"));
-                writeln!(
-                    out,
-                    "{mark} {:<44} {:>10.2} {:>10.2} {ratio:>12}",
-                    f.name, f.min, f.median
-                )
-            }
-        };
+        let _ = write!(out, "{mark} {:<44}", f.name);
+        if m.rounds > 0 {
+            let ratio = f.ratio.map_or(String::new(), |r| format!("{r:.2}"));
+            let _ = write!(out, " {:>10.2} {:>10.2} {ratio:>12}", f.min, f.median);
+        }
+        if let Some(allocs) = f.allocs {
+            let width = if m.rounds > 0 { 12 } else { 16 };
+            let _ = write!(out, " {allocs:>width$.3}");
+        }
+        out.push('\n');
     }
     for v in &m.verdicts {
         let word = if v.met { "met" } else { "MISSED" };

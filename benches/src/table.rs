@@ -10,11 +10,40 @@ pub enum Side {
     Bare,
 }
 
-/// One thing that is measured: does it once, and says how long that took.
+/// One thing that is measured: does it once, and says how much that took, in nanoseconds or bytes.
 pub struct Case {
     pub name: &'static str,
     pub side: Side,
-    pub run: Box<dyn FnMut() -> Duration>,
+    pub run: Box<dyn FnMut() -> f64>,
+}
+
+/// What a run of a case may say.
+pub trait Amount {
+    fn amount(self) -> f64;
+}
+
+impl Amount for Duration {
+    fn amount(self) -> f64 {
+        self.as_nanos() as f64
+    }
+}
+
+/// Bytes.
+impl Amount for usize {
+    fn amount(self) -> f64 {
+        self as f64
+    }
+}
+
+/// What the figures of a table come from, and so how they are taken.
+#[derive(Clone, Copy, PartialEq)]
+pub enum From {
+    /// The clock of this process. Many rounds; where allocations are counted, none.
+    Clock,
+    /// The counting allocator: the same in every round.
+    Allocator,
+    /// A process for each run: few rounds.
+    Process,
 }
 
 /// What a case has to reach.
@@ -38,7 +67,8 @@ pub enum Goal {
 pub struct Table {
     pub title: String,
     pub unit: &'static str,
-    /// Nanoseconds of a run that make one unit.
+    pub from: From,
+    /// Nanoseconds or bytes of a run that make one unit.
     pub divisor: f64,
     /// Operations in a run, for the count of allocations.
     pub ops: usize,
@@ -52,6 +82,7 @@ impl Table {
         Table {
             title: title.into(),
             unit: "ns each",
+            from: From::Clock,
             divisor: ops as f64,
             ops,
             cases: Vec::new(),
@@ -68,29 +99,44 @@ impl Table {
         }
     }
 
-    fn case(
+    /// A run makes `ops` things that wait, and says how many bytes they hold; figures are bytes for each.
+    pub fn bytes(title: impl Into<String>, ops: usize) -> Self {
+        Table {
+            unit: "bytes each",
+            from: From::Allocator,
+            ..Table::each(title, ops)
+        }
+    }
+
+    /// Every run is a process of its own.
+    pub fn in_processes(mut self) -> Self {
+        self.from = From::Process;
+        self
+    }
+
+    fn case<A: Amount>(
         mut self,
         name: &'static str,
         side: Side,
-        run: impl FnMut() -> Duration + 'static,
+        mut run: impl FnMut() -> A + 'static,
     ) -> Self {
         self.cases.push(Case {
             name,
             side,
-            run: Box::new(run),
+            run: Box::new(move || run().amount()),
         });
         self
     }
 
-    pub fn ours(self, name: &'static str, run: impl FnMut() -> Duration + 'static) -> Self {
+    pub fn ours<A: Amount>(self, name: &'static str, run: impl FnMut() -> A + 'static) -> Self {
         self.case(name, Side::Ours, run)
     }
 
-    pub fn peer(self, name: &'static str, run: impl FnMut() -> Duration + 'static) -> Self {
+    pub fn peer<A: Amount>(self, name: &'static str, run: impl FnMut() -> A + 'static) -> Self {
         self.case(name, Side::Peer, run)
     }
 
-    pub fn bare(self, name: &'static str, run: impl FnMut() -> Duration + 'static) -> Self {
+    pub fn bare<A: Amount>(self, name: &'static str, run: impl FnMut() -> A + 'static) -> Self {
         self.case(name, Side::Bare, run)
     }
 

@@ -1,4 +1,4 @@
-//! A: spawn and join trivial tasks.
+//! A: spawn and join trivial tasks: many, one, and the three that a request fans out to.
 
 use crate::harness::time;
 use crate::runtimes::On;
@@ -36,6 +36,32 @@ async fn gathered(n: u64) -> u64 {
         .expect("the runtime lives")
         .into_iter()
         .sum()
+}
+
+/// Three answers, each known by its handle.
+async fn group_of_three(_: u64) -> u64 {
+    let sum = task_group(async |g: TaskGroup<'static, Infallible>| {
+        let a = g.spawn(async { Ok(work(1).await) });
+        let b = g.spawn(async { Ok(work(2).await) });
+        let c = g.spawn(async { Ok(work(3).await) });
+        Ok(a.await + b.await + c.await)
+    });
+    sum.await.expect("no task fails")
+}
+
+async fn three_of_tokio(_: u64) -> u64 {
+    let a = tokio::spawn(work(1));
+    let b = tokio::spawn(work(2));
+    let c = tokio::spawn(work(3));
+    let (a, b, c) = tokio::try_join!(a, b, c).expect("no task panics");
+    a + b + c
+}
+
+async fn three_of_smol(_: u64) -> u64 {
+    let a = smol::spawn(work(1));
+    let b = smol::spawn(work(2));
+    let c = smol::spawn(work(3));
+    a.await + b.await + c.await
 }
 
 async fn join_set(n: u64) -> u64 {
@@ -90,38 +116,54 @@ fn times(n: u64) -> usize {
     (10_000 / n).clamp(1, 2_000) as usize
 }
 
-pub fn tables() -> Vec<Table> {
-    let mut tables = Vec::new();
-    for on in On::ALL {
-        for n in [10_000, 100, 1] {
-            let title = format!("{}, {n} tasks", on.name());
-            let mut table = Table::each(title, n as usize * times(n))
-                .ours("task_group, handles in order", repeated(on, n, group))
-                .ours("gather(..).on_runtime()", repeated(on, n, gathered));
-            table = if on == On::Smol {
-                table
-                    .peer("smol::spawn, Vec", repeated(on, n, raw_smol))
-                    .faster("task_group, handles in order", &[], 0.9)
-            } else {
-                let over_join_set = match (n, on) {
-                    (1, _) => 1.1,
-                    (_, On::Multi) => 1.5,
-                    _ => 1.3,
-                };
-                table
-                    .peer("JoinSet", repeated(on, n, join_set))
-                    .peer("tokio::spawn, Vec", repeated(on, n, raw_tokio))
-                    .peer("TaskTracker", repeated(on, n, tracker))
-                    .faster("task_group, handles in order", &["JoinSet"], over_join_set)
-                    .faster(
-                        "task_group, handles in order",
-                        &["tokio::spawn, Vec", "TaskTracker"],
-                        0.85,
-                    )
-                    .faster("gather(..).on_runtime()", &["JoinSet"], over_join_set)
-            };
-            tables.push(table);
-        }
+const GROUP: &str = "task_group, handles in order";
+const GATHER: &str = "gather(..).on_runtime()";
+
+fn many(on: On, n: u64) -> Table {
+    let title = format!("{}, {n} tasks", on.name());
+    let table = Table::each(title, n as usize * times(n))
+        .ours(GROUP, repeated(on, n, group))
+        .ours(GATHER, repeated(on, n, gathered));
+    if on == On::Smol {
+        return table
+            .peer("smol::spawn, Vec", repeated(on, n, raw_smol))
+            .faster(GROUP, &[], if n == 1 { 0.8 } else { 0.85 });
     }
-    tables
+    let (group, gather) = match (n, on) {
+        (1, _) => (1.0, 0.9),
+        (100, On::Multi) => (1.4, 1.3),
+        (100, _) => (1.2, 1.3),
+        (_, On::Multi) => (1.4, 1.5),
+        _ => (1.2, 1.5),
+    };
+    let table = table
+        .peer("JoinSet", repeated(on, n, join_set))
+        .peer("tokio::spawn, Vec", repeated(on, n, raw_tokio))
+        .peer("TaskTracker", repeated(on, n, tracker))
+        .faster(GROUP, &["JoinSet"], group)
+        .faster(GATHER, &["JoinSet"], gather);
+    if n == 1 {
+        return table;
+    }
+    table.faster(GROUP, &["tokio::spawn, Vec", "TaskTracker"], 0.85)
+}
+
+fn fan_out(on: On) -> Table {
+    let ours = "task_group, three handles";
+    let title = format!("{}, fan-out of a request: 3 tasks", on.name());
+    let table = Table::each(title, 3 * times(3)).ours(ours, repeated(on, 3, group_of_three));
+    if on == On::Smol {
+        return table
+            .peer("smol::spawn", repeated(on, 3, three_of_smol))
+            .faster(ours, &[], 0.85);
+    }
+    table
+        .peer("JoinSet", repeated(on, 3, join_set))
+        .peer("tokio::spawn, try_join!", repeated(on, 3, three_of_tokio))
+        .faster(ours, &["JoinSet"], 1.1)
+}
+
+pub fn tables() -> Vec<Table> {
+    let of = |on| [many(on, 10_000), many(on, 100), fan_out(on), many(on, 1)];
+    On::ALL.into_iter().flat_map(of).collect()
 }

@@ -198,7 +198,7 @@ fn in_place<const WAITS: bool>(on: On) -> Table {
     } else {
         "ready at once"
     };
-    let times = if WAITS { 2.0 } else { 3.0 };
+    let (gather, map) = if WAITS { (1.5, 2.0) } else { (2.0, 3.0) };
     Table::each(
         format!("in place, {}, items {what}", on.name()),
         ITEMS as usize,
@@ -229,12 +229,12 @@ fn in_place<const WAITS: bool>(on: On) -> Table {
     .faster(
         "gather(..).limit(64).settled()",
         &["futures-buffered, unordered"],
-        times,
+        gather,
     )
     .faster(
         "map_concurrent(64).unordered()",
         &["futures-buffered, unordered"],
-        times,
+        map,
     )
 }
 
@@ -254,7 +254,7 @@ fn spawned(on: On) -> Table {
     };
     table
         .faster("gather(..).limit(64).on_runtime()", &[], 1.3)
-        .faster("spawn_when_free", &[], 1.3)
+        .faster("spawn_when_free", &[], 1.1)
 }
 
 pub fn tables() -> Vec<Table> {

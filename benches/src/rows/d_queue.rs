@@ -185,7 +185,6 @@ fn mpsc_many(shape: Shape) -> Vec<Work> {
 
 fn table(on: On, shape: Shape) -> Table {
     let title = format!("{}, {} to {}", on.name(), shape.0, shape.1);
-    let least = if on == On::Multi { 2.5 } else { 3.0 };
     let mut table = Table::each(title, ITEMS as usize)
         .ours("take", run(on, shape, take))
         .ours("take_many", run(on, shape, take_many))
@@ -200,7 +199,7 @@ fn table(on: On, shape: Shape) -> Table {
     }
     table
         .faster("take_many", &["flume"], 1.3)
-        .faster("take_many", &["async-channel"], least)
+        .faster("take_many", &["async-channel"], 2.5)
         // Shown, not chased: it loses items when a future is dropped.
         .bare("kanal", run(on, shape, kanal))
 }

@@ -135,8 +135,7 @@ fn owned(on: On) -> Table {
                 .await
             })
         })
-        .faster("Semaphore", &["tokio", "async-lock"], 1.5)
-        .faster("Semaphore", &["asyncband"], 1.0)
+        .faster("Semaphore", &[], 1.2)
 }
 
 fn alone_on(on: On) -> Table {

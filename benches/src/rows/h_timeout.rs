@@ -62,7 +62,7 @@ fn around_ready(on: On) -> Table {
             calls(on, || tokio_timeout(ready(1))),
         );
     }
-    table.faster("timeout", &[], 10.0)
+    table.faster("timeout", &[], 5.0)
 }
 
 fn around_yield(on: On) -> Table {
@@ -74,14 +74,15 @@ fn around_yield(on: On) -> Table {
             calls(on, || async_io_race(one_yield())),
         );
     if on == On::Smol {
-        return table.faster("timeout", &[], 0.95);
+        return table.faster("timeout", &[], 1.0);
     }
     table
         .peer(
             "tokio::time::timeout",
             calls(on, || tokio_timeout(one_yield())),
         )
-        .faster("timeout", &["tokio::time::timeout"], 0.95)
+        .faster("timeout", &["tokio::time::timeout"], 1.0)
+        .faster("timeout", &["async-io Timer, race"], 1.0)
 }
 
 /// Every sleep in a task of its own, spawned by the runtime itself: the sleeps are compared, not the spawning. All are made inside their

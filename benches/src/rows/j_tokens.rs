@@ -131,7 +131,7 @@ fn around_ready(on: On) -> Table {
                 now() - start
             })
         })
-        .faster("CancelToken::run", &[], 1.2)
+        .faster("CancelToken::run", &[], 1.0)
 }
 
 /// From `cancel` until every waiter has run, each a task of its own with a child token.
@@ -187,7 +187,7 @@ fn trees(on: On) -> Table {
         let wait = move || parent.child_token().cancelled_owned();
         on.run(async move { tree(on, || root.cancel(), wait).await })
     })
-    .faster("CancelToken", &[], 0.95)
+    .faster("CancelToken", &[], 1.0)
 }
 
 pub fn tables() -> Vec<Table> {

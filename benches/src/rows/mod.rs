@@ -18,9 +18,14 @@ mod r_current;
 mod s_scope;
 mod t_generate;
 mod w_http;
+mod w_server;
+mod x_asleep;
+mod x_held;
+mod x_memory;
 
 use crate::table::Table;
-pub use w_http::serve;
+pub use w_server::{Version, serve};
+pub use x_asleep::asleep;
 
 pub struct Row {
     pub name: &'static str,
@@ -59,6 +64,7 @@ pub const ROWS: &[Row] = &[
     row("S", "cancel scopes, cost of a poll", s_scope::tables),
     row("T", "async code that yields", t_generate::tables),
     row("W", "HTTP over loopback, 64 at once", w_http::tables),
+    row("X", "memory of what waits", x_memory::tables),
 ];
 
 pub fn find(name: &str) -> Result<&'static Row, String> {

@@ -34,14 +34,20 @@ fn drive(future: impl Future) -> Duration {
     now() - start
 }
 
+tokio::task_local! {
+    static SOMETHING: u64;
+}
+
 fn token_scopes() -> Table {
     let (a, b, c) = (CancelToken::new(), CancelToken::new(), CancelToken::new());
     Table::each("one poll under a token", POLLS)
         .bare("bare", || drive(yields()))
         .ours("one scope", move || drive(a.run(yields())))
         .ours("two scopes", move || drive(b.run(c.run(yields()))))
-        .at_most("one scope", Some("bare"), 1.0, 4.0)
-        .at_most("two scopes", Some("bare"), 2.0, 4.0)
+        .peer("tokio task_local! scope", || {
+            drive(SOMETHING.scope(1, yields()))
+        })
+        .faster("one scope", &[], 1.0)
 }
 
 fn other_scopes() -> Table {
@@ -56,7 +62,10 @@ fn other_scopes() -> Table {
                 token.run(timeout(LONG, yields())).await
             }))
         })
-        .at_most("finally", Some("bare"), 1.0, 4.0)
+        .peer("tokio task_local! scope", || {
+            drive(SOMETHING.scope(1, yields()))
+        })
+        .faster("finally", &[], 1.0)
 }
 
 pub fn tables() -> Vec<Table> {

@@ -76,7 +76,7 @@ fn per_item(on: On) -> Table {
         .ours("try_generate", once(on, ours_that_may_fail))
         .peer("async-stream", once(on, async_stream))
         .bare("unfold", once(on, unfold))
-        .faster("generate", &["async-stream"], 1.0)
+        .faster("generate", &["async-stream"], 0.65)
 }
 
 pub fn tables() -> Vec<Table> {

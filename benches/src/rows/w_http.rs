@@ -1,67 +1,20 @@
-//! W: GET over loopback, 64 at a time, per request. The server is a thread of this process.
+//! W: GET over loopback, 64 at a time, per request.
 //!
-//! `benches/aiohttp_get.py` does the same with aiohttp and uvloop: `cargo run --release -p regatta-benches -- --serve` is its server.
+//! `benches/python/` does the same with aiohttp: `cargo run --release -p regatta-benches -- --serve` is its server.
 
+use super::w_server::{Version, serve};
 use crate::harness::now;
 use crate::runtimes::On;
 use crate::table::Table;
 use regatta::integrations::http::HttpClient;
 use regatta::task;
 use std::hint::black_box;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 const REQUESTS: usize = 10_000;
 const AT_ONCE: usize = 64;
-
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 52\r\n\r\n{\"id\":1234,\"name\":\"a thing\",\"tags\":[\"one\",\"two\",3]}\n";
-
-async fn answers(mut stream: TcpStream) {
-    let _ = stream.set_nodelay(true);
-    let mut buf = [0; 4096];
-    let mut seen = 0;
-    // The end of a head; no request here has a body.
-    let end = b"\r\n\r\n";
-    while let Ok(n @ 1..) = stream.read(&mut buf).await {
-        for byte in &buf[..n] {
-            seen = if *byte == end[seen] {
-                seen + 1
-            } else {
-                usize::from(*byte == b'\r')
-            };
-            if seen == end.len() {
-                seen = 0;
-                if stream.write_all(ANSWER).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// Serves for as long as the process lives.
-pub fn serve() -> SocketAddr {
-    static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
-    *ADDRESS.get_or_init(|| {
-        let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = { runtime }.enable_all().build().expect("tokio starts");
-            runtime.block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-                let _ = tell.send(listener.local_addr().expect("it is bound"));
-                while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(answers(stream));
-                }
-            });
-        });
-        told.recv().expect("the server starts")
-    })
-}
 
 /// So many workers, which share the requests.
 async fn storm<F, Fut>(get: F) -> Duration
@@ -89,14 +42,18 @@ where
     now() - start
 }
 
-fn ours(on: On) -> impl FnMut() -> Duration {
+pub fn ours(on: On, version: Version) -> impl FnMut() -> Duration {
     let made = Arc::new(OnceLock::new());
     move || {
         let made = made.clone();
         on.run(async move {
             let client: &HttpClient = made.get_or_init(|| {
-                let builder = HttpClient::builder().base_url(format!("http://{}/", serve()));
+                let builder = HttpClient::builder().base_url(format!("http://{}/", serve(version)));
                 let builder = builder.limit_per_host(AT_ONCE);
+                let builder = match version {
+                    Version::One => builder,
+                    Version::Two => builder.http2_only(),
+                };
                 builder.build().expect("all is in order")
             });
             let client = client.clone();
@@ -112,15 +69,17 @@ fn ours(on: On) -> impl FnMut() -> Duration {
     }
 }
 
-fn reqwest(on: On) -> impl FnMut() -> Duration {
-    let client = reqwest::Client::builder()
-        .pool_max_idle_per_host(AT_ONCE)
-        .build()
-        .expect("all is in order");
+fn reqwest(on: On, version: Version) -> impl FnMut() -> Duration {
+    let builder = reqwest::Client::builder().pool_max_idle_per_host(AT_ONCE);
+    let builder = match version {
+        Version::One => builder,
+        Version::Two => builder.http2_prior_knowledge(),
+    };
+    let client = builder.build().expect("all is in order");
     move || {
         let client = client.clone();
         on.run(async move {
-            let url = format!("http://{}/x", serve());
+            let url = format!("http://{}/x", serve(version));
             storm(move || {
                 let request = client.get(&url);
                 async move {
@@ -133,14 +92,29 @@ fn reqwest(on: On) -> impl FnMut() -> Duration {
     }
 }
 
-fn on_tokio(on: On) -> Table {
-    Table::each(format!("GET, {}", on.name()), REQUESTS)
-        .ours("HttpClient", ours(on))
-        .peer("reqwest", reqwest(on))
-        .faster("HttpClient", &["reqwest"], 1.2)
+fn on_one(on: On, version: Version) -> Table {
+    let (what, times) = match (version, on) {
+        (Version::One, On::Multi) => ("GET", 1.4),
+        (Version::One, On::Current) => ("GET", 1.3),
+        (Version::One, On::Smol) => ("GET", 1.2),
+        (Version::Two, _) => ("HTTP/2 GET, 64 streams", 1.2),
+    };
+    let table = Table::each(format!("{what}, {}", on.name()), REQUESTS)
+        .ours("HttpClient", ours(on, version));
+    // It needs tokio, so smol has tokio's figure beside it.
+    let (peer, theirs) = match on {
+        On::Smol => ("reqwest on tokio-ct", On::Current),
+        on => ("reqwest", on),
+    };
+    table
+        .peer(peer, reqwest(theirs, version))
+        .faster("HttpClient", &[], times)
 }
 
 pub fn tables() -> Vec<Table> {
-    let smol = Table::each("GET, smol", REQUESTS).ours("HttpClient", ours(On::Smol));
-    On::TOKIO.map(on_tokio).into_iter().chain([smol]).collect()
+    let of = |version| On::ALL.map(|on| on_one(on, version));
+    [Version::One, Version::Two]
+        .into_iter()
+        .flat_map(of)
+        .collect()
 }
