@@ -18,6 +18,8 @@ mod failing;
 mod ground;
 #[path = "pool/keyed.rs"]
 mod keyed;
+#[path = "pool/keys.rs"]
+mod keys;
 #[path = "pool/limits.rs"]
 mod limits;
 #[path = "pool/models.rs"]

@@ -4,6 +4,7 @@
 use super::lock::assert_none_held;
 use std::any::Any;
 use std::future::{Future, poll_fn};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -51,6 +52,30 @@ pub(crate) fn discard<T>(thing: T) {
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             std::mem::forget(again);
         }
+    }
+}
+
+/// Something of the user's that is [discarded](discard) when it is dropped, wherever that is.
+pub(crate) struct Quiet<T>(Option<T>);
+
+impl<T> Quiet<T> {
+    pub(crate) fn new(thing: T) -> Self {
+        Quiet(Some(thing))
+    }
+}
+
+impl<T> Deref for Quiet<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> Drop for Quiet<T> {
+    fn drop(&mut self) {
+        discard(self.0.take());
     }
 }
 

@@ -2,11 +2,12 @@
 //! are hashed, compared, cloned and dropped, values made and clocks read outside of it. Under it there are only numbers
 //! and references.
 
+use super::by_hash::{ByHash, Entry, Hashes, Shared};
+use super::caught::discard;
 use super::lock::Lock;
 use super::timeline::Reading;
 use std::collections::VecDeque;
-use std::collections::hash_map::{Entry as Slot, HashMap, RandomState};
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// How many keys are looked at for one place: most can be spared, or the map is too small.
@@ -32,14 +33,6 @@ pub(crate) trait Kept: Clone {
     fn loss(&self, now: Reading) -> Option<u8>;
 }
 
-struct Entry<K, V> {
-    hash: u64,
-    key: K,
-    value: V,
-}
-
-type Shared<K, V> = Arc<Entry<K, V>>;
-
 /// Those of whom one may be forgotten, with what their clocks said. Dropped outside of the lock.
 struct Looked<K, V> {
     those: Vec<(Shared<K, V>, Reading)>,
@@ -61,69 +54,8 @@ impl<K, V: Kept> Looked<K, V> {
     }
 }
 
-/// Those with one hash: one, but for collisions.
-struct Few<T> {
-    first: Option<T>,
-    more: Vec<T>,
-}
-
-impl<T> Few<T> {
-    fn none() -> Self {
-        Few {
-            first: None,
-            more: Vec::new(),
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &T> {
-        self.first.iter().chain(&self.more)
-    }
-
-    fn push(&mut self, one: T) {
-        match self.first {
-            None => self.first = Some(one),
-            Some(_) => self.more.push(one),
-        }
-    }
-
-    fn remove(&mut self, which: impl Fn(&T) -> bool) {
-        if self.first.as_ref().is_some_and(&which) {
-            self.first = self.more.pop();
-        } else {
-            self.more.retain(|one| !which(one));
-        }
-    }
-
-    fn map<U>(&self, f: impl Fn(&T) -> U) -> Few<U> {
-        Few {
-            first: self.first.as_ref().map(&f),
-            more: self.more.iter().map(f).collect(),
-        }
-    }
-}
-
-/// Hashes are not hashed again.
-#[derive(Default)]
-struct Same(u64);
-
-impl Hasher for Same {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
 struct Table<K, V> {
-    by_hash: HashMap<u64, Few<Shared<K, V>>, BuildHasherDefault<Same>>,
+    by_hash: ByHash<K, V>,
     /// All, in the order in which they were last looked at for a place.
     round: VecDeque<Shared<K, V>>,
 }
@@ -131,7 +63,7 @@ struct Table<K, V> {
 /// See the [module](self).
 pub(crate) struct Keys<K, V> {
     most: usize,
-    hasher: RandomState,
+    hashes: Hashes,
     table: Lock<Table<K, V>>,
 }
 
@@ -140,9 +72,9 @@ impl<K, V> Keys<K, V> {
     pub(crate) fn new(most: usize) -> Self {
         Keys {
             most,
-            hasher: RandomState::new(),
+            hashes: Hashes::default(),
             table: Lock::new(Table {
-                by_hash: HashMap::default(),
+                by_hash: ByHash::default(),
                 round: VecDeque::new(),
             }),
         }
@@ -161,24 +93,20 @@ impl<K: Hash + Eq + Clone, V: Kept> Keys<K, V> {
     /// What is kept for `key`, if need be made by `make`, in the place of another that can be spared. `None`: there is
     /// no place.
     pub(crate) fn get(&self, key: &K, make: impl FnOnce(&K) -> V) -> Option<V> {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hashes.of(key);
         let (mut make, mut made) = (Some(make), None);
         let mut looked: Option<Looked<K, V>> = None;
         loop {
-            let seen = self.look_up(hash);
-            if let Some((_, value)) = seen.iter().find(|(entry, _)| entry.key == *key) {
+            let seen = self.table.lock().by_hash.look_up(hash);
+            if let Some((_, value)) = seen.of(key) {
                 return Some(value.clone());
             }
             if let Some(make) = make.take() {
-                made = Some(Arc::new(Entry {
-                    hash,
-                    value: make(key),
-                    key: key.clone(),
-                }));
+                made = Some(Entry::new(hash, key.clone(), make(key)));
             }
             let entry = made.as_ref()?;
             let mut table = self.table.lock();
-            if !table.has_just(hash, &seen) {
+            if !table.by_hash.has_just(hash, &seen) {
                 // Somebody else was quicker, perhaps with this key.
                 continue;
             }
@@ -200,13 +128,13 @@ impl<K: Hash + Eq + Clone, V: Kept> Keys<K, V> {
                         // The others have their turn the next time.
                         table.rotate(LOOKS);
                         drop(table);
-                        drop(forgotten);
+                        forgotten.into_iter().for_each(discard);
                         return None;
                     }
                     None => {
                         let round = table.first(LOOKS);
                         drop(table);
-                        drop(forgotten);
+                        forgotten.into_iter().for_each(discard);
                         looked = Some(Looked {
                             all: true,
                             ..Looked::at(round)
@@ -217,30 +145,13 @@ impl<K: Hash + Eq + Clone, V: Kept> Keys<K, V> {
             }
             table.insert(entry.clone());
             drop(table);
-            drop(forgotten);
+            forgotten.into_iter().for_each(discard);
             return Some(entry.value.clone());
         }
-    }
-
-    /// Those that may be it. While somebody compares their keys, they are in use.
-    fn look_up(&self, hash: u64) -> Few<(Shared<K, V>, V)> {
-        let table = self.table.lock();
-        let few = table.by_hash.get(&hash);
-        few.map_or_else(Few::none, |few| {
-            few.map(|entry| (entry.clone(), entry.value.clone()))
-        })
     }
 }
 
 impl<K, V: Kept> Table<K, V> {
-    /// Whether those with this hash are still the ones that were seen.
-    fn has_just(&self, hash: u64, seen: &Few<(Shared<K, V>, V)>) -> bool {
-        let mut now = self.by_hash.get(&hash).into_iter().flat_map(Few::iter);
-        let mut seen = seen.iter();
-        let same = now.all(|entry| seen.next().is_some_and(|(old, _)| Arc::ptr_eq(entry, old)));
-        same && seen.next().is_none()
-    }
-
     fn is_full(&self, most: usize) -> bool {
         self.round.len() >= most
     }
@@ -270,8 +181,7 @@ impl<K, V: Kept> Table<K, V> {
     }
 
     fn insert(&mut self, entry: Shared<K, V>) {
-        let few = self.by_hash.entry(entry.hash).or_insert_with(Few::none);
-        few.push(entry.clone());
+        self.by_hash.insert(entry.clone());
         self.round.push_back(entry);
     }
 
@@ -304,12 +214,7 @@ impl<K, V: Kept> Table<K, V> {
 
     fn remove(&mut self, place: usize) -> Option<Shared<K, V>> {
         let entry = self.round.remove(place)?;
-        if let Slot::Occupied(mut few) = self.by_hash.entry(entry.hash) {
-            few.get_mut().remove(|other| Arc::ptr_eq(&entry, other));
-            if few.get().first.is_none() {
-                few.remove();
-            }
-        }
+        self.by_hash.remove(&entry);
         // After a burst. With room to spare, so that the next key needs none.
         let len = self.round.len();
         if self.round.capacity() > FEW && len < self.round.capacity() / 8 {

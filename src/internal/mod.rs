@@ -1,6 +1,7 @@
 //! Private blocks that know no pattern.
 
 pub(crate) mod atomic;
+pub(crate) mod by_hash;
 pub(crate) mod caught;
 pub(crate) mod deadline;
 pub(crate) mod gated;

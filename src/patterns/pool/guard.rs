@@ -147,7 +147,7 @@ impl<M: Manager> Guard<M> {
         item.in_flight = true;
         let limit = self.core.shared.settings.check_timeout;
         let ended = {
-            let manager = &self.core.manager;
+            let manager = &*self.core.manager;
             let mut check = pin!(async move { manager.check(&mut item.object, &metrics).await });
             // Most checks have nothing to wait for, and then a scope with a deadline is half of what a `get` costs.
             let once = poll_fn(|cx| {

@@ -7,9 +7,10 @@ use super::manager::Manager;
 use super::policy::Builder;
 use super::report::{Report, Stats};
 use super::shared::{Home, Owner, Shared};
+use crate::internal::by_hash::{self, ByHash, Entry, Hashes};
+use crate::internal::caught::discard;
 use crate::internal::lock::Lock;
 use crate::time;
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -28,6 +29,7 @@ use std::time::Duration;
 /// * **Keys that need room are served in the order they came**, each by one object at a time.
 /// * **Keys cost nothing for long**: one without objects and waiters is forgotten, so that there are never many more
 ///   known than in use.
+/// * **A key's own code** (`Hash`, `Eq`, `Clone`, `Drop`) runs under no lock of this: it may even come back here.
 ///
 /// A caller that holds an object of one key while it waits for one of another can wait for ever, when all callers do:
 /// take one at a time, or set a [`wait_timeout`](Builder::wait_timeout).
@@ -61,17 +63,20 @@ pub struct Keyed<K, M: Manager> {
     inner: Arc<Inner<K, M>>,
 }
 
+type Known<K, M> = by_hash::Shared<K, Pool<M>>;
+
 struct Inner<K, M: Manager> {
     owner: Arc<Owner<M>>,
     by_key: ByKey<K, M>,
     max_per_key: usize,
+    hashes: Hashes,
     keys: Lock<Keys<K, M>>,
 }
 
 struct Keys<K, M: Manager> {
-    pools: HashMap<K, Pool<M>>,
+    pools: ByHash<K, Pool<M>>,
     /// Pools that are not in the table any more, or never were, and whose buckets are to be removed.
-    retired: Vec<Pool<M>>,
+    retired: Vec<Known<K, M>>,
     /// How many there may be until the unused are looked for.
     look_at: usize,
     closed: bool,
@@ -115,8 +120,9 @@ impl<K, M: Manager> Keyed<K, M> {
                 owner: Arc::new(Owner(shared)),
                 by_key,
                 max_per_key,
+                hashes: Hashes::default(),
                 keys: Lock::new(Keys {
-                    pools: HashMap::new(),
+                    pools: ByHash::default(),
                     retired: Vec::new(),
                     look_at: FIRST_LOOK,
                     closed: false,
@@ -173,7 +179,8 @@ impl<K, M: Manager> Keyed<K, M> {
             let mut keys = self.inner.keys.lock();
             keys.closed = true;
             // A pool that was closed by itself, and begun anew, may still have objects out.
-            keys.pools.values().chain(&keys.retired).cloned().collect()
+            let all = keys.pools.iter().chain(&keys.retired);
+            all.map(|entry| entry.value.clone()).collect()
         };
         // Not in the order of a table, which differs from run to run.
         pools.sort_unstable_by_key(|pool| pool.core.bucket);
@@ -198,46 +205,43 @@ impl<K: Hash + Eq + Clone, M: Manager> Keyed<K, M> {
     /// The pool of a key. Keep it for as long as you use it, not longer: while a handle to it is left, the key is not
     /// forgotten.
     pub fn pool(&self, key: &K) -> Pool<M> {
-        let inner = &self.inner;
-        if let Some(pool) = inner.keys.lock().usable(key) {
+        let inner = &*self.inner;
+        let hash = inner.hashes.of(key);
+        let mut new: Option<Unlisted<'_, K, M>> = None;
+        loop {
+            let (seen, closed) = {
+                let keys = inner.keys.lock();
+                (keys.pools.look_up(hash), keys.closed)
+            };
+            let known = seen.of(key);
+            if let Some((_, pool)) = known
+                && (closed || !pool.is_closed())
+            {
+                return pool.clone();
+            }
+            let new = new.get_or_insert_with(|| inner.make(hash, key));
+            let pool = new.entry.value.clone();
+            let mut keys = inner.keys.lock();
+            if !keys.pools.has_just(hash, &seen) {
+                // Somebody else was quicker, perhaps with this key.
+                continue;
+            }
+            let closed = keys.closed;
+            if !closed {
+                // It was closed by itself.
+                let old = known.and_then(|(entry, _)| keys.pools.remove(entry));
+                keys.retired.extend(old);
+                keys.pools.insert(new.entry.clone());
+                new.listed = true;
+            }
+            let forgotten = keys.forget_unused();
+            drop(keys);
+            forgotten.into_iter().for_each(discard);
+            if closed {
+                pool.core.close();
+            }
             return pool;
         }
-        // Code of the user: not under the lock.
-        let manager = (inner.by_key.make)(key);
-        let new = Pool::another(&inner.owner, manager, inner.max_per_key);
-        let mut name = Some(key.clone());
-        let mut replaced = None;
-        let mut keys = inner.keys.lock();
-        let closed = keys.closed;
-        let pool = match keys.usable(key) {
-            // Somebody else was quicker.
-            Some(quicker) => {
-                keys.retired.push(new);
-                quicker
-            }
-            None if closed => {
-                keys.retired.push(new.clone());
-                new
-            }
-            None => {
-                // Not `insert`, which would drop one of the keys here.
-                if let Some((old, closed)) = keys.pools.remove_entry(key) {
-                    keys.retired.push(closed);
-                    replaced = Some(old);
-                }
-                if let Some(name) = name.take() {
-                    keys.pools.insert(name, new.clone());
-                }
-                new
-            }
-        };
-        let forgotten = keys.forget_unused();
-        drop(keys);
-        drop((forgotten, name, replaced));
-        if closed {
-            pool.core.close();
-        }
-        pool
     }
 
     /// Takes an object of a key; see [`Pool::get`].
@@ -271,36 +275,61 @@ impl<K: Hash + Eq + Clone, M: Manager> Keyed<K, M> {
 
     /// Figures of a key, all of the same moment. `None`: it is not known, or was forgotten.
     pub fn stats(&self, key: &K) -> Option<Stats> {
-        let pool = self.inner.keys.lock().pools.get(key).cloned();
-        Some(pool?.stats())
+        let hash = self.inner.hashes.of(key);
+        let seen = self.inner.keys.lock().pools.look_up(hash);
+        let (_, pool) = seen.of(key)?;
+        Some(pool.stats())
     }
 }
 
-impl<K: Hash + Eq, M: Manager> Keys<K, M> {
-    /// The pool of a key; not one that was closed by itself.
-    fn usable(&self, key: &K) -> Option<Pool<M>> {
-        let pool = self.pools.get(key)?;
-        (self.closed || !pool.is_closed()).then(|| pool.clone())
+impl<K: Clone, M: Manager> Inner<K, M> {
+    /// All of it is code of the user: not under the lock.
+    fn make(&self, hash: u64, key: &K) -> Unlisted<'_, K, M> {
+        let name = key.clone();
+        let manager = (self.by_key.make)(key);
+        let pool = Pool::another(&self.owner, manager, self.max_per_key);
+        Unlisted {
+            keys: &self.keys,
+            entry: Entry::new(hash, name, pool),
+            listed: false,
+        }
     }
+}
 
+/// A pool that is not in the table yet. Should it not get there, because another was quicker or a key panics, its
+/// bucket is removed some time.
+struct Unlisted<'a, K, M: Manager> {
+    keys: &'a Lock<Keys<K, M>>,
+    entry: Known<K, M>,
+    listed: bool,
+}
+
+impl<K, M: Manager> Drop for Unlisted<'_, K, M> {
+    fn drop(&mut self) {
+        if !self.listed {
+            self.keys.lock().retired.push(self.entry.clone());
+        }
+    }
+}
+
+impl<K, M: Manager> Keys<K, M> {
     /// Now and then, those that nobody uses, and what their buckets held on to. Their drop is not for under the lock.
     fn forget_unused(&mut self) -> Vec<Forgotten<K, M>> {
         if self.pools.len() + self.retired.len() < self.look_at {
             return Vec::new();
         }
-        let unused = self.pools.extract_if(|_, pool| is_unused(pool));
-        let unused = unused.map(|(key, pool)| (Some(key), pool));
-        let retired = self.retired.extract_if(.., |pool| is_unused(pool));
-        let mut all: Vec<_> = unused.chain(retired.map(|pool| (None, pool))).collect();
+        let unused = self.pools.iter().filter(|entry| is_unused(entry));
+        let mut all: Vec<_> = unused.cloned().collect();
+        for entry in &all {
+            self.pools.remove(entry);
+        }
+        all.extend(self.retired.extract_if(.., |entry| is_unused(entry)));
         // Buckets are used again in the order in which they were removed, which must not differ from run to run.
-        all.sort_unstable_by_key(|(_, pool)| pool.core.bucket);
-        let forgotten = all.into_iter().map(|(key, pool)| {
-            let home = pool.core.shared.lock().remove_bucket(pool.core.bucket);
-            Forgotten {
-                _key: key,
-                _pool: pool,
-                _home: home,
-            }
+        all.sort_unstable_by_key(|entry| entry.value.core.bucket);
+        let forgotten = all.into_iter().map(|entry| {
+            let core = &entry.value.core;
+            let home = core.shared.lock().remove_bucket(core.bucket);
+            (entry, home)
         });
         let forgotten = forgotten.collect();
         self.look_at = FIRST_LOOK.max(2 * (self.pools.len() + self.retired.len()));
@@ -309,15 +338,12 @@ impl<K: Hash + Eq, M: Manager> Keys<K, M> {
 }
 
 /// What is to be dropped after unlocking.
-struct Forgotten<K, M: Manager> {
-    _key: Option<K>,
-    _pool: Pool<M>,
-    _home: Option<Home<M>>,
-}
+type Forgotten<K, M> = (Known<K, M>, Option<Home<M>>);
 
 /// Whether the table has the only handle, no object is out, and no caller waits. New handles come from the table alone,
 /// which is locked.
-fn is_unused<M: Manager>(pool: &Pool<M>) -> bool {
+fn is_unused<K, M: Manager>(entry: &Known<K, M>) -> bool {
+    let pool = &entry.value;
     let state = pool.core.shared.lock();
     // The other one is the bucket's, until it is closed.
     Arc::strong_count(&pool.core) <= 2 && state.is_unused(pool.core.bucket)

@@ -6,7 +6,7 @@ use super::policy::Settings;
 use super::state::{Item, Rules, State, Todo};
 use super::tasks;
 use crate::cancel::CancelToken;
-use crate::internal::caught::{discard, quietly};
+use crate::internal::caught::{Quiet, discard, quietly};
 use crate::internal::line::wake;
 use crate::internal::lock::{Lock, Locked};
 use crate::internal::timeline::{Reading, Timeline};
@@ -38,7 +38,7 @@ pub(super) struct Shared<M: Manager> {
 /// A pool: one manager, and its bucket in the state.
 pub(super) struct Core<M: Manager> {
     pub(super) shared: Arc<Shared<M>>,
-    pub(super) manager: M,
+    pub(super) manager: Quiet<M>,
     pub(super) bucket: usize,
     /// A guess at whether there are waiters: saves who comes one of two looks.
     pub(super) crowded: AtomicBool,
@@ -171,6 +171,7 @@ impl<M: Manager> Shared<M> {
         }
         for core in todo.ended {
             core.ended.set();
+            discard(core);
         }
         discard((todo.dropped, todo.forgotten));
     }
@@ -264,7 +265,7 @@ impl<M: Manager> Core<M> {
         let bucket = shared.lock().add_bucket(max, min_idle);
         let core = Arc::new(Core {
             shared: shared.clone(),
-            manager,
+            manager: Quiet::new(manager),
             bucket,
             crowded: AtomicBool::new(false),
             closing: CancelToken::new(),
