@@ -14,7 +14,7 @@ async fn work(i: u64) -> u64 {
     black_box(i)
 }
 
-async fn group(n: u64) -> u64 {
+pub async fn group(n: u64) -> u64 {
     let sum = task_group(async move |g: TaskGroup<'static, Infallible>| {
         let tasks: Vec<_> = (0..n)
             .map(|i| g.spawn(async move { Ok(work(i).await) }))
@@ -39,7 +39,7 @@ async fn gathered(n: u64) -> u64 {
 }
 
 /// Three answers, each known by its handle.
-async fn group_of_three(_: u64) -> u64 {
+pub async fn group_of_three(_: u64) -> u64 {
     let sum = task_group(async |g: TaskGroup<'static, Infallible>| {
         let a = g.spawn(async { Ok(work(1).await) });
         let b = g.spawn(async { Ok(work(2).await) });
@@ -104,7 +104,7 @@ async fn raw_smol(n: u64) -> u64 {
     sum
 }
 
-fn repeated<Fut>(on: On, n: u64, f: fn(u64) -> Fut) -> impl FnMut() -> Duration
+pub fn repeated<Fut>(on: On, n: u64, f: fn(u64) -> Fut) -> impl FnMut() -> Duration
 where
     Fut: Future<Output = u64> + Send + 'static,
 {
@@ -112,7 +112,7 @@ where
 }
 
 /// About as many tasks in every run.
-fn times(n: u64) -> usize {
+pub fn times(n: u64) -> usize {
     (10_000 / n).clamp(1, 2_000) as usize
 }
 

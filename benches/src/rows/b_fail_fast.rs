@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-const TASKS: usize = 10_000;
+pub const TASKS: usize = 10_000;
 
 #[derive(Default)]
 struct Shared {
@@ -68,7 +68,7 @@ impl Shared {
     }
 }
 
-async fn group() -> Duration {
+pub async fn group() -> Duration {
     let shared = Arc::<Shared>::default();
     let s = shared.clone();
     let errors = task_group(async move |g: TaskGroup<'static, Instant>| {

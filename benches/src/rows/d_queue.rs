@@ -8,16 +8,16 @@ use regatta::queue::{Consumer, Queue};
 use std::hint::black_box;
 use std::time::Duration;
 
-const ITEMS: u64 = 100_000;
+pub const ITEMS: u64 = 100_000;
 const PLACES: usize = 100;
 /// How many a consumer takes at once where it can.
 const BATCH: usize = 64;
 
 /// A producer or a consumer: the number of items that it saw.
-type Work = BoxFuture<'static, u64>;
+pub type Work = BoxFuture<'static, u64>;
 
 /// How many producers, how many consumers.
-type Shape = (u64, u64);
+pub type Shape = (u64, u64);
 
 /// As tasks of the runtime itself, so that only the queues differ.
 async fn join(on: On, tasks: Vec<Work>) -> u64 {
@@ -37,7 +37,7 @@ async fn join(on: On, tasks: Vec<Work>) -> u64 {
 }
 
 /// Times the tasks of `make`, and checks that every item arrives.
-fn run(on: On, shape: Shape, make: fn(Shape) -> Vec<Work>) -> impl FnMut() -> Duration {
+pub fn run(on: On, shape: Shape, make: fn(Shape) -> Vec<Work>) -> impl FnMut() -> Duration {
     move || {
         on.run(async move {
             let start = now();
@@ -89,7 +89,7 @@ fn ours(shape: Shape, consume: fn(Consumer<u64>) -> Work) -> Vec<Work> {
         .collect()
 }
 
-fn take(shape: Shape) -> Vec<Work> {
+pub fn take(shape: Shape) -> Vec<Work> {
     ours(shape, |queue| {
         Box::pin(async move {
             let mut seen = 0;

@@ -10,6 +10,8 @@ use std::time::Duration;
 const ALONE: usize = 10_000;
 const TASKS: usize = 64;
 const TURNS: usize = 200;
+/// Permits that a crowd takes in a run.
+pub const CROWD: usize = TASKS * TURNS;
 const PERMITS: usize = 4;
 
 /// Written out for each, as a user would: a wrapper around `acquire` is a call that some peers pay and others don't.
@@ -56,6 +58,12 @@ macro_rules! crowd {
             })
         }
     };
+}
+
+pub fn ours_in_a_crowd(on: On) -> impl FnMut() -> Duration {
+    crowd!(on, regatta::sync::Semaphore::new(PERMITS), |s| {
+        s.acquire().await.expect("it is open")
+    })
 }
 
 /// One of the two for every semaphore.
@@ -145,7 +153,7 @@ fn alone_on(on: On) -> Table {
 
 fn crowd_on(on: On) -> Table {
     let title = format!("64 tasks for 4 permits, held across a yield, {}", on.name());
-    all(Table::each(title, TASKS * TURNS), each!(crowd, on))
+    all(Table::each(title, CROWD), each!(crowd, on))
         .faster("Semaphore", &["tokio"], 1.0)
         // Newcomers may pass in these, which saves a wake.
         .faster("Semaphore", &["async-lock", "asyncband"], 0.7)

@@ -8,17 +8,17 @@ use regatta::Runtime;
 use std::future::ready;
 use std::time::Duration;
 
-const CALLS: usize = 5_000;
-const SLEEPS: usize = 100_000;
+pub const CALLS: usize = 5_000;
+pub const SLEEPS: usize = 100_000;
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(10);
 
-async fn one_yield() -> u64 {
+pub async fn one_yield() -> u64 {
     yield_now().await;
     1
 }
 
-async fn ours<F: Future<Output = u64>>(work: F) -> Option<u64> {
+pub async fn ours<F: Future<Output = u64>>(work: F) -> Option<u64> {
     regatta::time::timeout(LONG, work).await.ok()
 }
 
@@ -37,7 +37,7 @@ async fn async_io_race<F: Future<Output = u64>>(work: F) -> Option<u64> {
 }
 
 /// A closure, not a pointer to a function: the call is measured, not the way its future takes through memory before it is polled.
-fn calls<F, Fut>(on: On, f: F) -> impl FnMut() -> Duration
+pub fn calls<F, Fut>(on: On, f: F) -> impl FnMut() -> Duration
 where
     F: Fn() -> Fut + Copy + Send + 'static,
     Fut: Future<Output: Send> + Send + 'static,
@@ -88,7 +88,7 @@ fn around_yield(on: On) -> Table {
 /// Every sleep in a task of its own, spawned by the runtime itself: the sleeps are compared, not the spawning. All are made inside their
 /// tasks. Made before they are spawned, those that count from then (all but ours, which count from the first poll) would be over by the
 /// time they are polled, and never see a timer.
-async fn sleeps<F, Fut>(on: On, sleep: F) -> Duration
+pub async fn sleeps<F, Fut>(on: On, sleep: F) -> Duration
 where
     F: Fn(Duration) -> Fut + Copy + Send + 'static,
     Fut: Future<Output: Send> + Send + 'static,

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-const WAITERS: usize = 10_000;
+pub const WAITERS: usize = 10_000;
 
 /// Something that many wait for.
-trait Signal: Send + Sync + 'static {
+pub trait Signal: Send + Sync + 'static {
     fn new() -> Self;
     /// `ready` is called when the waiter is in the line.
     fn wait(&self, ready: impl FnOnce() + Send) -> impl Future<Output = ()> + Send;
@@ -64,7 +64,7 @@ impl Signal for event_listener::Event {
     }
 }
 
-fn release<S: Signal>(on: On) -> impl FnMut() -> Duration {
+pub fn release<S: Signal>(on: On) -> impl FnMut() -> Duration {
     move || {
         on.run(async move {
             let signal = Arc::new(S::new());

@@ -22,6 +22,7 @@ mod w_server;
 mod x_asleep;
 mod x_held;
 mod x_memory;
+mod y_python;
 
 use crate::table::Table;
 pub use w_server::{Version, serve};
@@ -65,6 +66,7 @@ pub const ROWS: &[Row] = &[
     row("T", "async code that yields", t_generate::tables),
     row("W", "HTTP over loopback, 64 at once", w_http::tables),
     row("X", "memory of what waits", x_memory::tables),
+    row("Y", "what benches/python/ does, too", y_python::tables),
 ];
 
 pub fn find(name: &str) -> Result<&'static Row, String> {

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 /// A tenth of a second and more: a kernel places threads by what they did in the last tens of milliseconds, so shorter rounds show what the case before has left behind.
-const TRIPS: usize = 5_000;
+pub const TRIPS: usize = 5_000;
 const FLIGHT: usize = 1000;
 /// Threads of our pool; rayon has as many as there are cores, the others as many as they like.
 const THREADS: usize = 8;
@@ -29,13 +29,17 @@ async fn rayon_call() -> u64 {
     rx.await.expect("it is sent")
 }
 
-fn round_trip(on: On) -> Table {
+pub fn ours(on: On) -> impl FnMut() -> Duration {
     let pool = ThreadPool::new(THREADS);
+    move || {
+        let pool = pool.clone();
+        on.run(async move { time(TRIPS, || pool.run(|| black_box(1))).await })
+    }
+}
+
+fn round_trip(on: On) -> Table {
     let table = Table::each(format!("round trip, {}", on.name()), TRIPS)
-        .ours("ThreadPool::run", move || {
-            let pool = pool.clone();
-            on.run(async move { time(TRIPS, || pool.run(|| black_box(1))).await })
-        })
+        .ours("ThreadPool::run", ours(on))
         .peer("rayon, oneshot", move || {
             on.run(async { time(TRIPS, rayon_call).await })
         });

@@ -1,6 +1,6 @@
 //! W: GET over loopback, 64 at a time, per request.
 //!
-//! `benches/python/` does the same with aiohttp: `cargo run --release -p regatta-benches -- --serve` is its server.
+//! `benches/python/` does the same with aiohttp and httpx, from the server that `--serve` starts.
 
 use super::w_server::{Version, serve};
 use crate::harness::now;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-const REQUESTS: usize = 10_000;
+pub const REQUESTS: usize = 10_000;
 const AT_ONCE: usize = 64;
 
 /// So many workers, which share the requests.
