@@ -17,6 +17,8 @@ mod pool;
 mod portal;
 #[path = "blocking/shutdown.rs"]
 mod shutdown;
+#[path = "blocking/statics.rs"]
+mod statics;
 
 use std::time::Duration;
 

@@ -1,5 +1,10 @@
 //! Objects that stand in a `static`: used by simulation, simulation, tokio, tokio, smol, in both orders, and from two
 //! threads.
+//!
+//! Left out, and why they cannot stand there: what is tasks of the runtime it was started on, and ends with it
+//! (`Workers`, `Background`, a `Portal`, which is the way into one runtime; `bound` says so, or an operation makes one
+//! for each use), an interval, which counts from when it was made, and handles of something under way. The entries of
+//! `http` make a client for each use, because their server is a task: `tests/http/statics.rs` has clients in statics.
 
 use crate::ground::{self, Ground};
 use crate::world::{World, made_outside, poll_once};

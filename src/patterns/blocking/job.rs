@@ -74,9 +74,9 @@ where
         work: F,
         token: CancelToken,
         at: &'static Location<'static>,
+        runtime: Runtime,
         shared: &Shared,
     ) -> Arc<Self> {
-        let runtime = Runtime::current();
         let clock = shared.clock.hold(&runtime);
         Arc::new(Task {
             at,

@@ -30,13 +30,16 @@
 //!   [`run_abandonable`](ThreadPool::run_abandonable); the closure sees the cancellation with [`is_cancelled`] and with all of
 //!   [`cancel`](crate::cancel): [`check`](crate::cancel::check), [`deadline`](crate::cancel::deadline), [`current`](crate::cancel::current).
 //! * Pools are bounded in threads and in queue. A burst of short jobs starts threads one by one, as far as they are needed.
-//! * Threads are the pool's own, so it works on every runtime and without one. In virtual time (on every [custom](crate::Runtime::custom)
-//!   runtime) each job is one of that runtime's blocking closures instead: a pool made inside [`testing::run`](crate::testing::run) runs its jobs as
-//!   steps of the simulation, and replays. Make the pool inside the test; one from outside wakes the simulation from a foreign thread, which it reports.
+//! * Threads are the pool's own, so it works on every runtime and without one. A job that is submitted in virtual time
+//!   (on any [custom](crate::Runtime::custom) runtime) is one of that runtime's blocking closures instead: in
+//!   [`testing::run`](crate::testing::run) it is a step of the simulation, and replays.
+//! * A pool may stand in a `static`, and be used by one runtime after the other, or by several side by side. A custom
+//!   runtime's jobs have a queue and limits of their own there, for a simulation cannot wait for what runs elsewhere.
 //!
 //! Python's `concurrent.futures`, Trio's limiters that outlast a cancelled caller, and AnyIO's `BlockingPortal`.
 
 mod cpu;
+mod crews;
 mod error;
 mod job;
 mod policy;

@@ -19,7 +19,7 @@ pub(super) struct Limits {
 /// | [`queue`](ThreadPoolBuilder::queue) | 1,024 jobs |
 /// | [`thread_name`](ThreadPoolBuilder::thread_name) | `regatta-pool` |
 /// | [`idle_lifetime`](ThreadPoolBuilder::idle_lifetime) | 10 s |
-/// | [`runtime`](ThreadPoolBuilder::runtime) | the current one |
+/// | [`runtime`](ThreadPoolBuilder::runtime) | that of each job's submitter |
 ///
 /// # Examples
 ///
@@ -98,8 +98,9 @@ impl ThreadPoolBuilder {
         self
     }
 
-    /// The runtime the pool belongs to. It matters for [custom](Runtime::custom) runtimes only, virtual time among them: there, jobs are that
-    /// runtime's blocking closures.
+    /// Where all jobs run, whoever submits them: as blocking closures of this runtime, if it is a
+    /// [custom](Runtime::custom) one, and on threads of the pool's own otherwise. By default, only the jobs that are
+    /// submitted on a custom runtime, virtual time among them, are closures of that one.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self

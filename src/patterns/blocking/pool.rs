@@ -1,5 +1,6 @@
 //! [`ThreadPool`]: the async side.
 
+use super::crews::Crews;
 use super::error::{JobError, SubmitError, TrySubmitError};
 use super::job::{Job, Task};
 use super::policy::{ThreadPoolBuilder, check_workers};
@@ -8,6 +9,7 @@ use super::room::{Grant, Room};
 use super::shared::Shared;
 use crate::cancel::{self, CancelToken};
 use crate::internal::shutdown::Shutdown;
+use crate::runtime::Runtime;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
@@ -19,7 +21,7 @@ use std::task::Poll;
 /// Runs closures that block on threads of its own, at most so many at once; see the [module](super). Clones are the same pool.
 ///
 /// A job has its thread until the closure has really ended, also when whoever wanted the result is gone: never more than `max_workers`
-/// closures run. Jobs start in the order they were submitted. A panic ends its job only. A thread that has nothing to do looks out for some microseconds, and then sleeps.
+/// closures run (of each [custom runtime](super#how-it-behaves)). Jobs start in the order they were submitted. A panic ends its job only. A thread that has nothing to do looks out for some microseconds, and then sleeps.
 ///
 /// Dropping the last clone lets queued and running jobs end, and the threads after them. [`shutdown`](ThreadPool::shutdown) waits for that.
 ///
@@ -36,16 +38,7 @@ use std::task::Poll;
 /// ```
 #[derive(Clone)]
 pub struct ThreadPool {
-    owner: Arc<Owner>,
-}
-
-/// Dropped with the last clone.
-struct Owner(Arc<Shared>);
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        self.0.close();
-    }
+    crews: Arc<Crews>,
 }
 
 impl ThreadPool {
@@ -67,29 +60,26 @@ impl ThreadPool {
     pub(super) fn from_builder(builder: ThreadPoolBuilder) -> Self {
         check_workers(builder.limits.workers);
         ThreadPool {
-            owner: Arc::new(Owner(Arc::new(Shared::new(&builder)))),
+            crews: Arc::new(Crews::new(&builder)),
         }
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.owner.0
-    }
-
     fn enqueue<T, F>(
-        &self,
+        shared: &Arc<Shared>,
         grant: Grant<'_>,
         work: F,
         token: CancelToken,
         at: &'static Location<'static>,
+        runtime: Runtime,
     ) -> Result<Job<T>, F>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let task = Task::new(work, token, at, self.shared());
+        let task = Task::new(work, token, at, runtime, shared);
         let number = grant.number();
         if grant.fill(task.clone()) {
-            return Ok(Job::new(task, self.shared().clone(), number));
+            return Ok(Job::new(task, shared.clone(), number));
         }
         match task.take_back() {
             Some(work) => Err(work),
@@ -108,8 +98,13 @@ impl ThreadPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match Room::of(self.shared()).await {
-            Some(grant) => self.enqueue(grant, work, token, at).map_err(SubmitError),
+        let runtime = Runtime::current();
+        let other = self.crews.other(&runtime);
+        let shared = other.as_ref().unwrap_or(self.crews.main());
+        match Room::of(shared).await {
+            Some(grant) => {
+                ThreadPool::enqueue(shared, grant, work, token, at, runtime).map_err(SubmitError)
+            }
             None => Err(SubmitError(work)),
         }
     }
@@ -146,11 +141,16 @@ impl ThreadPool {
         T: Send + 'static,
     {
         let at = Location::caller();
-        match Grant::now(self.shared()) {
-            Some(grant) => self
-                .enqueue(grant, work, CancelToken::new(), at)
-                .map_err(TrySubmitError::Closed),
-            None if self.shared().state.lock().is_closed() => Err(TrySubmitError::Closed(work)),
+        let runtime = Runtime::current();
+        let other = self.crews.other(&runtime);
+        let shared = other.as_ref().unwrap_or(self.crews.main());
+        match Grant::now(shared) {
+            Some(grant) => {
+                let token = CancelToken::new();
+                let job = ThreadPool::enqueue(shared, grant, work, token, at, runtime);
+                job.map_err(TrySubmitError::Closed)
+            }
+            None if shared.state.lock().is_closed() => Err(TrySubmitError::Closed(work)),
             None => Err(TrySubmitError::Full(work)),
         }
     }
@@ -286,21 +286,23 @@ impl ThreadPool {
 
     /// `ask`: called when the time for work is over, before the jobs are told.
     pub(super) async fn shut_down(&self, how: Shutdown, ask: impl FnOnce()) -> PoolReport {
-        let shared = self.shared();
-        shared.close();
+        let crews = self.crews.close();
         let ask = || {
             ask();
-            shared.give_up();
+            crews.iter().for_each(|shared| shared.give_up());
         };
-        how.run(shared.ended.cancelled(), ask).await;
-        let stuck = shared
-            .state
-            .lock()
-            .running
-            .iter()
-            .map(|(_, r)| r.at)
-            .collect();
-        let tally = &shared.tally;
+        let gone = async {
+            for shared in &crews {
+                shared.ended.cancelled().await;
+            }
+        };
+        how.run(gone, ask).await;
+        let mut stuck = Vec::new();
+        for shared in &crews {
+            let state = shared.state.lock();
+            stuck.extend(state.running.iter().map(|(_, r)| r.at));
+        }
+        let tally = self.crews.tally();
         PoolReport {
             completed: tally.completed.load(Relaxed),
             panicked: tally.panicked.load(Relaxed),
@@ -312,26 +314,22 @@ impl ThreadPool {
 
     /// What the pool does right now, and has done.
     pub fn stats(&self) -> PoolStats {
-        let shared = self.shared();
-        let state = shared.state.lock();
-        let ((workers, idle), (most_queued, most_workers)) = (state.workers(), state.most());
-        PoolStats {
-            workers,
-            idle,
-            running: state.running.len(),
-            queued: state.queued(),
-            waiting: state.line.len(),
-            most_queued,
-            most_workers,
-            completed: shared.tally.completed.load(Relaxed),
-            panicked: shared.tally.panicked.load(Relaxed),
-            cancelled: shared.tally.cancelled.load(Relaxed),
+        let tally = self.crews.tally();
+        let mut stats = PoolStats {
+            completed: tally.completed.load(Relaxed),
+            panicked: tally.panicked.load(Relaxed),
+            cancelled: tally.cancelled.load(Relaxed),
+            ..PoolStats::default()
+        };
+        for shared in self.crews.all() {
+            shared.state.lock().add_to(&mut stats);
         }
+        stats
     }
 
     /// Whether [`shutdown`](ThreadPool::shutdown) was called.
     pub fn is_closed(&self) -> bool {
-        self.shared().state.lock().is_closed()
+        self.crews.main().state.lock().is_closed()
     }
 }
 

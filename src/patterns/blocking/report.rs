@@ -32,9 +32,9 @@ pub struct PoolStats {
     pub queued: usize,
     /// Submitters that wait for room in the queue.
     pub waiting: usize,
-    /// The longest the queue has been.
+    /// The longest the queue has been, of any runtime.
     pub most_queued: usize,
-    /// The most threads there have been.
+    /// The most threads there have been; in virtual time, of one simulation.
     pub most_workers: usize,
     /// Closures that have returned.
     pub completed: u64,

@@ -2,7 +2,7 @@
 
 use super::error::JobError;
 use super::job::{Ended, Work};
-use super::policy::ThreadPoolBuilder;
+use super::policy::Limits;
 use super::state::State;
 use super::worker::Crew;
 use crate::cancel::{CancelToken, Reason};
@@ -20,7 +20,8 @@ pub(super) struct Shared {
     pub(super) crew: Crew,
     /// Cancelled when the pool is closed and nothing is left in it.
     pub(super) ended: CancelToken,
-    pub(super) tally: Tally,
+    /// One for all [crews](super::crews).
+    pub(super) tally: Arc<Tally>,
     pub(super) clock: ClockKeeper,
 }
 
@@ -60,14 +61,13 @@ pub(super) struct Tally {
 }
 
 impl Shared {
-    pub(super) fn new(builder: &ThreadPoolBuilder) -> Self {
-        let crew = Crew::new(builder);
+    pub(super) fn new(limits: Limits, crew: Crew, tally: Arc<Tally>) -> Self {
         Shared {
-            state: Lock::new(State::new(builder.limits, crew.at_once())),
+            state: Lock::new(State::new(limits, crew.at_once())),
             bell: Condvar::new(),
             crew,
             ended: CancelToken::new(),
-            tally: Tally::default(),
+            tally,
             clock: ClockKeeper::default(),
         }
     }

@@ -10,6 +10,7 @@
 
 use super::job::Work;
 use super::policy::Limits;
+use super::report::PoolStats;
 use crate::cancel::CancelToken;
 use crate::internal::line::{Line, Place};
 use slab::Slab;
@@ -99,12 +100,14 @@ impl State {
         self.queue.len()
     }
 
-    pub(super) fn workers(&self) -> (usize, usize) {
-        (self.workers, self.parked)
-    }
-
-    pub(super) fn most(&self) -> (usize, usize) {
-        (self.most_queued, self.most_workers)
+    pub(super) fn add_to(&self, stats: &mut PoolStats) {
+        stats.workers += self.workers;
+        stats.idle += self.parked;
+        stats.running += self.running.len();
+        stats.queued += self.queue.len();
+        stats.waiting += self.line.len();
+        stats.most_queued = stats.most_queued.max(self.most_queued);
+        stats.most_workers = stats.most_workers.max(self.most_workers);
     }
 
     fn has_room(&self) -> bool {

@@ -8,7 +8,6 @@
 
 use super::error::JobError;
 use super::job::{Ended, Work};
-use super::policy::ThreadPoolBuilder;
 use super::shared::Shared;
 use super::state::{After, Call, State};
 use crate::internal::caught::{discard, quietly};
@@ -33,15 +32,10 @@ pub(super) enum Crew {
 }
 
 impl Crew {
-    pub(super) fn new(builder: &ThreadPoolBuilder) -> Self {
-        let runtime = builder.runtime.clone().unwrap_or_else(Runtime::current);
-        if runtime.name() == "custom" {
-            Crew::Closures(runtime)
-        } else {
-            Crew::Threads {
-                name: builder.thread_name.clone(),
-                idle_lifetime: builder.idle_lifetime,
-            }
+    pub(super) fn is_of(&self, runtime: &Runtime) -> bool {
+        match self {
+            Crew::Threads { .. } => false,
+            Crew::Closures(own) => own.id() == runtime.id(),
         }
     }
 

@@ -20,9 +20,13 @@ where
     E: std::fmt::Debug,
 {
     let user = user.clone();
-    World::around(move |_| op(ThreadPool::new(2), user.clone()))
-        .never_at_once(THREADS)
-        .never_waits(BLOCKS)
+    World::new(
+        ThreadPool::new(2),
+        move |pool| op(pool, user.clone()),
+        |_| (),
+    )
+    .never_at_once(THREADS)
+    .never_waits(BLOCKS)
 }
 
 fn on_cores<F, T, E>(user: &User, op: impl Fn(CpuPool, User) -> F + Send + Sync + 'static) -> World
@@ -32,7 +36,8 @@ where
     E: std::fmt::Debug,
 {
     let user = user.clone();
-    World::around(move |_| op(CpuPool::with_workers(1), user.clone()))
+    let pool = CpuPool::with_workers(1);
+    World::new(pool, move |pool| op(pool, user.clone()), |_| ())
         .never_at_once(THREADS)
         .never_waits(BLOCKS)
 }
@@ -60,7 +65,8 @@ pub(super) fn entries() -> Vec<Entry> {
             })
         }),
         entry("blocking::ThreadPool::shutdown", |user| {
-            on_threads(user, |pool, user| async move {
+            on_threads(user, |_, user| async move {
+                let pool = ThreadPool::new(2);
                 drop(pool.submit(move || user.value()).await);
                 Ok::<_, &str>(pool.shutdown(HOUR).await)
             })
@@ -86,7 +92,8 @@ pub(super) fn entries() -> Vec<Entry> {
             })
         }),
         entry("blocking::CpuPool::shutdown", |user| {
-            on_cores(user, |pool, user| async move {
+            on_cores(user, |_, user| async move {
+                let pool = CpuPool::with_workers(1);
                 drop(pool.submit(move || user.value()).await);
                 Ok::<_, &str>(pool.shutdown(HOUR).await)
             })

@@ -79,7 +79,6 @@ pub(super) fn entries() -> Vec<Entry> {
                 same("waiting and in use", (now.waiting, now.in_use), (0, 0))
             })
             .never_at_once(SPAWNED)
-            .bound(SPAWNED)
             .in_line()
         })
         .covers(&[
@@ -156,12 +155,13 @@ pub(super) fn entries() -> Vec<Entry> {
             .never_at_once(SPAWNED)
         }),
         entry("pool::Keyed::get", |user| {
-            let user = user.clone();
-            World::around(move |gate| {
-                let pools = many(&user, gate);
-                async move { pools.get(&1).await.map_err(text) }
-            })
+            World::new(
+                many(user, Gate::default()),
+                async |pools: pool::Keyed<u8, Host>| pools.get(&1).await.map_err(text),
+                |pools| pools.try_get(&1).ok(),
+            )
             .never_at_once(SPAWNED)
+            .in_line()
         }),
         entry("pool::Keyed::close", |user| {
             let user = user.clone();

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SPAWNED: &str = "its workers are tasks of the runtime";
+const STARTED: &str =
+    "its workers are tasks of the runtime that it was started on, and end with it";
 
 type Team = Workers<Gate, (), Infallible>;
 
@@ -41,7 +43,7 @@ where
             let now = seen.stats();
             same("running and waiting", (now.running, now.waiting), (0, 0))
         })
-        .bound(SPAWNED)
+        .bound(STARTED)
         .never_at_once(SPAWNED)
 }
 
