@@ -23,6 +23,8 @@ pin_project! {
         wait: Waiting,
         // Somebody may move the deadline.
         moves: bool,
+        // It has spent for the poll that it began in.
+        paid: bool,
         // The deadline has passed; the future is dropped as soon as its shields allow.
         expired: bool,
     }
@@ -97,6 +99,7 @@ impl<F> Timed<F> {
             scoped: Scoped::new(mark, future),
             wait: Waiting(ManuallyDrop::new(None)),
             moves,
+            paid: false,
             expired: false,
         }
     }
@@ -127,7 +130,7 @@ impl<F: Future> Future for Timed<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_mut().project();
         // Work that is ready at once spends, too: a loop around it gives way now and then.
-        if !this.scoped.was_polled() {
+        if !std::mem::replace(this.paid, true) {
             ready!(coop::poll_spend(cx));
         }
         match this.scoped.step(cx, *this.expired) {

@@ -159,7 +159,15 @@ pub(crate) fn give_way(cx: &mut Context<'_>) {
 
 /// [`poll_spend`] as a future: for `async fn`s, before they begin. Dropped, it has done nothing.
 pub(crate) async fn spend() {
-    std::future::poll_fn(poll_spend).await;
+    let mut gave_way = false;
+    std::future::poll_fn(|cx| {
+        if gave_way {
+            return Poll::Ready(());
+        }
+        gave_way = true;
+        poll_spend(cx)
+    })
+    .await;
 }
 
 #[cfg(test)]
@@ -204,6 +212,19 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(free_in_a_row(&waker, 200), 200);
             refill();
+        }
+    }
+
+    #[test]
+    fn who_has_given_way_does_not_pay_again() {
+        refill();
+        let waker = Waker::from(Arc::new(Count::default()));
+        let all = free_in_a_row(&waker, 10_000);
+        let mut spends = std::pin::pin!(spend());
+        for ready in [false, true] {
+            assert_eq!(free_in_a_row(&waker, all), all);
+            let polled = spends.as_mut().poll(&mut Context::from_waker(&waker));
+            assert_eq!(polled.is_ready(), ready);
         }
     }
 

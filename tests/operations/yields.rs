@@ -4,12 +4,13 @@ use crate::ground;
 use crate::user::User;
 use crate::world::{World, same};
 use crate::{catalogue, failing};
+use regatta::cancel::CancelToken;
 use regatta::{task, time};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// More than any budget has, several times.
@@ -83,6 +84,40 @@ async fn fair(world: &World) -> Result<(), String> {
     Ok(())
 }
 
+/// Those before it in each poll have used up the budget: it gives way, and goes on.
+async fn goes_on(world: &World) -> Result<(), String> {
+    let over = CancelToken::new();
+    over.cancel();
+    for _ in 0..3 {
+        let mut op = world.op();
+        let mut polls = 0;
+        let ended = poll_fn(|cx| {
+            polls += 1;
+            if polls > 100 {
+                return Poll::Ready(Err(format!("not ready after {polls} polls")));
+            }
+            use_up(&over, cx);
+            op.as_mut().poll(cx)
+        });
+        drop(ended.await?);
+        // The next one has a poll of its own.
+        task::yield_now().await;
+    }
+    Ok(())
+}
+
+fn use_up(over: &CancelToken, cx: &mut Context<'_>) {
+    let mut spends = || pin!(over.cancelled()).poll(cx).is_ready();
+    while spends() {}
+    let mut whole = 0;
+    while spends() {
+        whole += 1;
+    }
+    for _ in 0..whole {
+        assert!(spends(), "budgets differ");
+    }
+}
+
 type Check = fn(&World) -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + '_>>;
 
 fn run(harness: &'static str, applies: fn(&World) -> bool, check: Check) {
@@ -127,6 +162,15 @@ fn a_loop_around_what_is_ready_gives_way() {
         "given",
         |world| world.never_at_once.is_none() && world.transparent.is_none(),
         |world| Box::pin(always_given(world)),
+    );
+}
+
+#[test]
+fn what_is_ready_is_not_held_up_by_those_who_use_up_each_budget() {
+    run(
+        "held up",
+        |world| world.never_at_once.is_none(),
+        |world| Box::pin(goes_on(world)),
     );
 }
 

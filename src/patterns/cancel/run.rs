@@ -24,6 +24,7 @@ pin_project! {
         // The token's deadline first, the grace after it is cancelled. In a box: most tokens need neither.
         timer: Option<Pin<Box<Sleep>>>,
         in_grace: bool,
+        paid: bool,
         drop_now: bool,
     }
 }
@@ -42,6 +43,7 @@ impl<F> Run<F> {
             grace,
             timer: None,
             in_grace: false,
+            paid: false,
             drop_now: false,
         }
     }
@@ -79,7 +81,8 @@ impl<F: Future> Run<F> {
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut this = self.project();
         // Under a token that is cancelled all is over in the first poll: a loop around that gives way now and then.
-        if step.is_none() && !this.scoped.was_polled() {
+        let fresh = step.is_none() && !this.scoped.was_polled();
+        if fresh && !std::mem::replace(this.paid, true) {
             ready!(coop::poll_spend(cx));
         }
         let scoped = this.scoped.as_ref();
