@@ -23,6 +23,8 @@ use std::task::Waker;
 #[derive(Debug)]
 pub(crate) struct Node {
     cancelled: AtomicBool,
+    /// The members are cancelled: with the node, or before it.
+    members_cancelled: AtomicBool,
     /// This node or one above it has a deadline, so asking has to look at the clock.
     timed: bool,
     /// Who works under this node has a grace: a deadline above that passes does not drop the work at once.
@@ -37,6 +39,42 @@ struct State {
     reason: Option<Reason>,
     waiters: Slab<Waker>,
     children: Slab<Weak<Node>>,
+    /// Made when the first one comes, or when they are cancelled: few nodes have any.
+    members: Option<Box<Members>>,
+}
+
+/// The nodes below one that can be cancelled before it: the children of a task group, whose body goes on.
+#[derive(Default)]
+struct Members {
+    reason: Option<Reason>,
+    nodes: Slab<Weak<Node>>,
+}
+
+impl State {
+    fn reason_of(&self, tier: Tier) -> Option<&Reason> {
+        match (tier, &self.members) {
+            (Tier::Members, Some(members)) if members.reason.is_some() => members.reason.as_ref(),
+            _ => self.reason.as_ref(),
+        }
+    }
+
+    fn members(&mut self) -> &mut Members {
+        self.members.get_or_insert_default()
+    }
+
+    fn list(&mut self, tier: Tier) -> &mut Slab<Weak<Node>> {
+        match tier {
+            Tier::Children => &mut self.children,
+            Tier::Members => &mut self.members().nodes,
+        }
+    }
+}
+
+/// How a node hangs below another.
+#[derive(Clone, Copy, Debug)]
+enum Tier {
+    Children,
+    Members,
 }
 
 #[derive(Debug)]
@@ -48,6 +86,7 @@ enum Parents {
 #[derive(Debug)]
 struct Link {
     node: Arc<Node>,
+    tier: Tier,
     key: usize,
 }
 
@@ -64,6 +103,7 @@ impl Node {
     fn make(timed: bool, lenient: bool, deadline: Option<Arc<DeadlineCell>>) -> Arc<Node> {
         Arc::new(Node {
             cancelled: AtomicBool::new(false),
+            members_cancelled: AtomicBool::new(false),
             timed,
             lenient,
             state: Lock::default(),
@@ -86,23 +126,29 @@ impl Node {
         deadline: Option<Arc<DeadlineCell>>,
     ) -> Arc<Node> {
         let timed = deadline.is_some() || parents.iter().any(|p| p.timed);
-        Node::make(timed, false, deadline).below(parents)
+        Node::make(timed, false, deadline).below(parents, Tier::Children)
+    }
+
+    /// A node that is cancelled with the members of `parent`.
+    pub(crate) fn member_of(parent: &Arc<Node>) -> Arc<Node> {
+        Node::make(parent.timed, false, None).below(std::slice::from_ref(parent), Tier::Members)
     }
 
     /// A child for work that gets a grace when `parent` is cancelled.
     pub(crate) fn lenient(parent: &Arc<Node>) -> Arc<Node> {
-        Node::make(parent.timed, true, None).below(std::slice::from_ref(parent))
+        Node::make(parent.timed, true, None).below(std::slice::from_ref(parent), Tier::Children)
     }
 
-    fn below(self: Arc<Node>, parents: &[Arc<Node>]) -> Arc<Node> {
+    fn below(self: Arc<Node>, parents: &[Arc<Node>], tier: Tier) -> Arc<Node> {
         let child = self;
         let mut links = Vec::new();
         let mut first = None;
         for parent in parents {
-            match parent.adopt(&child) {
+            match parent.adopt(&child, tier) {
                 Ok(key) => {
                     let link = Link {
                         node: parent.clone(),
+                        tier,
                         key,
                     };
                     if parents.len() == 1 {
@@ -125,11 +171,11 @@ impl Node {
         child
     }
 
-    fn adopt(&self, child: &Arc<Node>) -> Result<usize, Reason> {
+    fn adopt(&self, child: &Arc<Node>, tier: Tier) -> Result<usize, Reason> {
         let mut state = self.state.lock();
-        match &state.reason {
+        match state.reason_of(tier) {
             Some(reason) => Err(reason.clone()),
-            None => Ok(state.children.insert(Arc::downgrade(child))),
+            None => Ok(state.list(tier).insert(Arc::downgrade(child))),
         }
     }
 
@@ -153,6 +199,20 @@ impl Node {
             return None;
         }
         self.state.lock().reason.clone()
+    }
+
+    /// Whether the flag of the members is up. As [`flag`](Node::flag), it does not look at deadlines.
+    #[inline]
+    pub(crate) fn members_flag(&self) -> bool {
+        self.members_cancelled.load(Ordering::Acquire)
+    }
+
+    /// Why the members are cancelled, if they are.
+    pub(crate) fn members_reason(&self) -> Option<Reason> {
+        if !(self.members_flag() || self.is_cancelled()) {
+            return None;
+        }
+        self.state.lock().reason_of(Tier::Members).cloned()
     }
 
     pub(crate) fn is_timed(&self) -> bool {
@@ -262,44 +322,58 @@ impl Node {
     /// Cancels this node and all below it. False when it already was.
     pub(crate) fn cancel(&self, reason: Reason) -> bool {
         let mut wakers = Vec::new();
-        let mut children = Vec::new();
-        if !self.raise(&reason, &mut wakers, &mut children) {
+        let mut below = Vec::new();
+        if !self.raise(&reason, &mut wakers, &mut below) {
             return false;
         }
-        // The whole tree is flagged before the first waiter runs, which might look at another part of it.
-        while let Some(child) = children.pop() {
-            if let Some(child) = Weak::upgrade(&child) {
-                child.raise(&reason, &mut wakers, &mut children);
-            }
-        }
-        wakers.into_iter().for_each(wake);
+        raise_all(&reason, wakers, below);
         true
     }
 
-    fn raise(
-        &self,
-        reason: &Reason,
-        wakers: &mut Vec<Waker>,
-        children: &mut Vec<Weak<Node>>,
-    ) -> bool {
+    /// Cancels the members of this node and all below them, and leaves the node itself alone.
+    pub(crate) fn cancel_members(&self, reason: &Reason) {
+        let mut state = self.state.lock();
+        if state.reason_of(Tier::Members).is_some() {
+            return;
+        }
+        let members = state.members();
+        members.reason = Some(reason.clone());
+        let nodes = std::mem::take(&mut members.nodes);
+        self.members_cancelled.store(true, Ordering::Release);
+        drop(state);
+        let below = nodes.into_iter().map(|(_, node)| node).collect();
+        raise_all(reason, Vec::new(), below);
+    }
+
+    fn raise(&self, reason: &Reason, wakers: &mut Vec<Waker>, below: &mut Vec<Weak<Node>>) -> bool {
         let mut state = self.state.lock();
         if state.reason.is_some() {
             return false;
         }
         state.reason = Some(reason.clone());
         self.cancelled.store(true, Ordering::Release);
-        wakers.extend(
-            std::mem::take(&mut state.waiters)
-                .into_iter()
-                .map(|(_, w)| w),
-        );
-        children.extend(
-            std::mem::take(&mut state.children)
-                .into_iter()
-                .map(|(_, c)| c),
-        );
+        self.members_cancelled.store(true, Ordering::Release);
+        wakers.extend(drain(&mut state.waiters));
+        below.extend(drain(&mut state.children));
+        if let Some(members) = &mut state.members {
+            below.extend(drain(&mut members.nodes));
+        }
         true
     }
+}
+
+fn drain<T>(list: &mut Slab<T>) -> impl Iterator<Item = T> + use<T> {
+    std::mem::take(list).into_iter().map(|(_, item)| item)
+}
+
+/// The whole tree is flagged before the first waiter runs, which might look at another part of it.
+fn raise_all(reason: &Reason, mut wakers: Vec<Waker>, mut below: Vec<Weak<Node>>) {
+    while let Some(node) = below.pop() {
+        if let Some(node) = Weak::upgrade(&node) {
+            node.raise(reason, &mut wakers, &mut below);
+        }
+    }
+    wakers.into_iter().for_each(wake);
 }
 
 /// Gives the memory of a crowd back when the last of it has gone.
@@ -320,10 +394,11 @@ impl Drop for Node {
             None => {}
         };
         take(self.parents.take(), &mut pending);
-        while let Some(Link { node, key }) = pending.pop() {
+        while let Some(Link { node, tier, key }) = pending.pop() {
             let mut state = node.state.lock();
-            let gone = state.children.try_remove(key);
-            release(&mut state.children);
+            let list = state.list(tier);
+            let gone = list.try_remove(key);
+            release(list);
             drop(state);
             drop(gone);
             if let Some(mut node) = Arc::into_inner(node) {

@@ -21,8 +21,8 @@ pub(crate) enum Mark {
     After(u64),
     /// A scope that is cancelled with this node.
     Follow(Arc<Node>),
-    /// A scope with a node of its own below this one.
-    Below(Arc<Node>),
+    /// A scope with a node of its own, which is cancelled with the members of this one.
+    Member(Arc<Node>),
     /// A deadline.
     At(Box<(Instant, Option<Duration>)>),
     /// Either of them with a name, or one that is centuries away: few are.
@@ -160,7 +160,7 @@ impl Mark {
         match self {
             Mark::Plain | Mark::Shield | Mark::After(_) => Node::root(),
             Mark::Follow(node) => node,
-            Mark::Below(node) => Node::child_of(&[node], None),
+            Mark::Member(node) => Node::member_of(&node),
             Mark::At(at) => with_deadline(When::At(at.0), at.1, None),
             Mark::Named(named) => with_deadline(named.when, named.limit, named.name),
             Mark::Cell(cell) => Node::with_deadline(cell),

@@ -418,7 +418,8 @@ pub(crate) fn is_cancelled() -> bool {
         found = is_dropping(mark, flags)
             || match mark {
                 Mark::Frame(frame) => frame.node.flag(),
-                Mark::Follow(node) | Mark::Below(node) => node.flag(),
+                Mark::Follow(node) => node.flag(),
+                Mark::Member(node) => node.members_flag(),
                 _ => false,
             };
         if found {
@@ -449,7 +450,7 @@ pub(crate) fn is_doomed(now: Instant) -> bool {
         found = is_dropping(mark, flags);
         match mark {
             Mark::Frame(frame) => nodes.push(frame.node.clone()),
-            Mark::Follow(node) | Mark::Below(node) => nodes.push(node.clone()),
+            Mark::Follow(node) | Mark::Member(node) => nodes.push(node.clone()),
             Mark::Cell(cell) => cells.push(cell.clone()),
             _ => found |= mark.moment().is_some_and(|at| at <= now),
         }

@@ -1,12 +1,12 @@
 //! A child as the runtime, or the host, sees it.
 
-use super::core::{Alive, Phase};
+use super::core::{Core, Phase};
 use super::error::{ErrorGroup, Fault};
 use super::handle::Slot;
 use crate::internal::atomic::Ordering;
 use crate::internal::caught::quietly;
 use crate::internal::reason::Reason;
-use crate::internal::scope::{Mark, Scoped, Step};
+use crate::internal::scope::{Scoped, Step};
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::future::Future;
@@ -74,32 +74,46 @@ impl<T, E> ChildOutput<E> for Nested<T, E> {
     }
 }
 
+/// What a child holds of its group.
+pub(super) trait Seat {
+    type Error;
+
+    fn core(&self) -> &Core<Self::Error>;
+
+    /// The child's turn under the limit, if it had one, goes to the next.
+    fn give_back_turn(&self);
+}
+
 /// A child's place in its group; given up after its future is gone.
-struct Place<T, E> {
+struct Place<T, S: Seat> {
     /// `None` only at the very end.
     slot: Option<Arc<Slot<T>>>,
-    alive: Arc<Alive<E>>,
+    seat: S,
+    service: bool,
     key: Option<usize>,
     settled: bool,
 }
 
-impl<T, E> Drop for Place<T, E> {
+impl<T, S: Seat> Drop for Place<T, S> {
     fn drop(&mut self) {
+        self.seat.give_back_turn();
         if !self.settled {
             self.lost();
         }
+        let core = self.seat.core();
         if let Some(slot) = self.slot.take().and_then(Arc::into_inner) {
             // Nobody has kept the handle, so the value goes here, where a panic of its destructor would be the
             // runtime's. It is the child's.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| slot.discard())) {
-                self.alive.core.panicked(Some(&slot.site), payload);
+                core.panicked(Some(&slot.site), payload);
             }
         }
-        self.alive.cohort().unregister(self.key.take());
+        core.cohort(self.service).unregister(self.key.take());
+        core.leave(self.service);
     }
 }
 
-impl<T, E> Place<T, E> {
+impl<T, S: Seat> Place<T, S> {
     #[inline]
     fn slot(&self) -> &Slot<T> {
         match &self.slot {
@@ -111,16 +125,16 @@ impl<T, E> Place<T, E> {
     /// The child was dropped by somebody else: its host, with the line of those that had not started, or its runtime, which stopped.
     #[cold]
     fn lost(&mut self) {
-        let core = &self.alive.core;
-        let mut reason = self.alive.cohort().node.reason();
-        if self.alive.cohort().phase() == Phase::Open {
+        let core = self.seat.core();
+        let mut reason = core.reason(self.service);
+        if core.cohort(self.service).phase() == Phase::Open {
             core.state.lock().asked.get_or_insert(Reason::Shutdown);
             core.note_cut();
             core.note_runtime_gone();
             // No time of grace: the timers have gone with the runtime.
             core.advance(Phase::Dropping, Reason::Shutdown);
             reason = Some(Reason::Shutdown);
-        } else if core.body_phase() >= Phase::Asked && !self.alive.service {
+        } else if core.body_phase() >= Phase::Asked && !self.service {
             core.note_cut();
         }
         self.slot().end(Err(reason.unwrap_or(Reason::ScopeEnded)));
@@ -128,18 +142,23 @@ impl<T, E> Place<T, E> {
 }
 
 pin_project! {
-    /// `K` is the child's share of the group's limit.
-    pub(super) struct Child<F, T, E, K> {
-        // Dropped in this order: the future, its turn, its place.
+    /// The future of a child, with its place in the group `S`.
+    pub(super) struct Child<F, T, S>
+    where
+        S: Seat,
+    {
+        // Dropped in this order: the future, its place.
         #[pin]
         scoped: Scoped<F>,
-        ticket: Option<K>,
-        place: Place<T, E>,
+        place: Place<T, S>,
         waker: Option<Waker>,
         started: bool,
     }
 
-    impl<F, T, E, K> PinnedDrop for Child<F, T, E, K> {
+    impl<F, T, S> PinnedDrop for Child<F, T, S>
+    where
+        S: Seat,
+    {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.scoped.is_gone() {
@@ -150,31 +169,27 @@ pin_project! {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().clear())) {
                 let place = &this.place;
                 let site = &place.slot().site;
-                place.alive.core.panicked(Some(site), payload);
+                place.seat.core().panicked(Some(site), payload);
             }
         }
     }
 }
 
-impl<F, T, E, K> Child<F, T, E, K> {
-    pub(super) fn new(
-        future: F,
-        slot: Arc<Slot<T>>,
-        alive: Arc<Alive<E>>,
-        ticket: Option<K>,
-    ) -> Self {
-        let cohort = alive.cohort();
-        let scoped = Scoped::root(Mark::Below(cohort.node.clone()), future);
+impl<F, T, S: Seat> Child<F, T, S> {
+    /// The caller has taken a place for it among the living of its cohort.
+    pub(super) fn new(future: F, slot: Arc<Slot<T>>, seat: S, service: bool) -> Self {
+        let core = seat.core();
+        let scoped = Scoped::root(core.scope(service), future);
         let mut key = None;
-        if alive.core.tracked.load(Ordering::Acquire) {
-            cohort.track(&mut key, &slot.site);
+        if core.tracked.load(Ordering::Acquire) {
+            core.cohort(service).track(&mut key, &slot.site);
         }
         Child {
             scoped,
-            ticket,
             place: Place {
                 slot: Some(slot),
-                alive,
+                seat,
+                service,
                 key,
                 settled: false,
             },
@@ -192,15 +207,17 @@ enum End<T, E> {
     Cancelled(Option<Reason>),
 }
 
-impl<F, T, E, K> Future for Child<F, T, E, K>
+impl<F, T, S> Future for Child<F, T, S>
 where
-    F: Future<Output: ChildOutput<E, Ok = T>>,
+    S: Seat,
+    F: Future<Output: ChildOutput<S::Error, Ok = T>>,
 {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let cohort = this.place.alive.cohort();
+        let core = this.place.seat.core();
+        let cohort = core.cohort(this.place.service);
         // It was polled in this poll, and waits.
         let mut waits = false;
         let end = loop {
@@ -259,13 +276,12 @@ where
             waits = true;
         };
         this.place.settled = true;
-        settle(end, this.place.slot(), &this.place.alive);
+        settle(end, this.place.slot(), core, this.place.service);
         Poll::Ready(())
     }
 }
 
-fn settle<T, E>(end: End<T, E>, slot: &Slot<T>, alive: &Alive<E>) {
-    let core = &alive.core;
+fn settle<T, E>(end: End<T, E>, slot: &Slot<T>, core: &Core<E>, service: bool) {
     let result = match end {
         End::Value(value) => Ok(value),
         End::Fault(fault) => {
@@ -280,12 +296,12 @@ fn settle<T, E>(end: End<T, E>, slot: &Slot<T>, alive: &Alive<E>) {
             Err(Reason::Panicked)
         }
         End::Cancelled(own) => {
-            if !alive.service && core.body_phase() >= Phase::Asked {
+            if !service && core.body_phase() >= Phase::Asked {
                 core.note_cut();
             }
             Err(own
                 .or_else(|| slot.asked())
-                .or_else(|| alive.cohort().node.reason())
+                .or_else(|| core.reason(service))
                 .unwrap_or(Reason::ScopeEnded))
         }
     };

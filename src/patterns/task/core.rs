@@ -1,25 +1,25 @@
 //! What everybody in a group shares: the count of the living, the errors, and how far cancelling has gone.
 //!
 //! Invariants:
-//! * A child holds one [`Alive`] of its cohort from before it can run until its future is dropped. The last one to go tells the host, so
-//!   "the group has ended" is the same moment as "every future is dropped". No `Alive` left means no child can be added.
+//! * A child counts as alive in its cohort from before it can run until its future is dropped, and so does the host until its body has ended. The
+//!   last one to go tells the host, so "the group has ended" is the same moment as "every future is dropped". Where none is alive, none can be added.
 //! * A phase only rises, and it rises before those concerned are woken.
 //! * What a failing child reports is in `state` before its handle is settled.
 
 use super::error::Fault;
 use super::handle::Origin;
 use super::policy::OnFailure;
-use crate::internal::atomic::{AtomicBool, AtomicU8, AtomicWaker, Ordering};
+use crate::internal::atomic::{AtomicBool, AtomicU8, AtomicUsize, AtomicWaker, Ordering};
 use crate::internal::caught::{discard, quietly};
 use crate::internal::lock::Lock;
 use crate::internal::node::Node;
 use crate::internal::reason::Reason;
-use crate::internal::scope;
+use crate::internal::scope::{self, Mark};
 use crate::runtime::{Site, panic_text};
 use slab::Slab;
 use std::any::Any;
 use std::panic::resume_unwind;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -79,22 +79,20 @@ struct Registry {
 }
 
 /// The children that are cancelled together: the ordinary ones, or the services.
-pub(super) struct Cohort<E> {
+pub(super) struct Cohort {
     phase: PhaseCell,
-    pub(super) node: Arc<Node>,
     registry: Lock<Registry>,
-    alive: OnceLock<Weak<Alive<E>>>,
-    gone: AtomicBool,
+    /// Children whose future is not dropped yet, and the host as long as it may add some.
+    alive: AtomicUsize,
 }
 
-impl<E> Cohort<E> {
-    fn new(node: Arc<Node>) -> Self {
+impl Cohort {
+    /// With the place of the host.
+    fn new() -> Self {
         Cohort {
             phase: PhaseCell::default(),
-            node,
             registry: Lock::default(),
-            alive: OnceLock::new(),
-            gone: AtomicBool::new(false),
+            alive: AtomicUsize::new(1),
         }
     }
 
@@ -105,20 +103,16 @@ impl<E> Cohort<E> {
 
     /// Whether every future of the cohort has been dropped.
     pub(super) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
+        self.alive.load(Ordering::Acquire) == 0
     }
 
-    /// A place for one more child; `None` when all are gone.
-    pub(super) fn join(&self) -> Option<Arc<Alive<E>>> {
-        self.alive.get().and_then(Weak::upgrade)
-    }
-
-    pub(super) fn cancel(&self, to: Phase, reason: Reason) {
-        if !self.phase.raise(to) {
-            return;
-        }
-        self.node.cancel(reason);
-        self.wake_all();
+    /// Takes a place for one more child; false when all are gone.
+    #[inline]
+    pub(super) fn join(&self) -> bool {
+        let one_more = |alive: usize| (alive > 0).then(|| alive + 1);
+        self.alive
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
+            .is_ok()
     }
 
     /// Wakes those who wait, and leaves them their wakers, for the next phase: taken out and put back, for none may be
@@ -210,30 +204,6 @@ impl<E> Cohort<E> {
     }
 }
 
-/// Held by every child, and by the host while its body runs.
-pub(super) struct Alive<E> {
-    pub(super) core: Arc<Core<E>>,
-    pub(super) service: bool,
-}
-
-impl<E> Alive<E> {
-    #[inline]
-    pub(super) fn cohort(&self) -> &Cohort<E> {
-        if self.service {
-            &self.core.services
-        } else {
-            &self.core.children
-        }
-    }
-}
-
-impl<E> Drop for Alive<E> {
-    fn drop(&mut self) {
-        self.cohort().gone.store(true, Ordering::Release);
-        self.core.wake_host();
-    }
-}
-
 /// The panic that goes on in the host.
 pub(super) struct Panicked {
     /// The child, unless it was the body.
@@ -275,13 +245,15 @@ pub(super) struct State<E> {
 
 pub(super) struct Core<E> {
     pub(super) state: Lock<State<E>>,
-    /// The group as a whole, body included.
+    /// The group as a whole, body included. The children are its members.
     pub(super) node: Arc<Node>,
+    /// Services are members of this one, which nothing cancels that cancels the others: they go last. Made for the first of them.
+    services_node: OnceLock<Arc<Node>>,
     body: PhaseCell,
-    pub(super) children: Cohort<E>,
-    pub(super) services: Cohort<E>,
+    pub(super) children: Cohort,
+    pub(super) services: Cohort,
     /// The task that waits for the group.
-    pub(super) host: Arc<AtomicWaker>,
+    pub(super) host: AtomicWaker,
     /// A child or the body was cut short, so the group has no value to give.
     cut: AtomicBool,
     /// The call has returned, with every future of the group dropped: whoever spawns now has carried a handle out.
@@ -292,18 +264,15 @@ pub(super) struct Core<E> {
     pub(super) tracked: AtomicBool,
 }
 
-/// A group, and the host's places among the children and among the services.
-pub(super) type Parts<E> = (Arc<Core<E>>, Arc<Alive<E>>, Arc<Alive<E>>);
-
 impl<E> Core<E> {
-    /// A group inside the scopes around the running code, and the host's places in it.
-    pub(super) fn new() -> Parts<E> {
+    /// A group inside the scopes around the running code, with the host's place in either cohort.
+    pub(super) fn new() -> Self {
         Core::under(scope::observe())
     }
 
     /// A group that is cancelled with `node`.
-    pub(super) fn under(node: Arc<Node>) -> Parts<E> {
-        let core = Arc::new(Core {
+    pub(super) fn under(node: Arc<Node>) -> Self {
+        Core {
             state: Lock::new(State {
                 label: None,
                 faults: Vec::new(),
@@ -313,29 +282,70 @@ impl<E> Core<E> {
                 grace: Duration::ZERO,
                 close_within: None,
             }),
-            body: PhaseCell::default(),
-            children: Cohort::new(Node::child_of(std::slice::from_ref(&node), None)),
-            // Services go last, so nothing that cancels the others cancels them.
-            services: Cohort::new(Node::root()),
             node,
-            host: Arc::default(),
+            services_node: OnceLock::new(),
+            body: PhaseCell::default(),
+            children: Cohort::new(),
+            services: Cohort::new(),
+            host: AtomicWaker::new(),
             cut: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             runtime_gone: AtomicBool::new(false),
             tracked: AtomicBool::new(false),
-        });
-        let alive = Arc::new(Alive {
-            core: core.clone(),
-            service: false,
-        });
-        let service_alive = Arc::new(Alive {
-            core: core.clone(),
-            service: true,
-        });
-        // Fresh cells: `set` cannot fail.
-        let _ = core.children.alive.set(Arc::downgrade(&alive));
-        let _ = core.services.alive.set(Arc::downgrade(&service_alive));
-        (core, alive, service_alive)
+        }
+    }
+
+    #[inline]
+    pub(super) fn cohort(&self, service: bool) -> &Cohort {
+        if service {
+            &self.services
+        } else {
+            &self.children
+        }
+    }
+
+    /// The scope of a new child.
+    #[inline]
+    pub(super) fn scope(&self, service: bool) -> Mark {
+        Mark::Member(if service {
+            self.services_node.get_or_init(Node::root).clone()
+        } else {
+            self.node.clone()
+        })
+    }
+
+    /// Why the cohort is cancelled, if it is.
+    pub(super) fn reason(&self, service: bool) -> Option<Reason> {
+        if service {
+            self.services_node.get()?.members_reason()
+        } else {
+            self.node.members_reason()
+        }
+    }
+
+    /// A place in the cohort is given up: its future is dropped, or the host adds no more.
+    #[inline]
+    pub(super) fn leave(&self, service: bool) {
+        if self.cohort(service).alive.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.wake_host();
+        }
+    }
+
+    fn cancel_children(&self, to: Phase, reason: Reason) {
+        if self.children.phase.raise(to) {
+            self.node.cancel_members(&reason);
+            self.children.wake_all();
+        }
+    }
+
+    pub(super) fn cancel_services(&self, to: Phase) {
+        if self.services.phase.raise(to) {
+            // One that is made from now on never runs, and need not hear of this.
+            if let Some(node) = self.services_node.get() {
+                node.cancel_members(&Reason::ScopeEnded);
+            }
+            self.services.wake_all();
+        }
     }
 
     pub(super) fn body_phase(&self) -> Phase {
@@ -378,7 +388,7 @@ impl<E> Core<E> {
 
     /// Cancels the children alone, services excepted.
     pub(super) fn stop_children(&self, reason: Reason) {
-        self.children.cancel(self.first_phase(), reason);
+        self.cancel_children(self.first_phase(), reason);
         // It empties the line, and keeps the time of grace.
         self.wake_host();
     }
@@ -394,16 +404,27 @@ impl<E> Core<E> {
     pub(super) fn advance(&self, to: Phase, reason: Reason) {
         let rose = self.body.raise(to);
         self.node.cancel(reason.clone());
-        self.children.cancel(to, reason);
+        self.cancel_children(to, reason);
         if rose {
             self.wake_host();
+        }
+    }
+
+    /// The time of grace is over for those that have been asked.
+    pub(super) fn end_grace(&self) {
+        // They have their reason already.
+        if self.children.phase() == Phase::Asked {
+            self.cancel_children(Phase::Dropping, Reason::Requested);
+        }
+        if self.body_phase() == Phase::Asked {
+            self.advance(Phase::Dropping, Reason::Requested);
         }
     }
 
     /// The host was dropped from outside: whoever is left goes at its next poll.
     pub(super) fn abandon(&self) {
         self.advance(Phase::Abandoned, Reason::ScopeEnded);
-        self.services.cancel(Phase::Abandoned, Reason::ScopeEnded);
+        self.cancel_services(Phase::Abandoned);
     }
 
     pub(super) fn failed(&self, fault: Fault<E>) {

@@ -1,8 +1,8 @@
 //! The host's side of a group: runs the body, waits for the children, and says how it ended.
 
-use super::core::{Alive, Core, Parts, Phase};
+use super::core::{Core, Phase};
 use super::error::{ErrorGroup, Fault};
-use super::home::{Inbox, Line};
+use super::home::{Hosted, Line, Shared};
 use crate::internal::caught::{discard, quietly};
 use crate::internal::label;
 use crate::internal::reason::Reason;
@@ -17,36 +17,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-/// Children polled by the host. `B` is a boxed child.
-pub(super) struct InPlace<B> {
-    inbox: Arc<Inbox<B>>,
-    slots: Slots<B>,
-}
-
-impl<B> InPlace<B> {
-    pub(super) fn new(inbox: Arc<Inbox<B>>) -> Self {
-        InPlace {
-            inbox,
-            slots: Slots::default(),
-        }
+/// Polls the children in place that came or were woken, once.
+fn poll_in_place<B: Future<Output = ()>>(
+    slots: &mut Slots<B>,
+    home: &(impl Hosted<B> + ?Sized),
+    cx: &mut Context<'_>,
+) {
+    slots.collect(cx);
+    for child in home.take() {
+        slots.insert(child);
     }
-}
-
-impl<B: Future<Output = ()>> InPlace<B> {
-    /// Polls whoever came or was woken, once.
-    fn poll(&mut self, cx: &mut Context<'_>) {
-        self.slots.collect(cx);
-        for child in self.inbox.take() {
-            self.slots.insert(child);
-        }
-        while self.slots.next_collected().is_some() {}
-    }
-}
-
-impl<B> Drop for InPlace<B> {
-    fn drop(&mut self) {
-        self.inbox.close();
-    }
+    while slots.next_collected().is_some() {}
 }
 
 pin_project! {
@@ -59,12 +40,10 @@ pin_project! {
         guard: Guard<E, H>,
         #[pin]
         body: Scoped<F>,
-        in_place: Option<InPlace<B>>,
+        // Children that the host polls; `B` is a boxed child.
+        in_place: Option<Slots<B>>,
         value: Option<T>,
         body_done: bool,
-        // The host's places in the group, given up when the body, or the last ordinary child, has ended.
-        alive: Option<Arc<Alive<E>>>,
-        service_alive: Option<Arc<Alive<E>>>,
         // A scope around the group waits for it as for a shield.
         hold: Option<Hold>,
         watch: DropWatch,
@@ -81,41 +60,60 @@ pin_project! {
     }
 }
 
-/// Lets nobody outlive a host that is dropped from outside.
+/// Lets no child outlive a host that is dropped from outside.
 struct Guard<E, H: Line + ?Sized> {
-    core: Arc<Core<E>>,
-    home: Arc<H>,
+    group: Arc<Shared<E, H>>,
+    /// The host's places in the group, given up when the body, and when the last ordinary child, has ended.
+    among_children: bool,
+    among_services: bool,
     ended: bool,
+}
+
+impl<E, H: Line + ?Sized> Guard<E, H> {
+    fn leave_children(&mut self) {
+        if std::mem::take(&mut self.among_children) {
+            self.group.core.leave(false);
+        }
+    }
+
+    fn leave_services(&mut self) {
+        if std::mem::take(&mut self.among_services) {
+            self.group.core.leave(true);
+        }
+    }
+
+    /// No child is left, or none is waited for.
+    fn end(&mut self) {
+        self.ended = true;
+        self.group.home.close();
+    }
 }
 
 impl<E, H: Line + ?Sized> Drop for Guard<E, H> {
     fn drop(&mut self) {
         if !self.ended {
-            self.core.abandon();
-            self.home.dissolve();
+            self.group.core.abandon();
+            self.group.home.dissolve();
+            self.group.home.close();
         }
+        self.leave_children();
+        self.leave_services();
     }
 }
 
 impl<T, E, F, B, H: Line + ?Sized> Drive<T, E, F, B, H> {
-    pub(super) fn new(
-        (core, alive, service_alive): Parts<E>,
-        home: Arc<H>,
-        body: F,
-        in_place: Option<InPlace<B>>,
-    ) -> Self {
+    pub(super) fn new(group: Arc<Shared<E, H>>, body: F, in_place: Option<Slots<B>>) -> Self {
         Drive {
-            body: Scoped::new(Mark::Follow(core.node.clone()), body),
+            body: Scoped::new(Mark::Follow(group.core.node.clone()), body),
             guard: Guard {
-                core,
-                home,
+                group,
+                among_children: true,
+                among_services: true,
                 ended: false,
             },
             in_place,
             value: None,
             body_done: false,
-            alive: Some(alive),
-            service_alive: Some(service_alive),
             hold: None,
             watch: DropWatch::default(),
             outer: false,
@@ -134,7 +132,7 @@ impl<T, E, F, B, H> Future for Drive<T, E, F, B, H>
 where
     F: Future<Output = Result<T, E>>,
     B: Future<Output = ()>,
-    H: Line + ?Sized,
+    H: Hosted<B> + ?Sized,
 {
     type Output = Result<T, ErrorGroup<E>>;
 
@@ -148,7 +146,8 @@ where
             // Before anything has begun: a loop around groups that never wait gives way, too.
             ready!(coop::poll_spend(cx));
         }
-        let core = this.guard.core.clone();
+        let group = this.guard.group.clone();
+        let core = &group.core;
         // First of all: whatever changes from here on wakes us.
         core.host.register(cx.waker());
         match this.hold {
@@ -197,38 +196,38 @@ where
                 }
             };
             if *this.body_done {
-                *this.alive = None;
+                this.guard.leave_children();
             }
         }
-        if let Some(in_place) = this.in_place {
-            in_place.poll(cx);
+        if let Some(slots) = this.in_place {
+            poll_in_place(slots, &group.home, cx);
         }
         if core.body_phase() >= Phase::Dropping || core.children.phase() >= Phase::Dropping {
-            this.guard.home.dissolve();
+            group.home.dissolve();
         }
         let children_gone = *this.body_done && core.children.is_gone();
         if children_gone {
-            core.services.cancel(Phase::Dropping, Reason::ScopeEnded);
-            *this.service_alive = None;
+            core.cancel_services(Phase::Dropping);
+            this.guard.leave_services();
         }
         if children_gone && core.services.is_gone() {
-            this.guard.ended = true;
+            this.guard.end();
             *this.over = true;
             *this.in_place = None;
             *this.hold = None;
             core.note_ended();
-            return resolve(&core, this.value.take(), Vec::new());
+            return resolve(core, this.value.take(), Vec::new());
         }
-        poll_grace(&core, this.grace, cx);
+        poll_grace(core, this.grace, cx);
         let ending = core.body_phase() != Phase::Open
             || *this.body_done && (children_gone || core.children.phase() != Phase::Open);
         if core.is_runtime_gone() && !std::mem::replace(this.elsewhere, true) {
             *this.closing = None;
         }
-        if ending && poll_closing(&core, this.closing, cx) {
+        if ending && poll_closing(core, this.closing, cx) {
             // Those in line have not started, so they are dropped and not named.
             core.abandon();
-            this.guard.home.dissolve();
+            group.home.dissolve();
             let mut names = core.straggler_names();
             if !*this.body_done {
                 names.insert(0, "the body of the group".to_owned());
@@ -237,10 +236,10 @@ where
                 core.panicked(None, payload);
             }
             *this.in_place = None;
-            this.guard.ended = true;
+            this.guard.end();
             *this.over = true;
             *this.hold = None;
-            return resolve(&core, this.value.take(), names);
+            return resolve(core, this.value.take(), names);
         }
         label::set(if *this.body_done {
             "the children of its task group"
@@ -266,13 +265,7 @@ fn poll_grace<E>(core: &Core<E>, grace: &mut Option<Pin<Box<Sleep>>>, cx: &mut C
         .is_some_and(|t| t.as_mut().poll_unbudgeted(cx).is_ready());
     if over {
         *grace = None;
-        if children == Phase::Asked {
-            // They have their reason already.
-            core.children.cancel(Phase::Dropping, Reason::Requested);
-        }
-        if body == Phase::Asked {
-            core.advance(Phase::Dropping, Reason::Requested);
-        }
+        core.end_grace();
     }
 }
 

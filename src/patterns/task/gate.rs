@@ -1,6 +1,6 @@
 //! The limit of a group: who may run, and who waits for a turn, in order.
 
-use super::home::{Home, Line, Push};
+use super::home::{Home, Hosted, Line, Push};
 use crate::internal::line::wake;
 use crate::internal::lock::{Lock, Locked};
 use crate::runtime::Site;
@@ -72,46 +72,30 @@ impl<B> Gate<B> {
     }
 }
 
-/// One running child's share of the limit; the next in line gets it when this is dropped.
-pub(super) struct Ticket<B, P: Push<B> + ?Sized> {
-    home: Arc<Home<B, P>>,
-}
-
-impl<B, P: Push<B> + ?Sized> Drop for Ticket<B, P> {
-    fn drop(&mut self) {
-        let mut gate = self.home.gate.lock();
-        gate.running -= 1;
-        self.home.pump(gate);
-    }
-}
-
 impl<B, P: Push<B> + ?Sized> Home<B, P> {
     /// Whether children may have to wait for their turn.
     pub(super) fn is_limited(&self) -> bool {
         self.limited.load(Ordering::Acquire)
     }
 
-    /// For a turn that is counted already.
-    pub(super) fn ticket(self: &Arc<Self>) -> Ticket<B, P> {
-        Ticket { home: self.clone() }
-    }
-
-    /// Starts `child` now or puts it in line. `limited`: it holds a ticket, whose turn is counted here.
-    pub(super) fn launch(&self, site: &Site, child: B, limited: bool) {
+    /// Starts `child` now or puts it in line. `limited`: its turn is counted here. True: the host is to be woken.
+    #[must_use]
+    pub(super) fn launch(&self, site: &Site, child: B, limited: bool) -> bool {
         if limited {
             let mut gate = self.gate.lock();
             if !gate.try_enter() {
                 gate.enqueue(Queued::Child(site.clone(), child));
-                return;
+                return false;
             }
         }
-        self.push.push(site, child);
+        self.push.push(site, child)
     }
 
-    /// Gives free turns to those in line.
-    fn pump<'a>(&'a self, mut gate: Locked<'a, Gate<B>>) {
+    /// Gives free turns to those in line. True: the host is to be woken.
+    fn pump<'a>(&'a self, mut gate: Locked<'a, Gate<B>>) -> bool {
+        let mut hosted = false;
         if gate.pumping {
-            return;
+            return hosted;
         }
         gate.pumping = true;
         while gate.running < gate.limit
@@ -121,7 +105,7 @@ impl<B, P: Push<B> + ?Sized> Home<B, P> {
             match next {
                 Queued::Child(site, child) => {
                     drop(gate);
-                    self.push.push(&site, child);
+                    hosted |= self.push.push(&site, child);
                 }
                 Queued::Caller(turn) => {
                     let waiter = end_wait(&turn, Turn::Granted);
@@ -134,36 +118,52 @@ impl<B, P: Push<B> + ?Sized> Home<B, P> {
             gate = self.gate.lock();
         }
         gate.pumping = false;
+        hosted
     }
 
-    /// A caller gives up its wait: out of the line, or its turn to the next.
-    pub(super) fn leave(&self, key: u64, turn: &Lock<Turn>) {
+    /// A caller gives up its wait: out of the line, or its turn to the next. True: the host is to be woken.
+    #[must_use]
+    pub(super) fn leave(&self, key: u64, turn: &Lock<Turn>) -> bool {
         let mut gate = self.gate.lock();
         let removed = gate.queue.remove(&key);
         let granted = removed.is_none() && matches!(*turn.lock(), Turn::Granted);
-        if granted {
+        let hosted = if granted {
             gate.running -= 1;
-            self.pump(gate);
+            self.pump(gate)
         } else {
             drop(gate);
-        }
+            false
+        };
         drop(removed);
+        hosted
+    }
+}
+
+impl<B, P: Push<B> + ?Sized> Hosted<B> for Home<B, P> {
+    fn take(&self) -> Vec<B> {
+        self.push.take()
     }
 }
 
 impl<B, P: Push<B> + ?Sized> Line for Home<B, P> {
-    fn set_limit(&self, limit: usize) {
+    fn set_limit(&self, limit: usize) -> bool {
         let mut gate = self.gate.lock();
         gate.limit = limit;
         self.limited.store(!gate.is_open(), Ordering::Release);
-        self.pump(gate);
+        self.pump(gate)
     }
 
-    /// The group is ending: children in line are dropped unstarted, callers are let go.
+    fn give_back(&self) -> bool {
+        let mut gate = self.gate.lock();
+        gate.running -= 1;
+        self.pump(gate)
+    }
+
+    /// Children in line are dropped unstarted, callers are let go.
     fn dissolve(&self) {
         let mut gate = self.gate.lock();
         let queue = std::mem::take(&mut gate.queue);
-        // Each child in line holds a ticket that will be given back uncounted.
+        // Each child in line will give back a turn that was not counted.
         gate.running += queue
             .values()
             .filter(|q| matches!(q, Queued::Child(..)))
@@ -178,6 +178,10 @@ impl<B, P: Push<B> + ?Sized> Line for Home<B, P> {
         drop(gate);
         waiters.into_iter().for_each(wake);
         drop(queue);
+    }
+
+    fn close(&self) {
+        self.push.close();
     }
 }
 

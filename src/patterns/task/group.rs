@@ -3,15 +3,14 @@
 use super::child::{Child, ChildOutput, Nested};
 use super::core::{Core, Phase};
 use super::error::ErrorGroup;
-use super::gate::Ticket;
 use super::handle::{Origin, Slot, Task};
-use super::home::{Line, SendHome};
+use super::home::{InGroup, Line, SendHome, Shared};
 use super::named::Named;
 use super::policy::OnFailure;
 use super::spawn_when_free::SpawnWhenFree;
 use super::start::{Ready, Start};
 use crate::internal::reason::Reason;
-use crate::runtime::{BoxFuture, Site};
+use crate::runtime::Site;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -30,31 +29,34 @@ use std::time::Duration;
 ///
 /// `H` is where the children live: the default takes children that are `Send`; see [`LocalTaskGroup`](super::LocalTaskGroup) for the other.
 pub struct TaskGroup<'env, E, H: ?Sized = SendHome<'env>> {
-    pub(super) core: Arc<Core<E>>,
-    pub(super) home: Arc<H>,
+    pub(super) shared: Arc<Shared<E, H>>,
     env: PhantomData<fn(&'env ()) -> &'env ()>,
 }
 
 impl<E, H: ?Sized> TaskGroup<'_, E, H> {
-    pub(super) fn new(core: Arc<Core<E>>, home: Arc<H>) -> Self {
+    pub(super) fn new(shared: Arc<Shared<E, H>>) -> Self {
         TaskGroup {
-            core,
-            home,
+            shared,
             env: PhantomData,
         }
+    }
+
+    #[inline]
+    pub(super) fn core(&self) -> &Core<E> {
+        &self.shared.core
     }
 }
 
 impl<E, H: ?Sized> Clone for TaskGroup<'_, E, H> {
     fn clone(&self) -> Self {
-        TaskGroup::new(self.core.clone(), self.home.clone())
+        TaskGroup::new(self.shared.clone())
     }
 }
 
 impl<E, H: ?Sized> fmt::Debug for TaskGroup<'_, E, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskGroup")
-            .field("cancelled", &self.core.node.is_cancelled())
+            .field("cancelled", &self.core().node.is_cancelled())
             .finish_non_exhaustive()
     }
 }
@@ -81,9 +83,6 @@ impl Plan {
         }
     }
 }
-
-type SendTicket<'env> =
-    Ticket<BoxFuture<'env, ()>, dyn super::home::Push<BoxFuture<'env, ()>> + Send + Sync + 'env>;
 
 impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     /// Spawns a child. Its error fails the group.
@@ -229,7 +228,7 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     /// });
     /// ```
     #[track_caller]
-    pub fn start<V, F, Fut>(&self, make: F) -> Start<V, E>
+    pub fn start<V, F, Fut>(&self, make: F) -> Start<'env, V, E>
     where
         V: Send + 'env,
         F: FnOnce(Ready<V>) -> Fut,
@@ -286,18 +285,22 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     }
 
     /// A place for one more child, whatever happens meanwhile; `None` after the end. For patterns above.
-    pub(crate) fn reserve(&self) -> Option<Reserved<E>> {
-        self.core.children.join().map(Reserved)
+    pub(crate) fn reserve(&self) -> Option<Reserved<'env, E>> {
+        self.core()
+            .children
+            .join()
+            .then(|| Reserved(Some(self.shared.clone())))
     }
 
     /// Spawns into a reserved place, as if `site` had done it. In a group that is ending the child never runs.
-    pub(crate) fn spawn_reserved<F>(&self, Reserved(alive): Reserved<E>, site: Site, future: F)
+    pub(crate) fn spawn_reserved<F>(&self, mut place: Reserved<'env, E>, site: Site, future: F)
     where
         F: Future<Output: ChildOutput<E, Ok: Send + 'env>> + Send + 'env,
     {
+        // The child has it from here on.
+        place.0 = None;
         let slot = Slot::new(site.clone());
-        let child = Child::new(future, slot, alive, None::<SendTicket<'env>>);
-        self.home.launch(&site, Box::pin(child), false);
+        self.put(slot, &site, future, Turn::None, false);
     }
 
     /// The one way in.
@@ -306,67 +309,94 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
         F: Future<Output: ChildOutput<E, Ok = T>> + Send + 'env,
         T: Send + 'env,
     {
-        let admission = Admission::of(&self.core, &plan);
-        let alive = match admission {
-            Admission::Welcome(alive) => alive,
-            // The future is dropped unpolled, and its turn, if it had one, goes to the next.
-            refused => {
-                drop(plan.admitted.then(|| self.home.ticket()));
-                return refused.refuse(plan.site);
+        if let Err(refusal) = admit(self.core(), plan.service) {
+            if plan.admitted {
+                // Its turn goes to the next.
+                self.shared.give_back();
             }
+            return refusal.tell(plan.site);
+        }
+        let turn = match plan.admitted {
+            true => Turn::Counted,
+            false if !plan.service && self.shared.home.is_limited() => Turn::InLine,
+            false => Turn::None,
         };
-        let limited = !plan.service && !plan.admitted && self.home.is_limited();
-        let ticket: Option<SendTicket<'env>> =
-            (limited || plan.admitted).then(|| self.home.ticket());
-        let slot = if limited {
-            Slot::in_line(plan.site.clone())
-        } else {
-            Slot::new(plan.site.clone())
+        let slot = match turn {
+            Turn::InLine => Slot::in_line(plan.site.clone()),
+            _ => Slot::new(plan.site.clone()),
         };
-        let child = Child::new(future, slot.clone(), alive, ticket);
-        self.home.launch(&plan.site, Box::pin(child), limited);
+        self.put(slot.clone(), &plan.site, future, turn, plan.service);
         Task::new(slot)
+    }
+
+    /// The child has its place among the living.
+    fn put<F, T>(&self, slot: Arc<Slot<T>>, site: &Site, future: F, turn: Turn, service: bool)
+    where
+        F: Future<Output: ChildOutput<E, Ok = T>> + Send + 'env,
+        T: Send + 'env,
+    {
+        let seat = InGroup {
+            group: self.shared.clone(),
+            limited: turn != Turn::None,
+        };
+        let child = Box::pin(Child::new(future, slot, seat, service));
+        if self.shared.home.launch(site, child, turn == Turn::InLine) {
+            self.core().wake_host();
+        }
     }
 }
 
-/// Keeps a group open for one more child.
-pub(crate) struct Reserved<E>(Arc<super::core::Alive<E>>);
+/// How a child counts under the limit of its group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    None,
+    /// Its turn has come, and is counted.
+    Counted,
+    /// It may have to wait for it.
+    InLine,
+}
 
-/// Whether a group takes another child.
-pub(super) enum Admission<E> {
-    Welcome(Arc<super::core::Alive<E>>),
+/// Keeps a group open for one more child.
+pub(crate) struct Reserved<'env, E>(Option<Arc<Shared<E, SendHome<'env>>>>);
+
+impl<E> Drop for Reserved<'_, E> {
+    fn drop(&mut self) {
+        if let Some(group) = self.0.take() {
+            group.core.leave(false);
+        }
+    }
+}
+
+/// Why a group takes no other child.
+pub(super) enum Refusal {
     Ending(Reason),
     Ended,
 }
 
-impl<E> Admission<E> {
-    pub(super) fn of(core: &Arc<Core<E>>, plan: &Plan) -> Self {
-        let cohort = if plan.service {
-            &core.services
-        } else {
-            &core.children
-        };
-        if core.has_ended() {
-            return Admission::Ended;
-        }
-        let open = cohort.phase() == Phase::Open;
-        match cohort.join().filter(|_| open) {
-            Some(alive) => Admission::Welcome(alive),
-            // Also when only the services are left: what they spawn in their cleanup comes too late, and is no mistake.
-            None => Admission::Ending(cohort.node.reason().unwrap_or(Reason::ScopeEnded)),
-        }
+/// Takes a place for one more child.
+pub(super) fn admit<E>(core: &Core<E>, service: bool) -> Result<(), Refusal> {
+    if core.has_ended() {
+        return Err(Refusal::Ended);
     }
+    let cohort = core.cohort(service);
+    if cohort.phase() == Phase::Open && cohort.join() {
+        return Ok(());
+    }
+    // Also when only the services are left: what they spawn in their cleanup comes too late, and is no mistake.
+    Err(Refusal::Ending(
+        core.reason(service).unwrap_or(Reason::ScopeEnded),
+    ))
+}
 
+impl Refusal {
     /// The handle of a child that never runs.
-    pub(super) fn refuse<T>(self, site: Site) -> Task<T> {
+    pub(super) fn tell<T>(self, site: Site) -> Task<T> {
         match self {
-            Admission::Ending(reason) => Task::new(Slot::ended(site, reason)),
-            Admission::Ended | Admission::Welcome(_) => {
-                panic!(
-                    "{} cannot be spawned: its task group has ended. A group's handle must not outlive it",
-                    Origin(&site)
-                )
-            }
+            Refusal::Ending(reason) => Task::new(Slot::ended(site, reason)),
+            Refusal::Ended => panic!(
+                "{} cannot be spawned: its task group has ended. A group's handle must not outlive it",
+                Origin(&site)
+            ),
         }
     }
 }
@@ -381,23 +411,23 @@ impl<E, H: Line + ?Sized> TaskGroup<'_, E, H> {
     /// ends with an [`ErrorGroup`] without errors that names the reason. Does nothing to a group that is ending already.
     pub fn cancel_with(&self, reason: impl Into<Reason>) {
         let reason = reason.into();
-        self.core
+        self.core()
             .state
             .lock()
             .asked
             .get_or_insert_with(|| reason.clone());
-        self.core.stop(reason);
+        self.core().stop(reason);
     }
 
     /// Cancels the children, services excepted, and lets the body go on, to finish with `Ok`. Children spawned later never run. Await the
     /// handles of cancelled children with [`Task::outcome`].
     pub fn cancel_children(&self) {
-        self.core.stop_children(Reason::Requested);
+        self.core().stop_children(Reason::Requested);
     }
 
     /// Whether the group is being cancelled, for whatever reason.
     pub fn is_cancelled(&self) -> bool {
-        self.core.node.is_cancelled()
+        self.core().node.is_cancelled()
     }
 
     /// Lets at most `n` children run at once; those spawned in excess line up and start in order. Counts children spawned from
@@ -411,17 +441,17 @@ impl<E, H: Line + ?Sized> TaskGroup<'_, E, H> {
             n > 0,
             "TaskGroup::limit(0): no child would ever run; use at least 1, or `usize::MAX` for no limit"
         );
-        self.home.set_limit(n);
+        self.shared.set_limit(n);
     }
 
     /// Names the group, in its errors.
     pub fn name(&self, name: impl Into<Arc<str>>) {
-        self.core.state.lock().label = Some(name.into());
+        self.core().state.lock().label = Some(name.into());
     }
 
     /// What a child's error does; see [`OnFailure`].
     pub fn on_failure(&self, mode: OnFailure) {
-        self.core.state.lock().on_failure = mode;
+        self.core().state.lock().on_failure = mode;
     }
 
     /// Time for children and body to end by themselves when they are cancelled, for whatever reason: they can see it at once
@@ -430,7 +460,7 @@ impl<E, H: Line + ?Sized> TaskGroup<'_, E, H> {
     /// It counts once, from the first cancellation. A scope around the group that is cancelled has a grace of its own, or none, and does
     /// not wait for this one.
     pub fn grace(&self, grace: Duration) {
-        self.core.state.lock().grace = grace;
+        self.core().state.lock().grace = grace;
     }
 
     /// How long a group that is ending waits for those it has cancelled, services, shields and cleanups included. Then it leaves
@@ -440,7 +470,7 @@ impl<E, H: Line + ?Sized> TaskGroup<'_, E, H> {
     /// A child that never yields is left behind if it runs on another thread; in place, it keeps the host itself from looking at the clock.
     /// Call it before spawning, or such a child goes unnamed.
     pub fn close_within(&self, limit: Duration) {
-        self.core.tracked.store(true, Ordering::Release);
-        self.core.state.lock().close_within = Some(limit);
+        self.core().tracked.store(true, Ordering::Release);
+        self.core().state.lock().close_within = Some(limit);
     }
 }

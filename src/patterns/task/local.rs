@@ -2,19 +2,17 @@
 
 use super::child::{Child, ChildOutput, Nested};
 use super::core::Core;
-use super::drive::{Drive, InPlace};
+use super::drive::Drive;
 use super::error::ErrorGroup;
-use super::gate::Ticket;
-use super::group::{Admission, Plan, TaskGroup};
+use super::group::{Plan, TaskGroup, admit};
 use super::handle::{Slot, Task};
-use super::home::{Home, Inbox, LocalBox, LocalHome};
+use super::home::{InGroup, Inbox, LocalHome, Shared};
+use crate::internal::slots::Slots;
 use std::future::Future;
 use std::sync::Arc;
 
 /// The group of a [`local_scope`]: children need not be `Send`.
 pub type LocalTaskGroup<'env, E> = TaskGroup<'env, E, LocalHome<'env>>;
-
-type LocalTicket<'env> = Ticket<LocalBox<'env>, Arc<Inbox<LocalBox<'env>>>>;
 
 impl<'env, E: 'env> TaskGroup<'env, E, LocalHome<'env>> {
     /// Spawns a child, polled in place by the scope. Its error fails the group.
@@ -80,15 +78,20 @@ impl<'env, E: 'env> TaskGroup<'env, E, LocalHome<'env>> {
         F: Future<Output: ChildOutput<E, Ok = T>> + 'env,
         T: 'env,
     {
-        let alive = match Admission::of(&self.core, &plan) {
-            Admission::Welcome(alive) => alive,
-            refused => return refused.refuse(plan.site),
-        };
-        let limited = self.home.is_limited();
-        let ticket: Option<LocalTicket<'env>> = limited.then(|| self.home.ticket());
+        if let Err(refusal) = admit(self.core(), plan.service) {
+            return refusal.tell(plan.site);
+        }
+        let home = &self.shared.home;
+        let limited = home.is_limited();
         let slot = Slot::new(plan.site.clone());
-        let child = Child::new(future, slot.clone(), alive, ticket);
-        self.home.launch(&plan.site, Box::pin(child), limited);
+        let seat = InGroup {
+            group: self.shared.clone(),
+            limited,
+        };
+        let child = Box::pin(Child::new(future, slot.clone(), seat, plan.service));
+        if home.launch(&plan.site, child, limited) {
+            self.core().wake_host();
+        }
         Task::new(slot)
     }
 }
@@ -139,14 +142,11 @@ where
     F: FnOnce(LocalTaskGroup<'env, E>) -> Fut,
     Fut: Future<Output = Result<T, E>>,
 {
-    let parts = Core::new();
-    let inbox = Inbox::new(parts.0.host.clone());
     #[expect(
         clippy::arc_with_non_send_sync,
         reason = "one group type serves both, and it shares by `Arc`"
     )]
-    let home: Arc<LocalHome<'env>> = Arc::new(Home::new(inbox.clone()));
-    let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
-    let in_place = InPlace::<LocalBox<'env>>::new(inbox);
-    Drive::new(parts, home, body, Some(in_place)).await
+    let group = Shared::new(Core::new(), Inbox::default());
+    let body = body(TaskGroup::new(group.clone()));
+    Drive::new(group, body, Some(Slots::default())).await
 }

@@ -71,10 +71,12 @@ pub use yielding::{YieldNow, boxed, yield_now};
 
 pub use crate::runtime::BoxFuture;
 
+use self::core::Core;
 use crate::internal::node::Node;
+use crate::internal::slots::Slots;
 use crate::runtime::Runtime;
-use drive::{Drive, InPlace};
-use home::{Home, Inbox, OnRuntime, SendHome};
+use drive::Drive;
+use home::{Inbox, OnRuntime, SendHome, Shared};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -160,18 +162,14 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     let runtime = Runtime::current();
-    let parts = core::Core::new();
-    let (home, in_place): (Arc<SendHome<'static>>, _) = if runtime.can_spawn() {
-        (Arc::new(Home::new(OnRuntime(runtime))), None)
+    let (group, slots): (Arc<Shared<E, SendHome<'static>>>, _) = if runtime.can_spawn() {
+        (Shared::new(Core::new(), OnRuntime(runtime)), None)
     } else {
-        let inbox = Inbox::new(parts.0.host.clone());
-        (
-            Arc::new(Home::new(inbox.clone())),
-            Some(InPlace::<BoxFuture<'static, ()>>::new(inbox)),
-        )
+        let inbox = Inbox::default();
+        (Shared::new(Core::new(), inbox), Some(Slots::default()))
     };
-    let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
-    Drive::new(parts, home, body, in_place).await
+    let body = body(TaskGroup::new(group.clone()));
+    Drive::new(group, body, slots).await
 }
 
 /// Runs `body` with a group whose children are polled in place, in turns with it: they may borrow, and need no runtime.
@@ -251,17 +249,9 @@ where
     F: FnOnce(TaskGroup<'env, E>) -> Fut,
     Fut: Future<Output = Result<T, E>>,
 {
-    let parts = core::Core::new();
-    let inbox = Inbox::new(parts.0.host.clone());
-    let home: Arc<SendHome<'env>> = Arc::new(Home::new(inbox.clone()));
-    let body = body(TaskGroup::new(parts.0.clone(), home.clone()));
-    Drive::new(
-        parts,
-        home,
-        body,
-        Some(InPlace::<BoxFuture<'env, ()>>::new(inbox)),
-    )
-    .await
+    let group: Arc<Shared<E, SendHome<'env>>> = Shared::new(Core::new(), Inbox::default());
+    let body = body(TaskGroup::new(group.clone()));
+    Drive::new(group, body, Some(Slots::default())).await
 }
 
 /// A group that belongs to no scope: the handle, and the host's side, to be spawned on `runtime`. It ends when `body` and all children have.
@@ -276,11 +266,8 @@ where
     E: Send + 'static,
     Fut: Future<Output = Result<(), E>>,
 {
-    let parts = core::Core::under(Node::root());
-    let home: Arc<SendHome<'static>> = Arc::new(Home::new(OnRuntime(runtime)));
-    let group = TaskGroup::new(parts.0.clone(), home.clone());
-    (
-        group,
-        Drive::new(parts, home, body, None::<InPlace<BoxFuture<'static, ()>>>),
-    )
+    let core = Core::under(Node::root());
+    let shared: Arc<Shared<E, SendHome<'static>>> = Shared::new(core, OnRuntime(runtime));
+    let group = TaskGroup::new(shared.clone());
+    (group, Drive::new(shared, body, None))
 }

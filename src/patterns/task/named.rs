@@ -123,7 +123,7 @@ impl<'g, 'env, E: Send + 'env> Named<'g, 'env, E> {
     ///
     /// As there.
     #[track_caller]
-    pub fn start<V, F, Fut>(self, make: F) -> Start<V, E>
+    pub fn start<V, F, Fut>(self, make: F) -> Start<'env, V, E>
     where
         V: Send + 'env,
         F: FnOnce(Ready<V>) -> Fut,

@@ -48,17 +48,21 @@ impl<'g, 'env, E, F> SpawnWhenFree<'g, 'env, E, F> {
 
     /// Out of the line, or the turn to the next.
     fn leave(&mut self) {
-        let home = &self.group.home;
+        let shared = &self.group.shared;
         match std::mem::replace(&mut self.place, Place::Outside) {
-            Place::InLine(key, turn) => home.leave(key, &turn),
-            Place::Free(true) => drop(home.ticket()),
+            Place::InLine(key, turn) => {
+                if shared.home.leave(key, &turn) {
+                    shared.core.wake_host();
+                }
+            }
+            Place::Free(true) => shared.give_back(),
             Place::Free(false) | Place::Outside => {}
         }
     }
 
     /// Into the line, if there is no turn at once.
     fn enter(&mut self, cx: &Context<'_>) -> Place {
-        let home = &self.group.home;
+        let home = &self.group.shared.home;
         if !home.is_limited() {
             return Place::Free(false);
         }

@@ -1,9 +1,9 @@
 //! Waiting for a child to get ready.
 
-use super::core::Core;
 use super::error::Fault;
 use super::group::{Plan, TaskGroup};
 use super::handle::Task;
+use super::home::{SendHome, Shared};
 use crate::internal::caught::discard;
 use crate::internal::label;
 use crate::internal::line::{Spare, wake};
@@ -91,18 +91,18 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for StartError<E> {}
 
 /// Waits for a child to get ready; made by [`TaskGroup::start`](super::TaskGroup::start). The child has been spawned already.
 #[must_use = "futures do nothing unless polled"]
-pub struct Start<V, E> {
+pub struct Start<'env, V, E> {
     signal: Arc<Lock<Signal<V>>>,
     /// The error of a child that failed before it was ready: it goes to who started it, not to the group.
     error: Arc<Lock<Option<E>>>,
-    core: Arc<Core<E>>,
+    group: Arc<Shared<E, SendHome<'env>>>,
     name: Option<Arc<str>>,
     task: Task<()>,
     /// Its unit of the budget is spent, or it has given way for it.
     paid: bool,
 }
 
-impl<V, E> fmt::Debug for Start<V, E> {
+impl<V, E> fmt::Debug for Start<'_, V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Start")
             .field("task", &self.task)
@@ -114,7 +114,7 @@ pub(super) fn start<'env, V, E, F, Fut>(
     group: &TaskGroup<'env, E>,
     plan: Plan,
     make: F,
-) -> Start<V, E>
+) -> Start<'env, V, E>
 where
     E: Send + 'env,
     V: Send + 'env,
@@ -146,14 +146,14 @@ where
     Start {
         signal,
         error,
-        core: group.core.clone(),
+        group: group.shared.clone(),
         name,
         task,
         paid: false,
     }
 }
 
-impl<V, E> Future for Start<V, E> {
+impl<V, E> Future for Start<'_, V, E> {
     type Output = Result<V, StartError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -201,7 +201,7 @@ impl<V, E> Future for Start<V, E> {
     }
 }
 
-impl<V, E> Drop for Start<V, E> {
+impl<V, E> Drop for Start<'_, V, E> {
     fn drop(&mut self) {
         let mut signal = self.signal.lock();
         if matches!(signal.stage, Stage::Over) {
@@ -214,7 +214,7 @@ impl<V, E> Drop for Start<V, E> {
         // An error that nobody will read here is the group's.
         let error = self.error.lock().take();
         if let Some(error) = error {
-            self.core.failed(Fault::Leaf(self.name.take(), error));
+            self.group.core.failed(Fault::Leaf(self.name.take(), error));
         }
         self.task.cancel_with(Reason::ScopeEnded);
     }

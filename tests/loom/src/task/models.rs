@@ -1,10 +1,9 @@
 //! Children on threads, and the host that waits for them.
 //!
-//! The places in a group are counted by a real `Arc`, which loom does not see: that who drops the last of them has seen what the others did is the
-//! standard library's promise. So a model that looks at memory has one child, and the host has given up its own place before.
+//! A child holds its group by a real `Arc`, which loom does not see; what it does with it orders nothing.
 
-use super::child::Child;
-use super::core::{Alive, Core, Phase};
+use super::child::{Child, Seat};
+use super::core::{Core, Phase};
 use super::handle::{Slot, Task};
 use crate::internal::reason::Reason;
 use crate::runtime::Site;
@@ -18,20 +17,32 @@ use std::task::Poll;
 
 type Error = &'static str;
 
+/// Without a limit.
+struct InGroup(Arc<Core<Error>>);
+
+impl Seat for InGroup {
+    type Error = Error;
+
+    fn core(&self) -> &Core<Error> {
+        &self.0
+    }
+
+    fn give_back_turn(&self) {}
+}
+
 struct Host {
     core: Arc<Core<Error>>,
     /// The host's own places.
-    alive: Option<Arc<Alive<Error>>>,
-    services: Option<Arc<Alive<Error>>>,
+    among_children: bool,
+    among_services: bool,
 }
 
 impl Host {
     fn new() -> Self {
-        let (core, alive, services) = Core::new();
         Host {
-            core,
-            alive: Some(alive),
-            services: Some(services),
+            core: Arc::new(Core::new()),
+            among_children: true,
+            among_services: true,
         }
     }
 
@@ -46,14 +57,16 @@ impl Host {
             at: Location::caller(),
         };
         let slot = Slot::new(site);
-        let alive = self.core.children.join().expect("the host is there");
-        let child = Child::new(future, slot.clone(), alive, None::<()>);
+        assert!(self.core.children.join(), "the host is there");
+        let child = Child::new(future, slot.clone(), InGroup(self.core.clone()), false);
         (child, Task::new(slot))
     }
 
     /// Its body has ended.
     fn leave(&mut self) {
-        self.alive = None;
+        if std::mem::take(&mut self.among_children) {
+            self.core.leave(false);
+        }
     }
 
     /// As `Driven` does then: registers first and looks second.
@@ -63,10 +76,10 @@ impl Host {
             self.leave();
             let gone = self.core.children.is_gone();
             if gone {
-                self.core
-                    .services
-                    .cancel(Phase::Dropping, Reason::ScopeEnded);
-                self.services = None;
+                self.core.cancel_services(Phase::Dropping);
+                if std::mem::take(&mut self.among_services) {
+                    self.core.leave(true);
+                }
             }
             ready(gone && self.core.services.is_gone())
         })
