@@ -352,6 +352,9 @@ pub(crate) fn chain() -> Vec<Arc<Frame>> {
 
 /// A new node that is cancelled with any scope around the running code; cancelling it touches none of them.
 pub(crate) fn observe() -> Arc<Node> {
+    if is_bare() {
+        return Node::root();
+    }
     let nodes: Vec<_> = chain().into_iter().map(|f| f.node.clone()).collect();
     Node::child_of(&nodes, None)
 }

@@ -119,6 +119,9 @@ impl Cohort {
     /// cloned or woken under the lock.
     fn wake_all(&self) {
         let mut registry = self.registry.lock();
+        if registry.children.is_empty() {
+            return;
+        }
         if std::mem::replace(&mut registry.waking, true) {
             registry.again = true;
             return;

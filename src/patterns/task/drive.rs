@@ -69,23 +69,10 @@ struct Guard<E, H: Line + ?Sized> {
     ended: bool,
 }
 
-impl<E, H: Line + ?Sized> Guard<E, H> {
-    fn leave_children(&mut self) {
-        if std::mem::take(&mut self.among_children) {
-            self.group.core.leave(false);
-        }
-    }
-
-    fn leave_services(&mut self) {
-        if std::mem::take(&mut self.among_services) {
-            self.group.core.leave(true);
-        }
-    }
-
-    /// No child is left, or none is waited for.
-    fn end(&mut self) {
-        self.ended = true;
-        self.group.home.close();
+/// Gives up a place of the host.
+fn leave<E>(core: &Core<E>, place: &mut bool, service: bool) {
+    if std::mem::take(place) {
+        core.leave(service);
     }
 }
 
@@ -96,8 +83,9 @@ impl<E, H: Line + ?Sized> Drop for Guard<E, H> {
             self.group.home.dissolve();
             self.group.home.close();
         }
-        self.leave_children();
-        self.leave_services();
+        let core = &self.group.core;
+        leave(core, &mut self.among_children, false);
+        leave(core, &mut self.among_services, true);
     }
 }
 
@@ -146,7 +134,8 @@ where
             // Before anything has begun: a loop around groups that never wait gives way, too.
             ready!(coop::poll_spend(cx));
         }
-        let group = this.guard.group.clone();
+        let guard = this.guard;
+        let group = &guard.group;
         let core = &group.core;
         // First of all: whatever changes from here on wakes us.
         core.host.register(cx.waker());
@@ -196,7 +185,7 @@ where
                 }
             };
             if *this.body_done {
-                this.guard.leave_children();
+                leave(core, &mut guard.among_children, false);
             }
         }
         if let Some(slots) = this.in_place {
@@ -208,10 +197,11 @@ where
         let children_gone = *this.body_done && core.children.is_gone();
         if children_gone {
             core.cancel_services(Phase::Dropping);
-            this.guard.leave_services();
+            leave(core, &mut guard.among_services, true);
         }
         if children_gone && core.services.is_gone() {
-            this.guard.end();
+            guard.ended = true;
+            group.home.close();
             *this.over = true;
             *this.in_place = None;
             *this.hold = None;
@@ -236,7 +226,8 @@ where
                 core.panicked(None, payload);
             }
             *this.in_place = None;
-            this.guard.end();
+            guard.ended = true;
+            group.home.close();
             *this.over = true;
             *this.hold = None;
             return resolve(core, this.value.take(), names);
@@ -299,6 +290,12 @@ fn sleep_for<E>(core: &Core<E>, limit: Duration) -> Pin<Box<Sleep>> {
 /// What the call gives, once everybody is gone or left behind.
 fn resolve<T, E>(core: &Core<E>, value: Option<T>, stragglers: Vec<String>) -> Ended<T, E> {
     let mut state = core.state.lock();
+    let quiet = state.faults.is_empty() && state.panic.is_none() && stragglers.is_empty();
+    if quiet && !core.was_cut() {
+        drop(state);
+        // Without a value it is being dropped by a scope around it.
+        return value.map_or(Poll::Pending, |value| Poll::Ready(Ok(value)));
+    }
     let asked = state.asked.take().filter(|_| core.was_cut());
     let faults = std::mem::take(&mut state.faults);
     let panic = state.panic.take();
