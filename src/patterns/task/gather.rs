@@ -413,6 +413,7 @@ where
         let this = self.project();
         // Nothing starts for a caller that is cancelled, which may live on for the cleanup of one of them.
         let draws = first || (this.futures.is_some() && !scope::is_cancelled());
+        let mut free = coop::BATCH;
         loop {
             let (number, output) = 'ended: {
                 while draws
@@ -460,7 +461,12 @@ where
                     dismiss(this.members);
                 }
             }
-            if coop::poll_spend(cx).is_pending() {
+            free -= 1;
+            if free > 0 {
+                continue;
+            }
+            free = coop::BATCH;
+            if coop::poll_spend_batch(cx).is_pending() {
                 if first {
                     // It has not waited for anything: to its caller's deadline this still is the poll that it began in.
                     *this.turn = Turn::GaveWay;

@@ -142,10 +142,6 @@ where
     F: FnOnce(LocalTaskGroup<'env, E>) -> Fut,
     Fut: Future<Output = Result<T, E>>,
 {
-    #[expect(
-        clippy::arc_with_non_send_sync,
-        reason = "one group type serves both, and it shares by `Arc`"
-    )]
     let group = Shared::new(Core::new(), Inbox::default());
     let body = body(TaskGroup::new(group.clone()));
     Drive::new(group, body, Some(Slots::default())).await
