@@ -8,6 +8,9 @@
 mod cancels;
 #[path = "operations/catalogue/mod.rs"]
 mod catalogue;
+#[cfg(feature = "tokio")]
+#[path = "operations/deadlines.rs"]
+mod deadlines;
 #[path = "operations/failing.rs"]
 mod failing;
 #[path = "operations/ground.rs"]

@@ -105,7 +105,7 @@ async fn until(runtime: &Runtime, at: Option<Instant>, mut gone: Pin<&mut impl F
             return Poll::Ready(true);
         }
         match &mut timer {
-            Some(timer) => timer.as_mut().poll(cx).map(|()| false),
+            Some(timer) => timer.as_mut().poll_unbudgeted(cx).map(|()| false),
             None => Poll::Pending,
         }
     })

@@ -96,7 +96,7 @@ impl Limits {
                 }
             }
             if let Some(timer) = &mut self.timer {
-                ready!(timer.as_mut().poll(cx));
+                ready!(timer.as_mut().poll_unbudgeted(cx));
                 if self.runtime.now() < due {
                     timer.as_mut().reset(Some(due));
                     continue;

@@ -168,7 +168,7 @@ impl Enter<'_> {
         };
         label::set("a place in a bulkhead");
         let over = match &mut self.timer {
-            Some(timer) => timer.as_mut().poll(cx).is_ready(),
+            Some(timer) => timer.as_mut().poll_unbudgeted(cx).is_ready(),
             None => false,
         };
         if !over {

@@ -208,7 +208,8 @@ where
                     };
                     if !wait.is_zero() {
                         let timer = rest.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
-                        ready!(timer.as_mut().poll(cx));
+                        // Attempts that use up the budget of each poll are hedged in time all the same.
+                        ready!(timer.as_mut().poll_unbudgeted(cx));
                         rest.timer = None;
                     }
                     if scope::reason().is_some() {

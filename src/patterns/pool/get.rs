@@ -50,7 +50,7 @@ async fn within<M: Manager>(
             }
             let gave_way = coop::take_gave_way();
             let timer = timer.get_or_insert_with(|| Box::pin(Sleep::after(limit)));
-            ready!(timer.as_mut().poll(cx));
+            ready!(timer.as_mut().poll_unbudgeted(cx));
             if gave_way && yields == 0 {
                 // It was not refused, it only let others go first.
                 yields += 1;

@@ -61,7 +61,7 @@ impl<'a> Acquire<'a> {
                 Some(timer) => timer,
                 None => Box::pin(self.shared.source.runtime().sleep_until(at)),
             };
-            if timer.as_mut().poll(cx).is_pending() {
+            if timer.as_mut().poll_unbudgeted(cx).is_pending() {
                 self.timer = Some(timer);
                 return Poll::Pending;
             }

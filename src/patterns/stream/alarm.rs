@@ -1,7 +1,6 @@
 //! A timer that is made when it is needed first, on the runtime of that moment, and used again.
 
 use crate::runtime::{Runtime, Sleep};
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -43,7 +42,7 @@ impl Alarm {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.set {
             match &mut self.sleep {
-                Some(sleep) => ready!(sleep.as_mut().poll(cx)),
+                Some(sleep) => ready!(sleep.as_mut().poll_unbudgeted(cx)),
                 None => return Poll::Pending,
             }
             self.set = false;
