@@ -28,8 +28,8 @@ struct Coop {
     left: Cell<u8>,
     batches: Cell<u8>,
     gave_way: Cell<bool>,
-    /// See [`give_way`].
-    measures: Cell<bool>,
+    /// The same, whatever the budget below says: see [`give_way`] and [`note_gave_way`].
+    known: Cell<bool>,
 }
 
 thread_local! {
@@ -38,7 +38,7 @@ thread_local! {
             left: Cell::new(BATCH),
             batches: Cell::new(BATCHES),
             gave_way: Cell::new(false),
-            measures: Cell::new(false),
+            known: Cell::new(false),
         }
     };
 }
@@ -123,7 +123,7 @@ pub(crate) fn refill() {
 pub(crate) fn forget_gave_way() {
     COOP.with(|coop| {
         coop.gave_way.set(false);
-        coop.measures.set(false);
+        coop.known.set(false);
     });
 }
 
@@ -133,9 +133,8 @@ pub(crate) fn forget_gave_way() {
 ///
 /// May be true without need, when something else on this thread gave way before; that costs a poll.
 pub(crate) fn take_gave_way() -> bool {
-    let (ours, measures) =
-        COOP.with(|coop| (coop.gave_way.replace(false), coop.measures.replace(false)));
-    if measures {
+    let (ours, known) = COOP.with(|coop| (coop.gave_way.replace(false), coop.known.replace(false)));
+    if known {
         return true;
     }
     #[cfg(feature = "tokio")]
@@ -152,13 +151,24 @@ pub(crate) fn take_gave_way() -> bool {
 /// What [`take_gave_way`] has told holds for those further out as well, who are about to ask.
 #[cold]
 pub(crate) fn note_gave_way() {
-    COOP.with(|coop| coop.gave_way.set(true));
+    COOP.with(|coop| coop.known.set(true));
+}
+
+/// [`take_gave_way`], for those who grant that poll, and are pending until then: their task is woken, and those further
+/// out, who may be about to give them up, hear of it as well.
+pub(crate) fn grant_a_poll(cx: &Context<'_>) -> bool {
+    let owed = take_gave_way();
+    if owed {
+        note_gave_way();
+        wake(cx.waker());
+    }
+    owed
 }
 
 /// For an operation that is pending for a reason of its own, and only gives way, as one that measures how long its
 /// turn takes: wakes the task, and has it [known](take_gave_way).
 pub(crate) fn give_way(cx: &mut Context<'_>) {
-    COOP.with(|coop| coop.measures.set(true));
+    note_gave_way();
     wake(cx.waker());
 }
 

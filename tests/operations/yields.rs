@@ -31,6 +31,12 @@ async fn never_lost(world: &World) -> Result<(), String> {
         if let Err(e) = task::race(both).await {
             return Err(format!("a race against it was won, call {n}: {e}"));
         }
+        // Whoever grants a poll to what is inside has one more as well.
+        let op: Either<'_> = Box::pin(async { world.op().await.map(drop) });
+        match time::timeout(Duration::ZERO, task::race([op])).await {
+            Ok(ended) => drop(ended),
+            Err(_) => return Err(format!("timeout(ZERO) around a race has refused call {n}")),
+        }
         if futures::FutureExt::now_or_never(world.op()).is_none() {
             return Err(format!("now_or_never found nothing, call {n}"));
         }

@@ -299,6 +299,8 @@ async fn an_idle_object_is_had_within_no_time_at_all() {
     }
     for n in 0..2_000 {
         assert!(pool.get().await.is_ok(), "{n}");
+        let within = time::timeout(Duration::ZERO, pool.get()).await;
+        assert!(within.is_ok_and(|got| got.is_ok()), "{n}");
     }
 }
 

@@ -49,6 +49,9 @@ async fn within<M: Manager>(
                 return Poll::Ready(Some(got));
             }
             let gave_way = coop::take_gave_way();
+            if gave_way {
+                coop::note_gave_way();
+            }
             let timer = timer.get_or_insert_with(|| Box::pin(Sleep::after(limit)));
             ready!(timer.as_mut().poll_unbudgeted(cx));
             if gave_way && yields == 0 {

@@ -67,12 +67,9 @@ impl<F, T> Heat<F, T> {
     /// Whether who is about to be given up may have done nothing but give way, and is owed one more poll: once in a
     /// race.
     pub(super) fn owes_a_poll(&mut self, cx: &Context<'_>) -> bool {
-        if self.granted || !coop::take_gave_way() {
-            return false;
-        }
-        self.granted = true;
-        cx.waker().wake_by_ref();
-        true
+        let owed = !self.granted && coop::grant_a_poll(cx);
+        self.granted |= owed;
+        owed
     }
 
     fn send_home(&mut self) {

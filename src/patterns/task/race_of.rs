@@ -213,9 +213,8 @@ fn run<M: Members<W>, W>(race: Pin<&mut RaceOf<M, W>>, cx: &mut Context<'_>) -> 
             }
         }
         let decided = this.winner.is_some();
-        if decided && !*this.granted && coop::take_gave_way() {
+        if decided && !*this.granted && coop::grant_a_poll(cx) {
             *this.granted = true;
-            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         if !decided {

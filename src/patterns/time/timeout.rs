@@ -184,9 +184,9 @@ pub(crate) async fn timeout_in_line<F: Future + Unpin>(
     let first = poll_fn(|cx| {
         coop::forget_gave_way();
         let polled = Pin::new(&mut *future).poll(cx);
-        if polled.is_pending() && !std::mem::replace(&mut gave_way, true) && coop::take_gave_way() {
+        if polled.is_pending() && !std::mem::replace(&mut gave_way, true) && coop::grant_a_poll(cx)
+        {
             // It has its place, or what it wants. Or it waits, and does not know of the limit yet.
-            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         Poll::Ready(polled)
