@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 enum Stage<T> {
-    Running,
+    /// With the reason, once the handle has asked the child to end.
+    Running(Option<Reason>),
     Done(T),
     Ended(Reason),
     Taken,
@@ -25,9 +26,7 @@ struct State<T> {
     stage: Stage<T>,
     /// The child stands in line and has not run: cancelled now, it never will.
     in_line: bool,
-    /// Why the handle asked the child to end.
-    asked: Option<Reason>,
-    /// Who awaits the handle.
+    /// Of the task that awaits the handle.
     waiter: Option<Waker>,
     /// The child, to be woken when its handle cancels it.
     child: Option<Waker>,
@@ -38,7 +37,7 @@ pub(super) struct Slot<T> {
     pub(super) site: Site,
     /// The child counts under the limit of its group.
     limited: bool,
-    /// Whether `asked` is set; read at every poll of the child.
+    /// Whether the handle has asked the child to end; read at every poll of the child, and changed under the lock.
     cancelled: AtomicBool,
     state: Lock<State<T>>,
 }
@@ -55,9 +54,8 @@ impl<T> Slot<T> {
 
     fn make(site: Site, in_line: bool) -> Arc<Self> {
         let state = State {
-            stage: Stage::Running,
+            stage: Stage::Running(None),
             in_line,
-            asked: None,
             waiter: None,
             child: None,
         };
@@ -89,25 +87,28 @@ impl<T> Slot<T> {
         }
         let mut s = self.state.lock();
         s.in_line = false;
-        s.asked.is_none()
+        !self.is_cancelled()
     }
 
     pub(super) fn asked(&self) -> Option<Reason> {
-        self.state.lock().asked.clone()
+        match &self.state.lock().stage {
+            Stage::Running(asked) => asked.clone(),
+            _ => None,
+        }
     }
 
     fn cancel(&self, reason: Reason) {
         let mut s = self.state.lock();
-        if s.asked.is_some() || !matches!(s.stage, Stage::Running) {
+        if !matches!(s.stage, Stage::Running(None)) {
             return;
         }
-        s.asked = Some(reason.clone());
         self.cancelled.store(true, Ordering::Release);
         let wakes = if s.in_line {
-            // Its turn may be far away, and may even depend on who cancels: the handle need not wait for it.
+            // Its turn may be far away, and may even depend on the task that cancels: the handle need not wait for it.
             s.stage = Stage::Ended(reason);
             s.waiter.take()
         } else {
+            s.stage = Stage::Running(Some(reason));
             s.child.take()
         };
         drop(s);
@@ -136,7 +137,7 @@ impl<T> Slot<T> {
     pub(super) fn end(&self, result: Result<T, Reason>) {
         let mut s = self.state.lock();
         let mut late = None;
-        if matches!(s.stage, Stage::Running) {
+        if matches!(s.stage, Stage::Running(_)) {
             s.stage = match result {
                 Ok(v) => Stage::Done(v),
                 Err(reason) => Stage::Ended(reason),
@@ -272,7 +273,7 @@ impl<T> Task<T> {
 
     /// Whether the child has ended.
     pub fn is_finished(&self) -> bool {
-        !matches!(self.slot.state.lock().stage, Stage::Running)
+        !matches!(self.slot.state.lock().stage, Stage::Running(_))
     }
 
     /// Whether the child has ended without a value.
@@ -303,8 +304,8 @@ impl<T> Task<T> {
 impl<T> Slot<T> {
     fn take(&self, mut s: Locked<'_, State<T>>) -> Option<Result<T, Cancelled>> {
         match std::mem::replace(&mut s.stage, Stage::Taken) {
-            Stage::Running => {
-                s.stage = Stage::Running;
+            running @ Stage::Running(_) => {
+                s.stage = running;
                 None
             }
             Stage::Done(v) => Some(Ok(v)),
@@ -334,7 +335,7 @@ impl<T> Slot<T> {
         let mut spare = Spare::none();
         loop {
             let mut s = self.state.lock();
-            if !matches!(s.stage, Stage::Running) {
+            if !matches!(s.stage, Stage::Running(_)) {
                 *watching = false;
                 let Some(unused) = spare.take() else {
                     return Poll::Ready(s);
