@@ -18,6 +18,8 @@ mod giving_way;
 mod ground;
 #[path = "cancel/models.rs"]
 mod models;
+#[path = "cancel/nests.rs"]
+mod nests;
 #[path = "cancel/runs.rs"]
 mod runs;
 #[path = "cancel/shields.rs"]

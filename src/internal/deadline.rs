@@ -3,7 +3,7 @@
 //! Invariants:
 //! * The lock is held alone; no waker is cloned, woken or dropped under it.
 //! * Once noticed, a passed deadline stays passed: from then on moving it is refused.
-//! * Everybody who keeps the deadline is woken when it is moved: several tasks may work under one deadline.
+//! * Every keeper of the deadline is woken when it is moved: several tasks may work under one deadline.
 
 use super::line::wake;
 use super::lock::Lock;
@@ -19,6 +19,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct DeadlineCell {
     pub(crate) runtime: Runtime,
+    /// Whether it may ever be moved.
+    pub(super) moves: bool,
     name: Option<Arc<str>>,
     state: Lock<State>,
 }
@@ -50,7 +52,28 @@ impl When {
 pub(crate) struct TooLate;
 
 impl DeadlineCell {
+    /// One that can be moved.
     pub(crate) fn new(
+        runtime: Runtime,
+        when: When,
+        limit: Option<Duration>,
+        name: Option<Arc<str>>,
+    ) -> Arc<Self> {
+        DeadlineCell::make(true, runtime, when, limit, name)
+    }
+
+    /// One that has started, or never passes, and stays as it is.
+    pub(crate) fn fixed(
+        runtime: Runtime,
+        when: When,
+        limit: Option<Duration>,
+        name: Option<Arc<str>>,
+    ) -> Arc<Self> {
+        DeadlineCell::make(false, runtime, when, limit, name)
+    }
+
+    fn make(
+        moves: bool,
         runtime: Runtime,
         when: When,
         limit: Option<Duration>,
@@ -64,6 +87,7 @@ impl DeadlineCell {
         });
         Arc::new(DeadlineCell {
             runtime,
+            moves,
             name,
             state,
         })
@@ -105,7 +129,7 @@ impl DeadlineCell {
 
     /// Looks whether it has passed. Once seen to have, it has for good.
     pub(crate) fn pass(&self) -> bool {
-        // The clock is a runtime's code: read outside the lock. Whoever moves the deadline in between moves it from here.
+        // The clock is a runtime's code: read outside the lock. A move in between is a move from here.
         let now = self.runtime.now();
         let mut state = self.state.lock();
         state.passed |= matches!(state.when, When::At(at) if at <= now);

@@ -11,6 +11,7 @@ pub(crate) mod line;
 #[cfg(test)]
 mod line_tests;
 pub(crate) mod lock;
+pub(crate) mod look;
 pub(crate) mod member;
 pub(crate) mod node;
 pub(crate) mod pipe;

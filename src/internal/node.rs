@@ -5,18 +5,16 @@
 //! * `reason` is set once, under the lock; the flag follows it before the lock is released.
 //! * A node with a reason has no waiters and no children: both were drained when it was set, and registering is refused after.
 //! * A child is removed from its parents when it is dropped, so bookkeeping is bounded by what is alive.
-//! * Nothing here recurses along the tree, which may be as deep as memory allows, and nobody is visited twice: with several parents
+//! * Nothing here recurses along the tree, which may be as deep as memory allows, and no node is visited twice: with several parents
 //!   each, there are exponentially many ways up.
 
 use super::atomic::{AtomicBool, Ordering};
 use super::deadline::DeadlineCell;
 use super::line::wake;
 use super::lock::Lock;
+use super::look::Look;
 use super::reason::Reason;
-use crate::runtime::Instant;
-use crate::runtime::Runtime;
 use slab::Slab;
-use std::collections::HashSet;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 
@@ -26,12 +24,16 @@ pub(crate) struct Node {
     /// The members are cancelled: with the node, or before it.
     members_cancelled: AtomicBool,
     /// This node or one above it has a deadline, so asking has to look at the clock.
-    timed: bool,
-    /// Who works under this node has a grace: a deadline above that passes does not drop the work at once.
-    lenient: bool,
+    pub(super) timed: bool,
+    /// One of these deadlines can be moved, so which is the earliest has to be looked up.
+    pub(super) moves: bool,
+    /// Work under this node has a grace: a deadline above that passes does not drop the work at once.
+    pub(super) lenient: bool,
     state: Lock<State>,
     parents: OnceLock<Parents>,
-    deadline: Option<Arc<DeadlineCell>>,
+    pub(super) deadline: Option<Arc<DeadlineCell>>,
+    /// The earliest of these deadlines, if none of them moves: so nodes in a long chain need not ask all above them in each poll.
+    pub(super) earliest: Option<Arc<DeadlineCell>>,
 }
 
 #[derive(Default)]
@@ -84,8 +86,8 @@ enum Parents {
 }
 
 #[derive(Debug)]
-struct Link {
-    node: Arc<Node>,
+pub(super) struct Link {
+    pub(super) node: Arc<Node>,
     tier: Tier,
     key: usize,
 }
@@ -100,24 +102,41 @@ impl Parents {
 }
 
 impl Node {
-    fn make(timed: bool, lenient: bool, deadline: Option<Arc<DeadlineCell>>) -> Arc<Node> {
+    fn make(
+        lenient: bool,
+        parents: &[Arc<Node>],
+        deadline: Option<Arc<DeadlineCell>>,
+    ) -> Arc<Node> {
+        let moves = deadline.as_ref().is_some_and(|d| d.moves) || parents.iter().any(|p| p.moves);
+        let timed = deadline.is_some() || parents.iter().any(|p| p.timed);
+        let mut earliest = None;
+        if timed && !moves {
+            let above = parents.iter().filter_map(|p| p.earliest.as_ref());
+            let all = deadline.iter().chain(above);
+            earliest = all
+                .filter_map(|cell| Some((cell.at()?, cell)))
+                .min_by_key(|(at, _)| *at)
+                .map(|(_, cell)| cell.clone());
+        }
         Arc::new(Node {
             cancelled: AtomicBool::new(false),
             members_cancelled: AtomicBool::new(false),
             timed,
+            moves,
             lenient,
             state: Lock::default(),
             parents: OnceLock::new(),
             deadline,
+            earliest,
         })
     }
 
     pub(crate) fn root() -> Arc<Node> {
-        Node::make(false, false, None)
+        Node::make(false, &[], None)
     }
 
     pub(crate) fn with_deadline(deadline: Arc<DeadlineCell>) -> Arc<Node> {
-        Node::make(true, false, Some(deadline))
+        Node::make(false, &[], Some(deadline))
     }
 
     /// A node that is cancelled as soon as one of `parents` is.
@@ -125,22 +144,26 @@ impl Node {
         parents: &[Arc<Node>],
         deadline: Option<Arc<DeadlineCell>>,
     ) -> Arc<Node> {
-        let timed = deadline.is_some() || parents.iter().any(|p| p.timed);
-        Node::make(timed, false, deadline).below(parents, Tier::Children)
+        Node::make(false, parents, deadline).below(parents, Tier::Children)
     }
 
     /// A node that is cancelled with the members of `parent`.
     pub(crate) fn member_of(parent: &Arc<Node>) -> Arc<Node> {
-        Node::make(parent.timed, false, None).below(std::slice::from_ref(parent), Tier::Members)
+        let parents = std::slice::from_ref(parent);
+        Node::make(false, parents, None).below(parents, Tier::Members)
     }
 
     /// A child for work that gets a grace when `parent` is cancelled.
     pub(crate) fn lenient(parent: &Arc<Node>) -> Arc<Node> {
-        Node::make(parent.timed, true, None).below(std::slice::from_ref(parent), Tier::Children)
+        let parents = std::slice::from_ref(parent);
+        Node::make(true, parents, None).below(parents, Tier::Children)
     }
 
     fn below(self: Arc<Node>, parents: &[Arc<Node>], tier: Tier) -> Arc<Node> {
         let child = self;
+        if parents.is_empty() {
+            return child;
+        }
         let mut links = Vec::new();
         let mut first = None;
         for parent in parents {
@@ -166,12 +189,26 @@ impl Node {
             Some(link) => Parents::One(link),
             None => Parents::Many(links),
         };
-        // Set once, right here: nobody else has the child yet but cancelling parents, who don't look at it.
+        // Set once, right here: only cancelling parents have the child yet, and they don't look at it.
         let _ = child.parents.set(parents);
         child
     }
 
+    /// Whether it was made under just these nodes, and none of them was cancelled then.
+    pub(super) fn is_right_below<'a>(
+        &self,
+        mut nodes: impl ExactSizeIterator<Item = &'a Arc<Node>>,
+    ) -> bool {
+        let links = self.parents();
+        links.len() == nodes.len()
+            && links
+                .iter()
+                .all(|l| nodes.next().is_some_and(|n| Arc::ptr_eq(n, &l.node)))
+    }
+
     fn adopt(&self, child: &Arc<Node>, tier: Tier) -> Result<usize, Reason> {
+        #[cfg(test)]
+        super::scope::effort::note();
         let mut state = self.state.lock();
         match state.reason_of(tier) {
             Some(reason) => Err(reason.clone()),
@@ -179,7 +216,7 @@ impl Node {
         }
     }
 
-    fn parents(&self) -> &[Link] {
+    pub(super) fn parents(&self) -> &[Link] {
         self.parents.get().map_or(&[], Parents::links)
     }
 
@@ -195,7 +232,12 @@ impl Node {
     }
 
     pub(crate) fn reason(&self) -> Option<Reason> {
-        if !self.is_cancelled() {
+        self.reason_seen_by(&mut Look::default())
+    }
+
+    /// [`reason`](Node::reason), in a look at several nodes.
+    pub(crate) fn reason_seen_by(&self, look: &mut Look) -> Option<Reason> {
+        if !self.flag() && !(self.timed && self.expire_seen_by(look)) {
             return None;
         }
         self.state.lock().reason.clone()
@@ -223,8 +265,12 @@ impl Node {
     /// reason comes down. True when this node is cancelled then.
     #[cold]
     pub(crate) fn expire(&self) -> bool {
+        self.expire_seen_by(&mut Look::default())
+    }
+
+    fn expire_seen_by(&self, look: &mut Look) -> bool {
         if !self.flag()
-            && let Some(node) = self.outermost_passed()
+            && let Some(node) = self.outermost_passed(look)
             && let Some(deadline) = &node.deadline
         {
             node.cancel(deadline.elapsed().into());
@@ -235,88 +281,6 @@ impl Node {
     /// The node's own deadline.
     pub(super) fn deadline(&self) -> Option<&Arc<DeadlineCell>> {
         self.deadline.as_ref()
-    }
-
-    fn passes(&self) -> bool {
-        self.deadline.as_ref().is_some_and(|d| d.pass())
-    }
-
-    /// Nodes come after all above them, of several parents the last (the outermost) first; the first that passed wins.
-    fn outermost_passed(&self) -> Option<&Node> {
-        let (mut node, mut found) = (self, None);
-        // The usual case needs no memory: one parent each.
-        loop {
-            if node.passes() {
-                found = Some(node);
-            }
-            match node.parents() {
-                [] => return found,
-                [only] if only.node.timed => node = &only.node,
-                [_] => return found,
-                _ => break,
-            }
-        }
-        let mut seen = HashSet::new();
-        let mut path = vec![(node, node.parents().len())];
-        while let Some((node, left)) = path.last_mut() {
-            if *left == 0 {
-                if node.passes() {
-                    return Some(node);
-                }
-                path.pop();
-                continue;
-            }
-            *left -= 1;
-            let up: &Node = &node.parents()[*left].node;
-            if up.timed && seen.insert(std::ptr::from_ref(up)) {
-                path.push((up, up.parents().len()));
-            }
-        }
-        found
-    }
-
-    /// Shows `visit` this node and the timed ones above it, each once, as far up as it says true.
-    fn ascend<'a>(&'a self, mut visit: impl FnMut(&'a Node) -> bool) {
-        let mut seen = HashSet::new();
-        let mut next = vec![self];
-        while let Some(node) = next.pop() {
-            if visit(node) {
-                let links = node.parents();
-                let above = links.iter().map(|l| &*l.node).filter(|n| n.timed);
-                next.extend(
-                    above.filter(|n| links.len() == 1 || seen.insert(std::ptr::from_ref(*n))),
-                );
-            }
-        }
-    }
-
-    /// The earliest deadline of this node and those above it, and the runtime whose clock it is on.
-    pub(crate) fn effective_deadline(&self) -> Option<(Instant, &Runtime)> {
-        let mut earliest: Option<(Instant, &Runtime)> = None;
-        if self.timed {
-            self.ascend(|node| {
-                if let Some(deadline) = &node.deadline
-                    && let Some(at) = deadline.at()
-                    && earliest.is_none_or(|(e, _)| at < e)
-                {
-                    earliest = Some((at, &deadline.runtime));
-                }
-                true
-            });
-        }
-        earliest
-    }
-
-    /// Whether a deadline has passed for which work under this node is dropped without a grace.
-    pub(crate) fn drops_by_deadline(&self) -> bool {
-        let mut found = false;
-        if self.timed {
-            self.ascend(|node| {
-                found = found || !node.lenient && node.passes();
-                !found && !node.lenient
-            });
-        }
-        found
     }
 
     /// Cancels this node and all below it. False when it already was.
@@ -482,7 +446,7 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             let mut state = self.node.state.lock();
-            // After a cancellation the list is empty, and nobody registers again.
+            // After a cancellation the list is empty, and no waiter registers again.
             let waker = if state.reason.is_none() {
                 let waker = state.waiters.try_remove(key);
                 release(&mut state.waiters);

@@ -21,7 +21,7 @@ pin_project! {
         #[pin]
         scoped: Scoped<F>,
         wait: Waiting,
-        // Somebody may move the deadline.
+        // The deadline may be moved.
         moves: bool,
         // It has spent for the poll that it began in.
         paid: bool,
@@ -186,8 +186,8 @@ impl<F: Future> Timed<F> {
             }
             *this.expired = true;
             if let Some(frame) = this.scoped.known_frame() {
-                // Who follows us and a scope further out that is cancelled too hears of that one: it comes first.
-                scope::reason();
+                // What follows us and a scope further out that is cancelled too hears of that one: it comes first.
+                scope::tell_followers();
                 frame.expire(this.scoped.elapsed());
             }
             step = this.scoped.as_mut().cut(cx);

@@ -46,6 +46,8 @@ mod chooser;
 mod config;
 mod control;
 mod core;
+#[cfg(test)]
+mod depth;
 mod env;
 mod explore;
 mod failure;

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(crate) struct Log(Arc<Mutex<Vec<&'static str>>>);
 
 impl Log {
-    fn note(&self, what: &'static str) {
+    pub(crate) fn note(&self, what: &'static str) {
         self.0.lock().unwrap().push(what);
     }
 

@@ -1,6 +1,6 @@
 //! Deadlines inside deadlines.
 
-use crate::ground::{HOUR, MS, Watch, now};
+use crate::ground::{Count, HOUR, MS, Watch, now};
 use regatta::cancel::{self, CancelToken, Reason};
 use regatta::testing::{self, in_simulation};
 use regatta::time::{self, Deadline};
@@ -165,6 +165,39 @@ async fn a_token_that_follows_both_hears_of_the_outer_deadline() {
     assert_eq!(told.to_string(), "deadline `outer` of 2ms passed");
 }
 
+async fn of_equal_deadlines_around_cleanups_all_that_follow_hear_the_outermost() {
+    // With cleanups inside, every scope has been asked about.
+    let (mut seen, mut cleaned) = (vec![], vec![]);
+    let outer = time::timeout(2 * MS, async {
+        let cleanups = (Count::new(), Count::new());
+        let middle = time::timeout(2 * MS, async {
+            seen.push(cancel::current());
+            let inner = time::timeout(2 * MS, async {
+                seen.push(cancel::current());
+                let work = cancel::finally(pending::<()>(), async { cleanups.0.up() });
+                work.await
+            });
+            let ended = cancel::finally(inner.named("inner"), async {
+                assert_eq!(cleanups.0.get(), 1);
+                cleanups.1.up();
+            });
+            ended.await
+        });
+        let middle = cancel::finally(middle.named("middle"), async {
+            cleaned.push((cleanups.0.get(), cleanups.1.get()));
+        });
+        unreachable!("{:?}", middle.await);
+    });
+    let ended: Result<(), _> = outer.named("outer").await;
+    assert_eq!(ended.unwrap_err().name(), Some("outer"));
+    assert_eq!(cleaned, [(1, 1)]);
+    assert_eq!(seen.len(), 2);
+    for token in seen {
+        let told = token.reason().unwrap();
+        assert_eq!(told.to_string(), "deadline `outer` of 2ms passed");
+    }
+}
+
 async fn the_effective_deadline_is_the_earliest_around() {
     // 77
     assert_eq!(cancel::deadline(), None);
@@ -274,6 +307,7 @@ regatta::matrix! {
     inner_timeouts_still_report_during_the_grace_of_an_outer_deadline [sim];
     three_levels_and_the_middle_one_is_first;
     a_token_that_follows_both_hears_of_the_outer_deadline;
+    of_equal_deadlines_around_cleanups_all_that_follow_hear_the_outermost;
     the_effective_deadline_is_the_earliest_around;
     a_relative_deadline_can_be_asked_for_in_the_first_poll;
     depth_costs_no_more_than_its_length;

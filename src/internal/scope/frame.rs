@@ -1,4 +1,4 @@
-//! One scope that somebody has asked about.
+//! One scope that code inside it has asked about.
 
 use super::mark::Mark;
 use crate::internal::atomic::{AtomicBool, AtomicUsize, AtomicWaker, Ordering};
@@ -11,7 +11,7 @@ use slab::Slab;
 use std::sync::Arc;
 use std::task::Waker;
 
-/// A scope, shared between its owner and those who observe or shield it.
+/// A scope, shared between its owner and what observes or shields it.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) node: Arc<Node>,
@@ -20,7 +20,7 @@ pub(crate) struct Frame {
     shields: AtomicUsize,
     /// The owner, while it waits for the last shield.
     owner: AtomicWaker,
-    /// Who wants to know when the scope starts dropping.
+    /// Told when the scope starts dropping.
     watchers: Lock<Slab<Waker>>,
 }
 
@@ -39,7 +39,7 @@ impl Frame {
         self.dropping.load(Ordering::Acquire)
     }
 
-    /// The second step: from now on the owner drops the scope's future when it can. True when somebody was told.
+    /// The second step: from now on the owner drops the scope's future when it can. True when a watcher was told.
     pub(crate) fn start_dropping(&self) -> bool {
         let mut watchers = self.watchers.lock();
         if self.dropping.swap(true, Ordering::AcqRel) {
@@ -64,19 +64,23 @@ impl Frame {
     }
 
     pub(super) fn raise_shield(&self) {
+        #[cfg(test)]
+        super::effort::note();
         self.shields.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn lower_shield(&self) {
         if self.shields.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // Not "if it is dropping": this thread may see the old flag while the owner sees the old count, and both would sleep. Who is not
-            // dropping has nobody registered.
+            // Not "if it is dropping": this thread may see the old flag while the owner sees the old count, and both would sleep. An owner that
+            // is not dropping has registered no waker.
             quietly(|| self.owner.wake());
         }
     }
 
     /// `None` when the scope is dropping already.
     pub(super) fn watch(&self, waker: Waker) -> Option<usize> {
+        #[cfg(test)]
+        super::effort::note();
         let mut watchers = self.watchers.lock();
         if self.is_dropping() {
             drop(watchers);

@@ -27,9 +27,9 @@ pub(crate) enum Mark {
     At(Box<(Instant, Option<Duration>)>),
     /// Either of them with a name, or one that is centuries away: few are.
     Named(Box<Named>),
-    /// A deadline that somebody may move.
+    /// A deadline that can be moved.
     Cell(Arc<DeadlineCell>),
-    /// Somebody has asked about this scope.
+    /// Code inside has asked about this scope.
     Frame(Arc<Frame>),
 }
 
@@ -155,7 +155,7 @@ impl Mark {
             self.stamp(Runtime::current().now());
         }
         let with_deadline = |when, limit, name| {
-            Node::with_deadline(DeadlineCell::new(Runtime::current(), when, limit, name))
+            Node::with_deadline(DeadlineCell::fixed(Runtime::current(), when, limit, name))
         };
         match self {
             Mark::Plain | Mark::Shield | Mark::After(_) => Node::root(),

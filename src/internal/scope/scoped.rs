@@ -1,8 +1,10 @@
 //! A future inside a scope: the one place where a scope is entered, left and dropped.
 
+use super::ask::{cutting, granted};
+use super::flags::Flags;
 use super::frame::Frame;
 use super::mark::Mark;
-use super::stack::{Entry, Grant, cutting, granted, push};
+use super::stack::{Entry, Grant, push};
 use crate::internal::deadline::DeadlineCell;
 use crate::internal::node::Node;
 use crate::internal::reason::{Elapsed, Reason};
@@ -37,28 +39,47 @@ pub(crate) enum Step<T> {
 impl<F> Scoped<F> {
     #[inline]
     pub(crate) fn new(mark: Mark, future: F) -> Self {
+        Scoped::flagged(mark, 0, future)
+    }
+
+    /// For an owner that watches for the dropping of the scopes around it ([`DropWatch`](super::DropWatch)) at the start of each of its polls,
+    /// and then steps with `drop_now`.
+    #[inline]
+    pub(crate) fn relaying(mark: Mark, future: F) -> Self {
+        Scoped::flagged(mark, Flags::RELAYS, future)
+    }
+
+    /// [`relaying`](Scoped::relaying), and the owner holds the scopes around it ([`Hold`](super::Hold)) as long as the future lives.
+    pub(crate) fn hosted(mark: Mark, future: F) -> Self {
+        Scoped::flagged(mark, Flags::RELAYS | Flags::HOLDS, future)
+    }
+
+    #[inline]
+    fn flagged(mark: Mark, flag: u16, future: F) -> Self {
         Scoped {
-            entry: Entry::new(mark, false),
+            entry: Entry::new(mark, flag),
             future: Some(future),
         }
     }
 
     /// The outermost scope of a spawned task.
     pub(crate) fn root(mark: Mark, future: F) -> Self {
-        Scoped {
-            entry: Entry::new(mark, true),
-            future: Some(future),
-        }
+        Scoped::flagged(mark, Flags::ROOT, future)
     }
 
-    /// Lets those who look see that this scope is cancelled. Dropping is another matter.
+    /// Lets code that looks see that this scope is cancelled. Dropping is another matter.
     pub(crate) fn cancel(self: Pin<&mut Self>, reason: Reason) {
         if let Some(frame) = self.project().entry.frame() {
             frame.node.cancel(reason);
         }
     }
 
-    /// The scope's frame, if anybody has asked about it.
+    /// Says whether the scope's node is below those of all scopes around it ([`Hold::reaches`](super::Hold::reaches)), in the poll to come.
+    pub(crate) fn set_covers(self: Pin<&mut Self>, covers: bool) {
+        self.project().entry.set_covers(covers);
+    }
+
+    /// The scope's frame, if it has one: if code inside has asked about it.
     pub(crate) fn known_frame(&self) -> Option<&Arc<Frame>> {
         self.entry.known_frame()
     }
@@ -92,7 +113,7 @@ impl<F> Scoped<F> {
         mark.moment()
     }
 
-    /// Names the scope's deadline, as long as nobody has asked about it.
+    /// Names the scope's deadline, as long as it has no frame.
     pub(crate) fn name(&mut self, name: Arc<str>) {
         if let Some(mark) = self.entry.mark() {
             mark.name(name);
@@ -183,7 +204,7 @@ impl<F: Future> Scoped<F> {
         step
     }
 
-    /// Drops the future, shields permitting, after it was polled and waits. It is polled again only when somebody in it has to hear of
+    /// Drops the future, shields permitting, after it was polled and waits. It is polled again only when a watcher in it has to hear of
     /// this: what waited a moment ago, like a task that gives way, must not go on past that point.
     pub(crate) fn cut(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Step<F::Output> {
         let this = self.as_mut().project();
@@ -194,7 +215,7 @@ impl<F: Future> Scoped<F> {
     }
 }
 
-/// Has the scope start dropping. True when somebody in it watched for that; then, with `again`, its next poll is marked as a second one.
+/// Has the scope start dropping. True when a watcher in it was told; then, with `again`, its next poll is marked as a second one.
 fn tell(entry: &mut Entry, again: bool) -> bool {
     let told = entry.start_dropping();
     if told && again {

@@ -1,11 +1,8 @@
-//! The scopes around the running code.
+//! The stack of the scopes around the running code.
 
+use super::flags::Flags;
 use super::frame::Frame;
 use super::mark::Mark;
-use crate::internal::node::Node;
-use crate::internal::reason::Reason;
-use crate::runtime::Instant;
-use crate::runtime::Runtime;
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::ops::ControlFlow;
@@ -33,36 +30,6 @@ fn release(mark: Option<Mark>) {
     drop(mark);
 }
 
-/// What only the owner changes, and not while the scope is on the stack. One byte: moved with every poll.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Flags(u8);
-
-impl Flags {
-    /// The outermost scope of a spawned task: what lies below belongs to whoever polls the executor.
-    const ROOT: u8 = 1;
-    /// The scope is dropping and has no frame that could say so.
-    const DROPPING: u8 = 2;
-    /// The scope's future waits, and is polled a second time in one poll of its owner, for those in it who have to hear that it is dropping.
-    const CUT: u8 = 4;
-    const POLLED: u8 = 8;
-    /// What only gave way has one more poll to come before it is dropped.
-    const OWED: u8 = 32;
-    /// It has had it.
-    const GRANTED: u8 = 64;
-    /// Only on the stack: what lies there is to go back to the owner. Without it the owner has kept all there is to it, and nobody has looked.
-    const LENT: u8 = 16;
-
-    #[inline]
-    fn lent(self) -> Flags {
-        Flags(self.0 | Flags::LENT)
-    }
-
-    #[inline]
-    fn has(self, flag: u8) -> bool {
-        self.0 & flag != 0
-    }
-}
-
 /// Whether work that only gave way has one more poll before it is dropped.
 pub(super) enum Grant {
     None,
@@ -72,10 +39,12 @@ pub(super) enum Grant {
 
 impl Entry {
     #[inline]
-    pub(super) fn new(mark: Mark, root: bool) -> Self {
+    pub(super) fn new(mark: Mark, flag: u16) -> Self {
+        let mut flags = Flags::NONE;
+        flags.add(flag);
         Entry {
             mark: ManuallyDrop::new(Some(mark)),
-            flags: Flags(if root { Flags::ROOT } else { 0 }),
+            flags,
         }
     }
 
@@ -98,19 +67,23 @@ impl Entry {
     }
 
     pub(super) fn owe(&mut self) {
-        self.flags.0 |= Flags::OWED;
+        self.flags.add(Flags::OWED);
     }
 
     /// Here is the poll that was owed, if one was.
     pub(super) fn use_grant(&mut self) {
         if self.flags.has(Flags::OWED) {
-            self.flags.0 |= Flags::GRANTED;
+            self.flags.add(Flags::GRANTED);
         }
     }
 
     pub(super) fn set_cut(&mut self, cut: bool) {
-        self.flags.0 &= !Flags::CUT;
-        self.flags.0 |= if cut { Flags::CUT } else { 0 };
+        self.flags.set(Flags::CUT, cut);
+    }
+
+    /// Whether the scope's node is below those of all scopes around it, in the poll to come.
+    pub(super) fn set_covers(&mut self, covers: bool) {
+        self.flags.set(Flags::COVERS, covers);
     }
 
     /// `None` only while it lies on the stack.
@@ -122,7 +95,7 @@ impl Entry {
         self.mark.as_ref()
     }
 
-    /// The scope's frame, if anybody has asked about it.
+    /// The scope's frame, if it has one: if code inside has asked about it.
     pub(super) fn known_frame(&self) -> Option<&Arc<Frame>> {
         match &*self.mark {
             Some(Mark::Frame(frame)) => Some(frame),
@@ -130,12 +103,12 @@ impl Entry {
         }
     }
 
-    /// From now on the owner drops the scope's future when it can. True when somebody in the scope watched for that.
+    /// From now on the owner drops the scope's future when it can. True when a watcher in the scope was told.
     pub(super) fn start_dropping(&mut self) -> bool {
         match self.known_frame() {
             Some(frame) => frame.start_dropping(),
             None => {
-                self.flags.0 |= Flags::DROPPING;
+                self.flags.add(Flags::DROPPING);
                 false
             }
         }
@@ -149,7 +122,7 @@ impl Entry {
 }
 
 /// The frame of this scope, made now if there was none. `None` for a shield.
-fn frame(mark: &mut Mark, flags: Flags) -> Option<&Arc<Frame>> {
+pub(super) fn frame(mark: &mut Mark, flags: Flags) -> Option<&Arc<Frame>> {
     if !matches!(mark, Mark::Frame(_) | Mark::Shield) {
         let frame = Frame::grow(mark.clone());
         if flags.has(Flags::DROPPING) {
@@ -170,7 +143,7 @@ pub(super) fn is_dropping(mark: &Mark, flags: Flags) -> bool {
     }
 }
 
-/// The scopes, innermost last. Has no destructor, which every access would have to ask after: whoever pushes also takes away.
+/// The scopes, innermost last. Has no destructor, which every access would have to ask after: the code that pushes also takes away.
 struct Stack {
     depth: Cell<usize>,
     places: [Place; PLACES],
@@ -185,7 +158,7 @@ impl Place {
     const fn empty() -> Place {
         Place {
             mark: Cell::new(None),
-            flags: Cell::new(Flags(0)),
+            flags: Cell::new(Flags::NONE),
         }
     }
 }
@@ -224,6 +197,16 @@ impl Stack {
         match self.places.get(at) {
             Some(place) => place.mark.take().map(ManuallyDrop::into_inner),
             None => take_deep(at - PLACES),
+        }
+    }
+
+    /// Marks a scope until the end of its poll.
+    fn add_flag(&self, at: usize, flag: u16) {
+        let mut flags = self.flags(at);
+        flags.add(flag);
+        match self.places.get(at) {
+            Some(place) => place.flags.set(flags),
+            None => DEEP.with_borrow_mut(|deep| deep[at - PLACES].1 = flags),
         }
     }
 
@@ -274,9 +257,9 @@ impl Drop for Pushed<'_> {
 pub(super) fn push(home: &mut Entry) -> Pushed<'_> {
     let at = with_stack(|s| {
         let at = s.depth.get();
-        home.flags.0 |= Flags::POLLED;
+        home.flags.add(Flags::POLLED);
         match &*home.mark {
-            // Copied, and not fetched back unless somebody has looked: the load would wait for the store.
+            // Copied, and not fetched back unless it was looked at: the load would wait for the store.
             Some(Mark::After(nanos)) => s.put(at, Some(Mark::After(*nanos)), home.flags),
             _ => s.put(at, home.mark.take(), home.flags.lent()),
         }
@@ -295,8 +278,19 @@ pub(super) fn is_bare() -> bool {
 /// Visits the scopes around the running code from the inside out, as far as the next shield or the root of the task.
 #[inline]
 pub(super) fn walk(mut visit: impl FnMut(&mut Mark, Flags) -> ControlFlow<()>) {
+    walk_from(usize::MAX, |_, mark, flags| visit(mark, flags));
+}
+
+/// [`walk`], on from the scope that had the number `from`, or from the innermost. Each scope comes with its number.
+#[inline]
+pub(super) fn walk_from(
+    from: usize,
+    mut visit: impl FnMut(usize, &mut Mark, Flags) -> ControlFlow<()>,
+) {
     with_stack(|s| {
-        for at in (0..s.depth.get()).rev() {
+        for at in (0..s.depth.get().min(from)).rev() {
+            #[cfg(test)]
+            super::effort::note();
             let flags = s.flags(at);
             let mut loan = Loan {
                 stack: s,
@@ -308,11 +302,38 @@ pub(super) fn walk(mut visit: impl FnMut(&mut Mark, Flags) -> ControlFlow<()>) {
                 continue;
             };
             if matches!(mark, Mark::Shield)
-                || visit(mark, flags).is_break()
+                || visit(at, mark, flags).is_break()
                 || flags.has(Flags::ROOT)
             {
                 return;
             }
+        }
+    });
+}
+
+/// [`walk`], as far as the first scope with the flag `done`. All that were visited get it, unless `visit` broke off: where scopes inside each
+/// other walk, one after the other, each is visited once in a poll.
+pub(super) fn walk_once(done: u16, mut visit: impl FnMut(&mut Mark, Flags) -> ControlFlow<()>) {
+    let (mut outermost, mut broke) = (None, false);
+    walk_from(usize::MAX, |at, mark, flags| {
+        if flags.has(done) {
+            return ControlFlow::Break(());
+        }
+        outermost = Some(at);
+        let flow = visit(mark, flags);
+        broke = flow.is_break();
+        flow
+    });
+    if let (Some(outermost), false) = (outermost, broke) {
+        flag_from(outermost, done);
+    }
+}
+
+/// Marks the scopes from the one with the number `outermost` to the innermost, until the ends of their polls.
+pub(super) fn flag_from(outermost: usize, flag: u16) {
+    with_stack(|s| {
+        for at in outermost..s.depth.get() {
+            s.add_flag(at, flag);
         }
     });
 }
@@ -328,162 +349,5 @@ struct Loan<'a> {
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
         self.stack.put(self.at, self.mark.take(), self.flags.lent());
-    }
-}
-
-/// Visits the frames around the running code; seeds become frames.
-pub(super) fn walk_frames(mut visit: impl FnMut(&Arc<Frame>) -> ControlFlow<()>) {
-    start_clocks();
-    walk(|mark, flags| match frame(mark, flags) {
-        Some(frame) => visit(frame),
-        None => ControlFlow::Continue(()),
-    });
-}
-
-/// The frames around the running code, innermost first.
-pub(crate) fn chain() -> Vec<Arc<Frame>> {
-    let mut frames = Vec::new();
-    walk_frames(|f| {
-        frames.push(f.clone());
-        ControlFlow::Continue(())
-    });
-    frames
-}
-
-/// A new node that is cancelled with any scope around the running code; cancelling it touches none of them.
-pub(crate) fn observe() -> Arc<Node> {
-    if is_bare() {
-        return Node::root();
-    }
-    let nodes: Vec<_> = chain().into_iter().map(|f| f.node.clone()).collect();
-    Node::child_of(&nodes, None)
-}
-
-/// Whether a scope around the running code wants to drop it.
-pub(crate) fn dropping() -> bool {
-    let mut found = false;
-    walk(|mark, flags| {
-        found = is_dropping(mark, flags);
-        if found {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    found
-}
-
-/// Whether this is the second poll of a scope around the running code: what waited in the first is not to go on.
-pub(super) fn cutting() -> bool {
-    any(Flags::CUT)
-}
-
-/// Whether a scope around the running code is in the one poll it had left, and will not wait for another.
-pub(super) fn granted() -> bool {
-    any(Flags::GRANTED)
-}
-
-fn any(flag: u8) -> bool {
-    let mut found = false;
-    walk(|_, flags| {
-        found = flags.has(flag);
-        if found {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    found
-}
-
-/// Why the running code is cancelled, if it is: the outermost scope's reason.
-pub(crate) fn reason() -> Option<Reason> {
-    start_clocks();
-    let mut nodes = Vec::new();
-    walk(|mark, flags| {
-        match mark {
-            // Cheap, and the usual case: asked about a token, a frame is not needed.
-            Mark::Follow(node) if node.flag() || node.is_timed() => nodes.push(node.clone()),
-            Mark::Follow(_) | Mark::Plain | Mark::Shield => {}
-            _ => nodes.extend(frame(mark, flags).map(|f| f.node.clone())),
-        }
-        ControlFlow::Continue(())
-    });
-    // Asked outside the stack's borrow: a deadline reads a clock, and cancelling wakes.
-    nodes.iter().rev().find_map(|n| n.reason())
-}
-
-/// Whether a scope around the running code has been cancelled, or wants to drop it: nothing new is to start then. Reads
-/// no clock: whoever has a deadline has a timer, and says so when it has passed.
-pub(crate) fn is_cancelled() -> bool {
-    let mut found = false;
-    walk(|mark, flags| {
-        found = is_dropping(mark, flags)
-            || match mark {
-                Mark::Frame(frame) => frame.node.flag(),
-                Mark::Follow(node) => node.flag(),
-                Mark::Member(node) => node.members_flag(),
-                _ => false,
-            };
-        if found {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    found
-}
-
-/// The earliest deadline around the running code; the present moment when it is cancelled already.
-pub(crate) fn deadline() -> Option<Instant> {
-    if reason().is_some() {
-        return Some(Runtime::current().now());
-    }
-    chain()
-        .iter()
-        .filter_map(|f| f.node.effective_deadline().map(|(at, _)| at))
-        .min()
-}
-
-/// Whether a scope around the running code is about to drop it: it is dropping, or its deadline has passed and it gives no grace.
-/// Then an inner deadline keeps quiet. A deadline that was found to have passed cannot be moved any more, so the scope does as it was seen to.
-pub(crate) fn is_doomed(now: Instant) -> bool {
-    let (mut found, mut cells, mut nodes) = (false, Vec::new(), Vec::new());
-    walk(|mark, flags| {
-        found = is_dropping(mark, flags);
-        match mark {
-            Mark::Frame(frame) => nodes.push(frame.node.clone()),
-            Mark::Follow(node) | Mark::Member(node) => nodes.push(node.clone()),
-            Mark::Cell(cell) => cells.push(cell.clone()),
-            _ => found |= mark.moment().is_some_and(|at| at <= now),
-        }
-        if found {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    // Outside the stack's borrow: reading a clock is a runtime's code.
-    found || cells.iter().any(|c| c.pass()) || nodes.iter().any(|n| n.drops_by_deadline())
-}
-
-/// Starts the clock of every deadline around the running code that has not started it, so that they agree on the
-/// moment: an outer deadline never ends up later than an inner one of the same length.
-pub(crate) fn stamp(now: Instant) {
-    walk(|mark, _| {
-        mark.stamp(now);
-        ControlFlow::Continue(())
-    });
-}
-
-/// [`stamp`], for code that asks in a first poll, before anything was suspended.
-fn start_clocks() {
-    let mut waits = false;
-    walk(|mark, _| {
-        waits |= mark.is_unstarted();
-        ControlFlow::Continue(())
-    });
-    if waits {
-        stamp(Runtime::current().now());
     }
 }

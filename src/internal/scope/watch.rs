@@ -1,14 +1,17 @@
 //! Waiting for the moment a surrounding scope starts dropping.
 
+use super::ask::chain_to;
+use super::flags::Flags;
 use super::frame::Frame;
 use super::mark::Mark;
-use super::stack::{chain, is_bare, is_dropping, walk};
+use super::stack::{is_bare, is_dropping, walk};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
 /// Registered with every scope around a future, because each may be cancelled by itself, and because an executor in between
-/// (`FuturesUnordered`, `join!`) polls only those who were woken.
+/// (`FuturesUnordered`, `join!`) polls only those that were woken. As far out as the next scope whose owner watches as well: that owner is told
+/// by those further out, and tells its own scope before it polls what is inside.
 #[derive(Debug, Default)]
 pub(crate) struct DropWatch {
     places: Vec<(Arc<Frame>, usize)>,
@@ -40,7 +43,7 @@ impl DropWatch {
             Look::AsBefore => return false,
             Look::Changed => self.clear(),
         }
-        for frame in chain() {
+        for frame in chain_to(Flags::RELAYS) {
             match frame.watch(cx.waker().clone()) {
                 Some(key) => self.places.push((frame, key)),
                 None => return true,
@@ -61,7 +64,11 @@ impl DropWatch {
             same = same
                 && matches!((mark, self.places.get(seen)), (Mark::Frame(f), Some((p, _))) if Arc::ptr_eq(f, p));
             seen += 1;
-            ControlFlow::Continue(())
+            if flags.has(Flags::RELAYS) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         if dropping {
             Look::Dropping

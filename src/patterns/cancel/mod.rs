@@ -44,9 +44,13 @@
 //! * Cancelling is a level, not an edge: every [`check`] says so again, and code that goes on in its grace cannot miss it. asyncio tells once.
 //! * Wrappers ([`finally`], [`shield`], [`CancelToken::run`] of a live token) spend nothing from the budget of the
 //!   task: they are as ready as what is inside. What is inside gives way.
-//! * Each scope with a cleanup or a shield in it watches all scopes around it, so a chain of them costs the square of
-//!   its depth: a few microseconds at ten deep, a second or two at eight hundred. Loop, or spawn a task, where the
-//!   depth comes from data.
+//! * Scopes inside each other cost their depth, not its square: to make, to poll and to end a nest takes a few steps
+//!   for each level. What asks about *all* scopes around it costs their number at each call: [`check`], [`deadline`],
+//!   [`current`], the first poll of [`cancelled`], and a timeout at the moment it passes; so does each poll of a shield
+//!   or a cleanup that waits, as far as the next shield or group. And every poll goes from the outside through all
+//!   levels, on the stack of the thread. Loop, or spawn a task, where the depth comes from data.
+//! * Tokens under tokens, in a chain, know the earliest deadline above them. Under a
+//!   [`time::Deadline`](crate::time::Deadline), which can be moved, a token that waits asks all above it at each poll.
 //! * Some asyncio habits are unrepresentable: a scope cannot be entered twice, left in the wrong order or in another task.
 //!
 //! The model is Trio's (cancel scopes, level-triggered) and AnyIO's (shields, deadlines).
@@ -72,7 +76,7 @@ use std::task::{Context, Poll, ready};
 /// A token that follows the scopes around the calling code: cancelled when one of them is, or when its deadline passes.
 ///
 /// For handing on to where scopes do not reach: a foreign task, a thread. Cancelling it cancels its own children only: a scope
-/// is cancelled by who made it. Outside every scope it never fires by itself. It outlives the scopes: one that ended in time no longer cancels
+/// is cancelled by its owner. Outside every scope it never fires by itself. It outlives the scopes: one that ended in time no longer cancels
 /// it, but a deadline that they had still does.
 ///
 /// # Examples

@@ -69,8 +69,8 @@ impl CancelToken {
 
     /// A [`child`](CancelToken::child) that is cancelled at `deadline` too, on the clock of the current runtime.
     ///
-    /// The deadline fires by itself for whoever waits ([`run`](CancelToken::run), [`cancelled`](CancelToken::cancelled)), and is looked
-    /// up by whoever asks ([`is_cancelled`](CancelToken::is_cancelled), [`check`](CancelToken::check)).
+    /// The deadline fires by itself for code that waits ([`run`](CancelToken::run), [`cancelled`](CancelToken::cancelled)), and is looked
+    /// up by code that asks ([`is_cancelled`](CancelToken::is_cancelled), [`check`](CancelToken::check)).
     pub fn child_until(&self, deadline: Instant) -> Self {
         self.timed_child(When::At(deadline), None)
     }
@@ -95,7 +95,7 @@ impl CancelToken {
     }
 
     fn timed_child(&self, when: When, limit: Option<Duration>) -> Self {
-        let cell = DeadlineCell::new(Runtime::current(), when, limit, None);
+        let cell = DeadlineCell::fixed(Runtime::current(), when, limit, None);
         CancelToken {
             node: Node::child_of(std::slice::from_ref(&self.node), Some(cell)),
         }
@@ -324,7 +324,7 @@ pub(super) fn poll_deadline(
     let at = deadline.map(|(at, _)| at);
     let armed = timer.as_ref().map(|t| t.deadline());
     if armed != Some(at) {
-        // On the clock that the deadline is on, which need not be that of whoever waits.
+        // On the clock that the deadline is on, which need not be that of the waiter.
         *timer = deadline.map(|(at, rt)| Sleep::boxed(rt.clone(), at, rt.now()));
     }
     match timer {

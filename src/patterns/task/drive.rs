@@ -92,7 +92,7 @@ impl<E, H: Line + ?Sized> Drop for Guard<E, H> {
 impl<T, E, F, B, H: Line + ?Sized> Drive<T, E, F, B, H> {
     pub(super) fn new(group: Arc<Shared<E, H>>, body: F, in_place: Option<Slots<B>>) -> Self {
         Drive {
-            body: Scoped::new(Mark::Follow(group.core.node.clone()), body),
+            body: Scoped::hosted(Mark::Follow(group.core.node.clone()), body),
             guard: Guard {
                 group,
                 among_children: true,
@@ -139,13 +139,23 @@ where
         let core = &group.core;
         // First of all: whatever changes from here on wakes us.
         core.host.register(cx.waker());
-        match this.hold {
-            Some(hold) => hold.follow(),
-            None => *this.hold = Some(Hold::take()),
-        }
+        let hold = match this.hold {
+            Some(hold) => {
+                hold.follow();
+                hold
+            }
+            None => this.hold.insert(Hold::take()),
+        };
+        let covers = hold.reaches(&core.node);
+        this.body.as_mut().set_covers(covers);
         if !*this.outer && this.watch.poll(cx) {
             *this.outer = true;
-            let reason = scope::reason().unwrap_or(Reason::ScopeEnded);
+            // A node that has its reason keeps it, so the scopes around are not asked.
+            let reason = match core.node.flag() {
+                true => core.node.reason(),
+                false => scope::reason(),
+            };
+            let reason = reason.unwrap_or(Reason::ScopeEnded);
             core.advance(Phase::Dropping, reason);
         }
         // One pass: whatever happens in it that matters to an earlier part of it wakes the host, which gives others their turn first.

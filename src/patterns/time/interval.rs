@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-/// What [`Interval`] does when ticks were missed: when nobody was waiting for a whole period or more after one was due. A shorter
+/// What [`Interval`] does when ticks were missed: when no call was waiting for a whole period or more after one was due. A shorter
 /// delay changes nothing under any rule.
 ///
 /// # Examples
@@ -124,7 +124,7 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 }
 
 impl Interval {
-    /// What to do about ticks that nobody waited for.
+    /// What to do about ticks that no call waited for.
     pub fn missed_ticks(mut self, rule: MissedTicks) -> Self {
         self.missed = rule;
         self

@@ -40,6 +40,9 @@ impl<F: Future> Future for Timeout<F> {
 
 /// Gives `future` at most `limit`, counted from the first poll; then cancels it and waits for its cleanup.
 ///
+/// Timeouts in each other cost a few steps for each level. One that passes asks the scopes around it, from the nearest on, whether one of them
+/// passes too and comes first.
+///
 /// # Errors
 ///
 /// [`Elapsed`], after the future was dropped. A value that is ready in the tick of the deadline is kept. When a deadline
