@@ -237,7 +237,7 @@ impl Node {
 
     /// [`reason`](Node::reason), in a look at several nodes.
     pub(crate) fn reason_seen_by(&self, look: &mut Look) -> Option<Reason> {
-        if !self.flag() && !(self.timed && self.expire_seen_by(look)) {
+        if !(self.flag() || self.timed && self.expire_seen_by(look)) {
             return None;
         }
         self.state.lock().reason.clone()

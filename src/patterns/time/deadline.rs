@@ -15,7 +15,7 @@ use std::time::Duration;
 /// A deadline that can be moved while work runs under it, by the work itself or from elsewhere.
 ///
 /// Clones are the same deadline, and several tasks may work under it. It may be moved at any time, also before the work starts and after it
-/// ended, until it has passed; what has passed stays passed, and moving it is refused. It has passed when its moment has come *and* code has
+/// ended, until it has passed; what has passed stays passed, and moving it is refused. It has passed when its moment has come *and* that was
 /// noticed (its work was suspended then, or code asked [`has_passed`](Deadline::has_passed) or [`check`](crate::cancel::check)), so work that
 /// runs in the tick of its deadline can still move it. Resolves its runtime when it is made.
 ///
