@@ -32,7 +32,7 @@ impl Look {
 impl Node {
     fn passes(&self) -> bool {
         #[cfg(test)]
-        super::scope::effort::note();
+        super::effort::note();
         self.deadline.as_ref().is_some_and(|d| d.pass())
     }
 
@@ -84,7 +84,7 @@ impl Node {
         let mut next = VecDeque::from([self]);
         while let Some(node) = next.pop_front() {
             #[cfg(test)]
-            super::scope::effort::note();
+            super::effort::note();
             match visit(node) {
                 ControlFlow::Break(()) => return,
                 ControlFlow::Continue(false) => {}

@@ -4,6 +4,8 @@ pub(crate) mod atomic;
 pub(crate) mod by_hash;
 pub(crate) mod caught;
 pub(crate) mod deadline;
+#[cfg(test)]
+pub(crate) mod effort;
 pub(crate) mod gated;
 pub(crate) mod keyed;
 pub(crate) mod label;

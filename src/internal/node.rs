@@ -208,7 +208,7 @@ impl Node {
 
     fn adopt(&self, child: &Arc<Node>, tier: Tier) -> Result<usize, Reason> {
         #[cfg(test)]
-        super::scope::effort::note();
+        super::effort::note();
         let mut state = self.state.lock();
         match state.reason_of(tier) {
             Some(reason) => Err(reason.clone()),

@@ -1,7 +1,7 @@
 //! What scopes inside each other cost. Counted, without a clock: visits of scopes and nodes, links between them, and the polls of each level.
 
 use crate::cancel::{self, CancelToken};
-use crate::internal::scope::effort;
+use crate::internal::effort;
 use crate::time::Deadline;
 use crate::{task, testing, time};
 use futures_util::future::BoxFuture;

@@ -65,7 +65,7 @@ impl Frame {
 
     pub(super) fn raise_shield(&self) {
         #[cfg(test)]
-        super::effort::note();
+        crate::internal::effort::note();
         self.shields.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -80,7 +80,7 @@ impl Frame {
     /// `None` when the scope is dropping already.
     pub(super) fn watch(&self, waker: Waker) -> Option<usize> {
         #[cfg(test)]
-        super::effort::note();
+        crate::internal::effort::note();
         let mut watchers = self.watchers.lock();
         if self.is_dropping() {
             drop(watchers);

@@ -17,8 +17,6 @@
 //! scopes of a nest ask, one after the other, is answered once in a poll (see `flags`).
 
 mod ask;
-#[cfg(test)]
-pub(crate) mod effort;
 mod flags;
 mod frame;
 mod hold;

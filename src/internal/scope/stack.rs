@@ -290,7 +290,7 @@ pub(super) fn walk_from(
     with_stack(|s| {
         for at in (0..s.depth.get().min(from)).rev() {
             #[cfg(test)]
-            super::effort::note();
+            crate::internal::effort::note();
             let flags = s.flags(at);
             let mut loan = Loan {
                 stack: s,

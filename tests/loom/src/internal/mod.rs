@@ -5,6 +5,9 @@ pub(crate) mod atomic;
 pub(crate) mod caught;
 #[path = "../../../../src/internal/deadline.rs"]
 pub(crate) mod deadline;
+#[cfg(test)]
+#[path = "../../../../src/internal/effort.rs"]
+pub(crate) mod effort;
 #[path = "../../../../src/internal/gated.rs"]
 pub(crate) mod gated;
 #[path = "../../../../src/runtime/label.rs"]
@@ -12,6 +15,8 @@ pub(crate) mod label;
 #[path = "../../../../src/internal/line.rs"]
 pub(crate) mod line;
 pub(crate) mod lock;
+#[path = "../../../../src/internal/look.rs"]
+pub(crate) mod look;
 #[path = "../../../../src/internal/node.rs"]
 pub(crate) mod node;
 #[path = "../../../../src/internal/reason.rs"]
