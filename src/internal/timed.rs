@@ -4,7 +4,7 @@ use super::deadline::{DeadlineCell, Keeper};
 use super::reason::Elapsed;
 use super::scope::{self, Mark, Scoped, Step, is_doomed, stamp};
 use crate::runtime::Instant;
-use crate::runtime::{Runtime, Sleep, coop};
+use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -23,8 +23,6 @@ pin_project! {
         wait: Waiting,
         // The deadline may be moved.
         moves: bool,
-        // It has spent for the poll that it began in.
-        paid: bool,
         // The deadline has passed; the future is dropped as soon as its shields allow.
         expired: bool,
     }
@@ -99,7 +97,6 @@ impl<F> Timed<F> {
             scoped: Scoped::new(mark, future),
             wait: Waiting(ManuallyDrop::new(None)),
             moves,
-            paid: false,
             expired: false,
         }
     }
@@ -128,11 +125,8 @@ impl<F: Future> Future for Timed<F> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.as_mut().project();
-        // Work that is ready at once spends, too: a loop around it gives way now and then.
-        if !std::mem::replace(this.paid, true) {
-            ready!(coop::poll_spend(cx));
-        }
+        let mut this = self.as_mut().project();
+        ready!(this.scoped.as_mut().poll_spend(cx));
         match this.scoped.step(cx, *this.expired) {
             Step::Ready(value) => Poll::Ready(Ok(value)),
             step => self.go_on(step, cx),

@@ -194,6 +194,12 @@ impl TimeSource {
         quietly(|| self.read())
     }
 
+    /// The one that it was given.
+    #[inline]
+    pub(crate) fn given(&self) -> Option<&Runtime> {
+        self.0.as_ref()
+    }
+
     /// For timers, and to be read at use: not to be kept.
     pub(crate) fn runtime(&self) -> Runtime {
         self.0.clone().unwrap_or_else(Runtime::current)

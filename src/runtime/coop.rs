@@ -47,6 +47,17 @@ thread_local! {
 /// operation has got by now stays in its future.
 #[inline]
 pub(crate) fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
+    if spend_from_batch() {
+        Poll::Ready(())
+    } else {
+        ask(cx)
+    }
+}
+
+/// The usual case of [`poll_spend`], which runs no code of others: for those who need not put away first what they have
+/// got. False: nothing was spent.
+#[inline]
+pub(crate) fn spend_from_batch() -> bool {
     // `with` is not inlined, `try_with` is.
     let counted = COOP.try_with(|coop| match coop.left.get() {
         0 => false,
@@ -55,11 +66,7 @@ pub(crate) fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
             true
         }
     });
-    if counted.unwrap_or(true) {
-        Poll::Ready(())
-    } else {
-        ask(cx)
-    }
+    counted.unwrap_or(true)
 }
 
 /// Spends for [`BATCH`] operations at once: for a loop that counts them by itself, which costs less.

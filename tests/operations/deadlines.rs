@@ -2,6 +2,7 @@
 
 use crate::ground::{self, Ground};
 use futures::{FutureExt, StreamExt, stream};
+use regatta::Runtime;
 use regatta::bulkhead::Bulkhead;
 use regatta::hedge::hedge;
 use regatta::pool::{Manager, Pool};
@@ -12,19 +13,19 @@ use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_millis(20);
 
 /// Uses up the budget of each poll, for a long time.
 async fn greedy() {
-    let start = Instant::now();
+    let start = Runtime::current().now();
     poll_fn(|cx| {
         while pin!(tokio::task::coop::consume_budget())
             .poll(cx)
             .is_ready()
         {}
-        if start.elapsed() > Duration::from_secs(5) {
+        if Runtime::current().now() - start > Duration::from_secs(5) {
             return Poll::Ready(());
         }
         Poll::Pending
@@ -142,7 +143,7 @@ fn limits_hold_beside_work_that_uses_up_each_budget() {
         let ended = ground::in_time(Duration::from_secs(20), move || {
             Ground::TokioCurrent.run(Box::pin(async move {
                 let (name, mut op) = ops().swap_remove(number);
-                let start = Instant::now();
+                let start = Runtime::current().now();
                 let mut greedy = Box::pin(greedy()).fuse();
                 poll_fn(|cx| {
                     // Before it, in each poll.
@@ -150,7 +151,7 @@ fn limits_hold_beside_work_that_uses_up_each_budget() {
                     op.as_mut().poll(cx)
                 })
                 .await;
-                let took = start.elapsed();
+                let took = Runtime::current().now() - start;
                 if took > Duration::from_secs(4) {
                     return Err(format!("{name}: {took:?} instead of {LIMIT:?}"));
                 }

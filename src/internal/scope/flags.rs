@@ -18,6 +18,8 @@ impl Flags {
     pub(super) const OWED: u16 = 1 << 4;
     /// It has had it.
     pub(super) const GRANTED: u16 = 1 << 5;
+    /// It has given way before its first poll, and does not do so again.
+    pub(super) const GAVE_WAY: u16 = 1 << 14;
 
     /// The owner watches for the dropping of the scopes around it, and passes it on to this one before it polls what is inside. So watches
     /// inside need not reach further out.

@@ -126,6 +126,16 @@ impl<F> Scoped<F> {
         self.entry.was_polled()
     }
 
+    /// Before the first poll: work that is ready at once spends, too, so that a loop around it gives way now and then.
+    #[inline]
+    pub(crate) fn poll_spend(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.entry.may_give_way() && coop::poll_spend(cx).is_pending() {
+            self.project().entry.gave_way();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
     /// Whether the future is gone, by ending or by being dropped.
     pub(crate) fn is_gone(&self) -> bool {
         self.future.is_none()

@@ -56,6 +56,15 @@ impl Entry {
         self.flags.has(Flags::POLLED)
     }
 
+    #[inline]
+    pub(super) fn may_give_way(&self) -> bool {
+        !self.flags.has(Flags::POLLED | Flags::GAVE_WAY)
+    }
+
+    pub(super) fn gave_way(&mut self) {
+        self.flags.add(Flags::GAVE_WAY);
+    }
+
     pub(super) fn grant(&self) -> Grant {
         if self.flags.has(Flags::GRANTED) {
             Grant::Used

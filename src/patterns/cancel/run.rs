@@ -4,7 +4,7 @@ use super::token::{CancelToken, poll_deadline};
 use crate::internal::node::{Node, Waiter};
 use crate::internal::reason::{Cancelled, Reason};
 use crate::internal::scope::{Mark, Scoped, Step};
-use crate::runtime::{Runtime, Sleep, coop};
+use crate::runtime::{Runtime, Sleep};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +24,6 @@ pin_project! {
         // The token's deadline first, the grace after it is cancelled. In a box: most tokens need neither.
         timer: Option<Pin<Box<Sleep>>>,
         in_grace: bool,
-        paid: bool,
         drop_now: bool,
     }
 }
@@ -43,7 +42,6 @@ impl<F> Run<F> {
             grace,
             timer: None,
             in_grace: false,
-            paid: false,
             drop_now: false,
         }
     }
@@ -81,9 +79,8 @@ impl<F: Future> Run<F> {
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut this = self.project();
         // Under a token that is cancelled all is over in the first poll: a loop around that gives way now and then.
-        let fresh = step.is_none() && !this.scoped.was_polled();
-        if fresh && !std::mem::replace(this.paid, true) {
-            ready!(coop::poll_spend(cx));
+        if step.is_none() {
+            ready!(this.scoped.as_mut().poll_spend(cx));
         }
         let scoped = this.scoped.as_ref();
         let waiter = this.waiter.get_or_insert_with(|| {

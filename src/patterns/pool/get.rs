@@ -206,16 +206,17 @@ enum Answer<M: Manager> {
 impl<M: Manager> Turn<'_, M> {
     #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Got<M>> {
-        if self.kept.is_some() {
-            return Poll::Ready(self.answer());
-        }
-        if self.number.is_none() && !self.core.crowded.load(Ordering::Relaxed) {
+        let fresh = self.number.is_none() && self.kept.is_none();
+        if fresh && !self.core.crowded.load(Ordering::Relaxed) {
             let here = self.core.shared.here_to_take();
             let mut state = self.core.shared.lock();
             let now = state.date(here.read);
             if let Some(item) = state.take_quickly(self.core.bucket, self.at, now, here.ground) {
                 self.number = Some(state.next_turn());
                 drop(state);
+                if coop::spend_from_batch() {
+                    return Poll::Ready(Ok((item, now)));
+                }
                 return self.spend(cx, Answer::Item(item, now));
             }
         }
@@ -223,7 +224,7 @@ impl<M: Manager> Turn<'_, M> {
     }
 
     /// An answer at once costs a unit of the task's budget. When that is used up, the answer stays here meanwhile.
-    #[inline]
+    #[inline(never)]
     fn spend(&mut self, cx: &mut Context<'_>, answer: Answer<M>) -> Poll<Got<M>> {
         self.kept = Some(answer);
         if coop::poll_spend(cx).is_pending() {
@@ -233,7 +234,6 @@ impl<M: Manager> Turn<'_, M> {
         Poll::Ready(self.answer())
     }
 
-    #[inline]
     fn answer(&mut self) -> Got<M> {
         match self.kept.take() {
             Some(Answer::Item(item, now)) => Ok((item, now)),
@@ -243,6 +243,9 @@ impl<M: Manager> Turn<'_, M> {
 
     #[inline(never)]
     fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Got<M>> {
+        if self.kept.is_some() {
+            return Poll::Ready(self.answer());
+        }
         match self.place {
             Some(place) => {
                 if let Poll::Ready(got) = self.look(place, cx) {
@@ -296,7 +299,7 @@ impl<M: Manager> Turn<'_, M> {
 
     fn enter_slowly(&mut self, waker: Waker, here: Here) -> Option<Answer<M>> {
         let (shared, bucket) = (&self.core.shared, self.core.bucket);
-        let runtime = shared.runtime();
+        let runtime = shared.source.runtime();
         let cancelled = cancel::check().is_err();
         let mut todo = Todo::new();
         let mut state = shared.lock();

@@ -26,7 +26,7 @@ pub(super) fn run<M: Manager>(
     async move {
         let Shift { shared, .. } = &shift;
         loop {
-            let runtime = shared.runtime();
+            let runtime = shared.source.runtime();
             let (clock, at) = Timeline::read(&runtime);
             let (held, until) = shared.change(|state, todo| {
                 let now = state.date(Some((clock, at))).unwrap_or(at);

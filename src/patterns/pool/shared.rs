@@ -9,7 +9,7 @@ use crate::cancel::CancelToken;
 use crate::internal::caught::{Quiet, discard, quietly};
 use crate::internal::line::wake;
 use crate::internal::lock::{Lock, Locked};
-use crate::internal::timeline::{Reading, Timeline};
+use crate::internal::timeline::{Reading, TimeSource};
 use crate::runtime::Instant;
 use crate::runtime::{NoRuntime, Runtime, RuntimeId, panic_text};
 use crate::sync;
@@ -26,8 +26,8 @@ pub(super) type Thing<M> = Item<<M as Manager>::Object>;
 
 /// One for all keys.
 pub(super) struct Shared<M: Manager> {
-    /// Where everything is done; `None`: on the runtime of the caller.
-    pub(super) fixed: Option<Runtime>,
+    /// Where everything is done: on the runtime that was given, or that of the caller.
+    pub(super) source: TimeSource,
     pub(super) settings: Settings<M>,
     rules: Rules,
     state: Lock<Machine<M>>,
@@ -64,23 +64,14 @@ pub(super) struct Here {
     pub(super) read: Option<Reading>,
 }
 
-impl Here {
-    #[inline]
-    fn on(runtime: &Runtime, dated: bool) -> Self {
-        Here {
-            ground: runtime.id(),
-            read: dated.then(|| Timeline::read(runtime)),
-        }
-    }
-}
-
 impl<M: Manager> Shared<M> {
     pub(super) fn start(
-        fixed: Option<Runtime>,
+        given: Option<Runtime>,
         settings: Settings<M>,
         max: usize,
     ) -> Result<Arc<Self>, NoRuntime> {
-        let runtime = fixed.clone().unwrap_or_else(Runtime::current);
+        let source = TimeSource::new(given);
+        let runtime = source.runtime();
         if !runtime.can_spawn() {
             // It says why in its own words.
             drop(runtime.try_spawn(std::future::ready(()))?);
@@ -88,7 +79,7 @@ impl<M: Manager> Shared<M> {
         let rules = settings.rules();
         let shared = Arc::new(Shared {
             rules,
-            fixed,
+            source,
             settings,
             state: Lock::new(State::new(max, rules)),
             spans: AtomicU64::new(0),
@@ -97,25 +88,14 @@ impl<M: Manager> Shared<M> {
         Ok(shared)
     }
 
-    /// The runtime of the caller, or the one that was given.
-    pub(super) fn runtime(&self) -> Runtime {
-        self.fixed.clone().unwrap_or_else(Runtime::current)
-    }
-
-    #[inline]
-    fn here(&self, dated: bool) -> Here {
-        match &self.fixed {
-            Some(runtime) => Here::on(runtime, dated),
-            None => Here {
-                ground: Runtime::id_here(),
-                read: dated.then(Runtime::clock_here),
-            },
-        }
-    }
-
     #[inline]
     pub(super) fn here_to_take(&self) -> Here {
-        self.here(self.rules.dates_takes)
+        let ground = match self.source.given() {
+            None => Runtime::id_here(),
+            Some(runtime) => runtime.id(),
+        };
+        let read = self.rules.dates_takes.then(|| self.source.read());
+        Here { ground, read }
     }
 
     /// The clock, where it matters when an object comes back. Objects come back in destructors, where a user's clock that panics
@@ -123,20 +103,15 @@ impl<M: Manager> Shared<M> {
     #[inline]
     fn read_to_return(&self) -> Option<Reading> {
         if self.rules.dates_returns {
-            self.read_quietly()
+            self.source.read_quietly()
         } else {
             None
         }
     }
 
-    /// `None`: the clock is a user's, and panicked.
-    fn read_quietly(&self) -> Option<Reading> {
-        quietly(|| self.here(true).read).flatten()
-    }
-
     /// Now, on the pool's timeline; where a user's clock panics, the last moment it was seen.
     pub(super) fn now(&self) -> Instant {
-        let read = self.read_quietly();
+        let read = self.source.read_quietly();
         let mut state = self.lock();
         let now = state.date(read).or_else(|| state.last_date());
         drop(state);

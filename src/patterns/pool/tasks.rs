@@ -190,8 +190,8 @@ pub(super) fn close<M: Manager>(close: Close<M::Object, Home<M>>) {
 
 /// In this order.
 fn places<M: Manager>(shared: &Shared<M>, own: Option<Runtime>) -> [Option<Runtime>; 2] {
-    if let Some(fixed) = &shared.fixed {
-        return [Some(fixed.clone()), None];
+    if let Some(given) = shared.source.given() {
+        return [Some(given.clone()), None];
     }
     let current = quietly(Runtime::current).filter(Runtime::can_spawn);
     let Some(current) = current else {

@@ -38,13 +38,24 @@ impl<O, H: Clone, E> State<O, H, E> {
             item.idle_since = None;
             return Ok(bucket.line.serve_front(|wait| *wait = Wait::Given(item)));
         }
-        let ground = record.ground;
-        if !self.requests.is_empty() || self.rules.reaps && self.is_unkept(ground) {
+        if !self.requests.is_empty() {
             return Err(item);
         }
-        let record = &mut self.records[item.record];
+        if self.rules.reaps {
+            let ground = record.ground;
+            if self.is_unkept(ground) {
+                return Err(item);
+            }
+            self.records[item.record].taken = None;
+            return Ok(self.lay_down(item, now));
+        }
+        // `lay_down`, for objects that have no end.
         record.taken = None;
-        Ok(self.lay_down(item, now))
+        self.stamp += 1;
+        item.stamp = self.stamp;
+        item.idle_since = now;
+        bucket.idle.push_back(item);
+        Ok(None)
     }
 
     /// To the idle ones. The reaper is to be woken, perhaps.
