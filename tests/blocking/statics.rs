@@ -75,6 +75,10 @@ fn a_shutdown_ends_the_jobs_of_all_runtimes() {
     let runtime = Runtime::custom(Counted(alive));
     futures_lite::future::block_on(async {
         pool.run(|| ()).await.unwrap();
+        while pool.stats().running > 0 {
+            // The worker is not quite done with it.
+            futures_lite::future::yield_now().await;
+        }
         let (gate, waits) = Gate::new();
         let runs = runtime.within(pool.submit(waits)).await.unwrap();
         gate.occupied().await;
