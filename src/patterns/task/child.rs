@@ -221,7 +221,11 @@ where
         // It was polled in this poll, and waits.
         let mut waits = false;
         let end = loop {
-            let phase = cohort.phase();
+            let phase = if *this.started {
+                cohort.phase()
+            } else {
+                core.phase(this.place.service)
+            };
             let alone =
                 this.place.slot().is_cancelled() || !*this.started && !this.place.slot().start();
             let drop_now = alone || phase >= Phase::Dropping;

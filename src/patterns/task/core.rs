@@ -207,6 +207,13 @@ impl Cohort {
     }
 }
 
+/// Why a group takes no other child.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Ending(Reason),
+    Ended,
+}
+
 /// The panic that goes on in the host.
 pub(super) struct Panicked {
     /// The child, unless it was the body.
@@ -323,6 +330,31 @@ impl<E> Core<E> {
             self.services_node.get()?.members_reason()
         } else {
             self.node.members_reason()
+        }
+    }
+
+    /// Takes a place for one more child. No child that is added by code which knows that the group is cancelled is taken.
+    pub(super) fn admit(&self, service: bool) -> Result<(), Refusal> {
+        if self.has_ended() {
+            return Err(Refusal::Ended);
+        }
+        if self.phase(service) == Phase::Open && self.cohort(service).join() {
+            return Ok(());
+        }
+        // Also when only the services are left: what they spawn in their cleanup comes too late, and is no mistake.
+        Err(Refusal::Ending(
+            self.reason(service).unwrap_or(Reason::ScopeEnded),
+        ))
+    }
+
+    /// How far the cancelling of a new child has gone. The phase of the body rises before the group can be seen to be cancelled, that of the
+    /// children after it.
+    #[inline]
+    pub(super) fn phase(&self, service: bool) -> Phase {
+        if service {
+            self.services.phase()
+        } else {
+            self.children.phase().max(self.body_phase())
         }
     }
 

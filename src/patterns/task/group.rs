@@ -1,7 +1,7 @@
 //! [`TaskGroup`]: the handle that children are spawned through.
 
 use super::child::{Child, ChildOutput, Nested};
-use super::core::{Core, Phase};
+use super::core::{Core, Refusal};
 use super::error::ErrorGroup;
 use super::handle::{Origin, Slot, Task};
 use super::home::{InGroup, Line, SendHome, Shared};
@@ -309,7 +309,7 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
         F: Future<Output: ChildOutput<E, Ok = T>> + Send + 'env,
         T: Send + 'env,
     {
-        if let Err(refusal) = admit(self.core(), plan.service) {
+        if let Err(refusal) = self.core().admit(plan.service) {
             if plan.admitted {
                 // Its turn goes to the next.
                 self.shared.give_back();
@@ -365,27 +365,6 @@ impl<E> Drop for Reserved<'_, E> {
             group.core.leave(false);
         }
     }
-}
-
-/// Why a group takes no other child.
-pub(super) enum Refusal {
-    Ending(Reason),
-    Ended,
-}
-
-/// Takes a place for one more child.
-pub(super) fn admit<E>(core: &Core<E>, service: bool) -> Result<(), Refusal> {
-    if core.has_ended() {
-        return Err(Refusal::Ended);
-    }
-    let cohort = core.cohort(service);
-    if cohort.phase() == Phase::Open && cohort.join() {
-        return Ok(());
-    }
-    // Also when only the services are left: what they spawn in their cleanup comes too late, and is no mistake.
-    Err(Refusal::Ending(
-        core.reason(service).unwrap_or(Reason::ScopeEnded),
-    ))
 }
 
 impl Refusal {

@@ -4,7 +4,7 @@ use super::child::{Child, ChildOutput, Nested};
 use super::core::Core;
 use super::drive::Drive;
 use super::error::ErrorGroup;
-use super::group::{Plan, TaskGroup, admit};
+use super::group::{Plan, TaskGroup};
 use super::handle::{Slot, Task};
 use super::home::{InGroup, Inbox, LocalHome, Shared};
 use crate::internal::slots::Slots;
@@ -78,7 +78,7 @@ impl<'env, E: 'env> TaskGroup<'env, E, LocalHome<'env>> {
         F: Future<Output: ChildOutput<E, Ok = T>> + 'env,
         T: 'env,
     {
-        if let Err(refusal) = admit(self.core(), plan.service) {
+        if let Err(refusal) = self.core().admit(plan.service) {
             return refusal.tell(plan.site);
         }
         let home = &self.shared.home;

@@ -3,7 +3,7 @@
 //! A child holds its group by a real `Arc`, which loom does not see; what it does with it orders nothing.
 
 use super::child::{Child, Seat};
-use super::core::{Core, Phase};
+use super::core::{Core, Phase, Refusal};
 use super::handle::{Slot, Task};
 use crate::internal::reason::Reason;
 use crate::runtime::Site;
@@ -86,6 +86,23 @@ impl Host {
         .await;
         self.core
     }
+}
+
+#[test]
+fn what_has_seen_that_the_group_is_cancelled_adds_no_child() {
+    check(|| {
+        let host = Host::new();
+        let core = host.core.clone();
+        let thread = thread::spawn(move || core.stop(Reason::SiblingFailed));
+        if host.core.node.is_cancelled() {
+            let refused = host.core.admit(false);
+            assert!(matches!(
+                refused,
+                Err(Refusal::Ending(Reason::SiblingFailed))
+            ));
+        }
+        thread.join().expect("no panic");
+    });
 }
 
 fn spawn(child: impl Future<Output = ()> + Send + 'static) -> thread::JoinHandle<()> {
