@@ -1,6 +1,6 @@
 //! A child as the runtime, or the host, sees it.
 
-use super::core::{Core, Phase};
+use super::core::{Core, Key, Phase};
 use super::error::{ErrorGroup, Fault};
 use super::handle::Slot;
 use crate::internal::atomic::Ordering;
@@ -80,8 +80,16 @@ pub(super) trait Seat {
 
     fn core(&self) -> &Core<Self::Error>;
 
-    /// The child's turn under the limit, if it had one, goes to the next.
+    /// The child's turn under the limit goes to the next.
     fn give_back_turn(&self);
+}
+
+/// How a child lives in its group.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) service: bool,
+    /// It counts under the limit.
+    pub(super) limited: bool,
 }
 
 /// A child's place in its group; given up after its future is gone.
@@ -89,14 +97,17 @@ struct Place<T, S: Seat> {
     /// `None` only at the very end.
     slot: Option<Arc<Slot<T>>>,
     seat: S,
-    service: bool,
-    key: Option<usize>,
+    key: Option<Key>,
+    terms: Terms,
+    started: bool,
     settled: bool,
 }
 
 impl<T, S: Seat> Drop for Place<T, S> {
     fn drop(&mut self) {
-        self.seat.give_back_turn();
+        if self.terms.limited {
+            self.seat.give_back_turn();
+        }
         if !self.settled {
             self.lost();
         }
@@ -108,8 +119,8 @@ impl<T, S: Seat> Drop for Place<T, S> {
                 core.panicked(Some(&slot.site), payload);
             }
         }
-        core.cohort(self.service).unregister(self.key.take());
-        core.leave(self.service);
+        core.cohort(self.terms.service).unregister(self.key.take());
+        core.leave(self.terms.service);
     }
 }
 
@@ -126,15 +137,16 @@ impl<T, S: Seat> Place<T, S> {
     #[cold]
     fn lost(&mut self) {
         let core = self.seat.core();
-        let mut reason = core.reason(self.service);
-        if core.cohort(self.service).phase() == Phase::Open {
+        let service = self.terms.service;
+        let mut reason = core.reason(service);
+        if core.cohort(service).phase() == Phase::Open {
             core.state.lock().asked.get_or_insert(Reason::Shutdown);
             core.note_cut();
             core.note_runtime_gone();
             // No time of grace: the timers have gone with the runtime.
             core.advance(Phase::Dropping, Reason::Shutdown);
             reason = Some(Reason::Shutdown);
-        } else if core.body_phase() >= Phase::Asked && !self.service {
+        } else if core.body_phase() >= Phase::Asked && !service {
             core.note_cut();
         }
         self.slot().end(Err(reason.unwrap_or(Reason::ScopeEnded)));
@@ -152,7 +164,6 @@ pin_project! {
         scoped: Scoped<F>,
         place: Place<T, S>,
         waker: Option<Waker>,
-        started: bool,
     }
 
     impl<F, T, S> PinnedDrop for Child<F, T, S>
@@ -177,24 +188,22 @@ pin_project! {
 
 impl<F, T, S: Seat> Child<F, T, S> {
     /// The caller has taken a place for it among the living of its cohort.
-    pub(super) fn new(future: F, slot: Arc<Slot<T>>, seat: S, service: bool) -> Self {
+    pub(super) fn new(future: F, slot: Arc<Slot<T>>, seat: S, terms: Terms) -> Self {
         let core = seat.core();
-        let scoped = Scoped::root(core.scope(service), future);
-        let mut key = None;
-        if core.tracked.load(Ordering::Acquire) {
-            core.cohort(service).track(&mut key, &slot.site);
-        }
+        let scoped = Scoped::root(core.scope(terms.service), future);
+        let tracked = core.tracked.load(Ordering::Acquire);
+        let key = tracked.then(|| core.cohort(terms.service).track(&slot.site));
         Child {
             scoped,
             place: Place {
                 slot: Some(slot),
                 seat,
-                service,
                 key,
+                terms,
+                started: false,
                 settled: false,
             },
             waker: None,
-            started: false,
         }
     }
 }
@@ -217,26 +226,27 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         let core = this.place.seat.core();
-        let cohort = core.cohort(this.place.service);
+        let service = this.place.terms.service;
+        let cohort = core.cohort(service);
         // It was polled in this poll, and waits.
         let mut waits = false;
         let end = loop {
-            let phase = if *this.started {
+            let phase = if this.place.started {
                 cohort.phase()
             } else {
-                core.phase(this.place.service)
+                core.phase(service)
             };
-            let alone =
-                this.place.slot().is_cancelled() || !*this.started && !this.place.slot().start();
+            let alone = this.place.slot().is_cancelled()
+                || !this.place.started && !this.place.slot().start();
             let drop_now = alone || phase >= Phase::Dropping;
-            if drop_now && (!*this.started || phase == Phase::Abandoned) {
+            if drop_now && (!this.place.started || phase == Phase::Abandoned) {
                 // Cancelled before it began: it never runs. Abandoned: nobody waits for its shields any more.
                 break match catch_unwind(AssertUnwindSafe(|| this.scoped.as_mut().clear())) {
                     Ok(()) => End::Cancelled(None),
                     Err(payload) => End::Panic(payload),
                 };
             }
-            *this.started = true;
+            this.place.started = true;
             if alone && let Some(reason) = this.place.slot().asked() {
                 this.scoped.as_mut().cancel(reason);
             }
@@ -280,7 +290,7 @@ where
             waits = true;
         };
         this.place.settled = true;
-        settle(end, this.place.slot(), core, this.place.service);
+        settle(end, this.place.slot(), core, service);
         Poll::Ready(())
     }
 }

@@ -18,6 +18,7 @@ use crate::internal::scope::{self, Mark};
 use crate::runtime::{Site, panic_text};
 use slab::Slab;
 use std::any::Any;
+use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
@@ -68,6 +69,20 @@ pub(super) struct Registered {
     /// `None`: it has not waited yet, or is being woken.
     waker: Option<Waker>,
     site: Site,
+}
+
+/// A place in the registry; no place takes no room of its own.
+#[derive(Clone, Copy)]
+pub(super) struct Key(NonZeroUsize);
+
+impl Key {
+    fn of(place: usize) -> Self {
+        Key(NonZeroUsize::MIN.saturating_add(place))
+    }
+
+    fn place(self) -> usize {
+        self.0.get() - 1
+    }
 }
 
 #[derive(Default)]
@@ -155,18 +170,19 @@ impl Cohort {
         }
     }
 
-    pub(super) fn register(&self, key: &mut Option<usize>, waker: Waker, site: &Site) {
+    pub(super) fn register(&self, key: &mut Option<Key>, waker: Waker, site: &Site) {
         let mut registry = self.registry.lock();
         let old = match *key {
             Some(k) => registry
                 .children
-                .get_mut(k)
+                .get_mut(k.place())
                 .and_then(|r| r.waker.replace(waker)),
             None => {
-                *key = Some(registry.children.insert(Registered {
+                let entry = Registered {
                     waker: Some(waker),
                     site: site.clone(),
-                }));
+                };
+                *key = Some(Key::of(registry.children.insert(entry)));
                 None
             }
         };
@@ -175,20 +191,20 @@ impl Cohort {
     }
 
     /// Enters a child that has not run yet, for its name.
-    pub(super) fn track(&self, key: &mut Option<usize>, site: &Site) {
+    pub(super) fn track(&self, site: &Site) -> Key {
         let entry = Registered {
             // Not `None`, by which a waker that is on its way back knows its place.
             waker: Some(Waker::noop().clone()),
             site: site.clone(),
         };
-        *key = Some(self.registry.lock().children.insert(entry));
+        Key::of(self.registry.lock().children.insert(entry))
     }
 
-    pub(super) fn unregister(&self, key: Option<usize>) {
+    pub(super) fn unregister(&self, key: Option<Key>) {
         if let Some(key) = key {
             let mut registry = self.registry.lock();
             let children = &mut registry.children;
-            let gone = children.try_remove(key);
+            let gone = children.try_remove(key.place());
             // A peak is not paid for ever after.
             let spare = (children.is_empty() && children.capacity() > 1024)
                 .then(|| std::mem::take(children));

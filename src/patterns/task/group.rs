@@ -1,6 +1,6 @@
 //! [`TaskGroup`]: the handle that children are spawned through.
 
-use super::child::{Child, ChildOutput, Nested};
+use super::child::{Child, ChildOutput, Nested, Terms};
 use super::core::{Core, Refusal};
 use super::error::ErrorGroup;
 use super::handle::{Origin, Slot, Task};
@@ -337,9 +337,12 @@ impl<'env, E: Send + 'env> TaskGroup<'env, E> {
     {
         let seat = InGroup {
             group: self.shared.clone(),
+        };
+        let terms = Terms {
+            service,
             limited: turn != Turn::None,
         };
-        let child = Box::pin(Child::new(future, slot, seat, service));
+        let child = Box::pin(Child::new(future, slot, seat, terms));
         if self.shared.home.launch(site, child, turn == Turn::InLine) {
             self.core().wake_host();
         }

@@ -332,7 +332,19 @@ impl<T> Slot<T> {
 
     /// Ready, with the lock, when the child has ended. `watching`: whether a waker of ours lies there.
     fn poll_end(&self, watching: &mut bool, cx: &Context<'_>) -> Poll<Locked<'_, State<T>>> {
-        let mut spare = Spare::none();
+        let s = self.state.lock();
+        if matches!(s.stage, Stage::Running(_)) {
+            drop(s);
+            return self.poll_running(watching, cx);
+        }
+        *watching = false;
+        Poll::Ready(s)
+    }
+
+    /// Apart, so that an end that is there costs little.
+    #[inline(never)]
+    fn poll_running(&self, watching: &mut bool, cx: &Context<'_>) -> Poll<Locked<'_, State<T>>> {
+        let mut spare = Spare::of(cx);
         loop {
             let mut s = self.state.lock();
             if !matches!(s.stage, Stage::Running(_)) {

@@ -73,8 +73,6 @@ pub(super) trait Hosted<B>: Line {
 /// The seat of a child in a group whose home is `H`.
 pub(super) struct InGroup<E, H: Line + ?Sized> {
     pub(super) group: Arc<Shared<E, H>>,
-    /// It counts under the limit.
-    pub(super) limited: bool,
 }
 
 impl<E, H: Line + ?Sized> Seat for InGroup<E, H> {
@@ -87,9 +85,7 @@ impl<E, H: Line + ?Sized> Seat for InGroup<E, H> {
 
     #[inline]
     fn give_back_turn(&self) {
-        if self.limited {
-            self.group.give_back();
-        }
+        self.group.give_back();
     }
 }
 

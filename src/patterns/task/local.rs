@@ -1,6 +1,6 @@
 //! [`local_scope`]: a group of children that never leave their thread.
 
-use super::child::{Child, ChildOutput, Nested};
+use super::child::{Child, ChildOutput, Nested, Terms};
 use super::core::Core;
 use super::drive::Drive;
 use super::error::ErrorGroup;
@@ -86,9 +86,12 @@ impl<'env, E: 'env> TaskGroup<'env, E, LocalHome<'env>> {
         let slot = Slot::new(plan.site.clone());
         let seat = InGroup {
             group: self.shared.clone(),
+        };
+        let terms = Terms {
+            service: plan.service,
             limited,
         };
-        let child = Box::pin(Child::new(future, slot.clone(), seat, plan.service));
+        let child = Box::pin(Child::new(future, slot.clone(), seat, terms));
         if home.launch(&plan.site, child, limited) {
             self.core().wake_host();
         }

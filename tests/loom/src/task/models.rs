@@ -2,7 +2,7 @@
 //!
 //! A child holds its group by a real `Arc`, which loom does not see; what it does with it orders nothing.
 
-use super::child::{Child, Seat};
+use super::child::{Child, Seat, Terms};
 use super::core::{Core, Phase, Refusal};
 use super::handle::{Slot, Task};
 use crate::internal::reason::Reason;
@@ -58,7 +58,11 @@ impl Host {
         };
         let slot = Slot::new(site);
         assert!(self.core.children.join(), "the host is there");
-        let child = Child::new(future, slot.clone(), InGroup(self.core.clone()), false);
+        let terms = Terms {
+            service: false,
+            limited: false,
+        };
+        let child = Child::new(future, slot.clone(), InGroup(self.core.clone()), terms);
         (child, Task::new(slot))
     }
 
