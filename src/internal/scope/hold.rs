@@ -4,7 +4,7 @@ use super::ask::chain_to;
 use super::flags::Flags;
 use super::frame::Frame;
 use super::mark::Mark;
-use super::stack::{Entry, push, walk};
+use super::stack::{Entry, is_bare, push, walk};
 use crate::internal::node::Node;
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -24,7 +24,19 @@ pub(crate) struct Hold {
 
 impl Hold {
     /// Holds the scopes around the running code.
+    #[inline]
     pub(crate) fn take() -> Hold {
+        if is_bare() {
+            return Hold {
+                frames: Vec::new(),
+                is_covered: true,
+            };
+        }
+        Hold::take_scopes()
+    }
+
+    #[inline(never)]
+    fn take_scopes() -> Hold {
         let mut hold = Hold {
             frames: chain_to(Flags::HOLDS),
             is_covered: false,
@@ -37,8 +49,11 @@ impl Hold {
     }
 
     /// Follows a future that is now polled inside other scopes than before.
+    #[inline]
     pub(crate) fn follow(&mut self) {
-        if !self.is_as_before() {
+        if self.frames.is_empty() && is_bare() {
+            self.is_covered = true;
+        } else if !self.is_as_before() {
             *self = Hold::take();
         }
     }

@@ -29,8 +29,7 @@ impl DropWatch {
     /// True when a scope around the running code is dropping; otherwise the task is woken when one starts to.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let settled = self.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker()));
-        if settled && self.places.is_empty() && is_bare() {
+        if self.places.is_empty() && is_bare() {
             return false;
         }
         self.poll_scopes(cx)
@@ -79,6 +78,7 @@ impl DropWatch {
         }
     }
 
+    #[inline(never)]
     fn clear(&mut self) {
         for (frame, key) in self.places.drain(..) {
             frame.unwatch(key);
@@ -88,7 +88,10 @@ impl DropWatch {
 }
 
 impl Drop for DropWatch {
+    #[inline]
     fn drop(&mut self) {
-        self.clear();
+        if !self.places.is_empty() {
+            self.clear();
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A child as the runtime, or the host, sees it.
 
-use super::core::{Core, Key, Phase};
+use super::cohort::{Key, Phase};
+use super::core::Core;
 use super::error::{ErrorGroup, Fault};
 use super::handle::Slot;
 use crate::internal::atomic::Ordering;

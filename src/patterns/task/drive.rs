@@ -1,6 +1,7 @@
 //! The host's side of a group: runs the body, waits for the children, and says how it ended.
 
-use super::core::{Core, Phase};
+use super::cohort::Phase;
+use super::core::Core;
 use super::error::{ErrorGroup, Fault};
 use super::home::{Hosted, Line, Shared};
 use crate::internal::caught::{discard, quietly};

@@ -25,6 +25,7 @@
 //! The model is Trio's nursery and AnyIO's task group; the names are asyncio's.
 
 mod child;
+mod cohort;
 mod completed;
 mod core;
 mod drive;

@@ -2,6 +2,8 @@
 
 #[path = "../../../../src/patterns/task/child.rs"]
 mod child;
+#[path = "../../../../src/patterns/task/cohort.rs"]
+mod cohort;
 #[path = "../../../../src/patterns/task/core.rs"]
 mod core;
 #[path = "../../../../src/patterns/task/error.rs"]

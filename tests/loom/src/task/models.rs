@@ -3,7 +3,8 @@
 //! A child holds its group by a real `Arc`, which loom does not see; what it does with it orders nothing.
 
 use super::child::{Child, Seat, Terms};
-use super::core::{Core, Phase, Refusal};
+use super::cohort::Phase;
+use super::core::{Core, Refusal};
 use super::handle::{Slot, Task};
 use crate::internal::reason::Reason;
 use crate::runtime::Site;
