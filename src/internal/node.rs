@@ -315,8 +315,9 @@ impl Node {
             return false;
         }
         state.reason = Some(reason.clone());
-        self.cancelled.store(true, Ordering::Release);
+        // Code that has seen the flag of the node sees that of its members.
         self.members_cancelled.store(true, Ordering::Release);
+        self.cancelled.store(true, Ordering::Release);
         wakers.extend(drain(&mut state.waiters));
         below.extend(drain(&mut state.children));
         if let Some(members) = &mut state.members {

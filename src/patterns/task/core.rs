@@ -162,15 +162,15 @@ impl<E> Core<E> {
         ))
     }
 
-    /// How far the cancelling of a new child has gone. The phase of the body rises before the group can be seen to be cancelled, that of the
-    /// children after it.
+    /// How far the cancelling of a new child has gone. The phase of the children rises after the group can be seen to be cancelled, that of the
+    /// body before it; what sees both has the reason, too.
     #[inline]
     pub(super) fn phase(&self, service: bool) -> Phase {
-        if service {
-            self.services.phase()
-        } else {
-            self.children.phase().max(self.body_phase())
+        let phase = self.cohort(service).phase();
+        if phase == Phase::Open && !service && self.node.members_flag() {
+            return self.body_phase();
         }
+        phase
     }
 
     /// A place in the cohort is given up: its future is dropped, or the host adds no more.
