@@ -35,6 +35,8 @@
 //!   [`testing::run`](crate::testing::run) it is a step of the simulation, and replays.
 //! * A pool may stand in a `static`, and be used by one runtime after the other, or by several side by side. A custom
 //!   runtime's jobs have a queue and limits of their own there, for a simulation cannot wait for what runs elsewhere.
+//!   So shut such a pool down outside of simulations: inside one, a shutdown that waits for threads of other runtimes
+//!   is a deadlock, and is reported as one.
 //!
 //! Python's `concurrent.futures`, Trio's limiters that outlast a cancelled caller, and AnyIO's `BlockingPortal`.
 
